@@ -1,0 +1,280 @@
+/** The JSON that crosses the gateway's HTTP API. Types only: the CLI imports them for free; `schemas.ts` checks them on the way in. */
+import type { ApprovalState } from '../domain/approval.ts';
+import type { Effect, Resource } from '../domain/command.ts';
+import type { SessionEnd } from '../domain/end.ts';
+import type { RunKind, RunState, Verifier } from '../domain/run.ts';
+
+/** Every error: HTTP status plus this. `exit` is what the CLI exits with. */
+export interface ApiErrorBody {
+  error: { code: string; message: string; hint?: string; exit?: number };
+}
+
+/** GET /v1/config: what a CLI needs before it has a token. */
+export interface ConfigView {
+  gateway: string;
+  version: string;
+  publicUrl: string;
+  local: boolean;
+  issuers: { issuer: string; clientId: string; scopes: string[]; audience: string; use: 'accessToken' | 'idToken' }[];
+  /** The evidence key, for pinning at first login: PEM (SPKI, Ed25519). */
+  evidenceKey: { id: string; pem: string };
+}
+
+/** GET /v1/me */
+export interface MeView {
+  issuer: string;
+  subject: string;
+  name: string;
+  groups: string[];
+  roles: ('admin' | 'auditor')[];
+  local: boolean;
+  isolation?: 'none';
+  expiresAt?: string;
+}
+
+/** GET /v1/targets */
+export interface TargetView {
+  name: string;
+  protocol: string;
+  effects: Effect[];
+  labels: Record<string, string>;
+  /** Postgres: the database clients name. */
+  database?: string;
+  scope?: Record<string, string[]>;
+}
+
+/** POST /v1/runs (user token) */
+export interface RunRequest {
+  kind: RunKind;
+  agent?: string;
+  purpose?: string;
+  /** Verifiers of the per-target secrets; the secrets themselves never travel. */
+  targets: { name: string; verifier: Verifier }[];
+  /** KEY=VALUE narrowing, such as schema. */
+  scope?: Record<string, string[]>;
+  /** ms */
+  max?: number;
+  /** ms; replaces a rule's `wait`, at most `within`. */
+  wait?: number;
+}
+
+export interface RunView {
+  id: string;
+  kind: RunKind;
+  state: RunState;
+  principal: string;
+  agent: string;
+  agentKind: 'registered' | 'claimed' | 'none';
+  purpose?: string;
+  targets: TargetView[];
+  startedAt: string;
+  deadline: string;
+}
+
+export interface RunCreated {
+  run: RunView;
+  /** 256 random bits, base64url. Opens this run's tunnels, stream, heartbeat and end; nothing else. */
+  token: string;
+  heartbeatMs: number;
+  leaseMs: number;
+}
+
+/** POST /v1/runs/:id/end (run token): what the summary shows. */
+export interface RunSummary {
+  run: string;
+  sessions: { id: string; target: string }[];
+  commands: number;
+  refused: number;
+  held: number;
+  maskedCells: number;
+}
+
+/** GET /v1/runs/:id/stream (run token): SSE, one of these per `data:` line, `event:` is `type`. */
+export type RunEvent =
+  | { type: 'lease'; until: string }
+  | { type: 'session.opened'; session: string; target: string }
+  | { type: 'session.closed'; session: string; target: string; end: SessionEnd }
+  | { type: 'held'; approval: string; link: string; rule: string; session: string; target: string; within: number; wait: number }
+  | { type: 'decided'; approval: string; decision: 'approved' | 'denied' | 'expired' | 'withdrawn'; by?: string; reason?: string }
+  | { type: 'refused'; session: string; target: string; code: string; rule?: string; message: string }
+  | { type: 'loginRequired'; by: string }
+  | { type: 'run.ended'; state: RunState; reason?: string; exit?: number };
+
+/** GET /v1/approvals, /v1/approvals/:id, items of /v1/approvals/stream (SSE). Text is exact: whoever shows it escapes it. */
+export interface ApprovalView {
+  id: string;
+  state: ApprovalState;
+  rule: string;
+  digest: string;
+  run: string;
+  session: string;
+  target: string;
+  protocol: string;
+  account: string;
+  requester: string;
+  agent?: { kind: 'registered' | 'claimed'; name: string };
+  purpose?: string;
+  client?: string;
+  text: string;
+  bytes: number;
+  sent?: string;
+  parameters?: { type: string; text: string | null }[];
+  effects: Effect[];
+  resources: Resource[];
+  proof: 'fresh' | 'login';
+  reason?: string;
+  self: boolean;
+  /** Whether the caller may decide it. */
+  mayDecide: boolean;
+  requestedAt: string;
+  expiresAt: string;
+  decidedAt?: string;
+  decidedBy?: string;
+  decisionReason?: string;
+  link: string;
+}
+
+/** POST /v1/approvals/:id/decision (approval token, or user token where the rule says `proof: login`) */
+export interface DecisionRequest {
+  decision: 'approve' | 'deny';
+  reason?: string;
+  /** What the approver saw; refused when the request differs. */
+  digest: string;
+}
+
+/** POST /v1/approval-logins: the gateway starts a device login for one request and keeps the device code. */
+export interface ApprovalLoginStarted {
+  id: string;
+  verificationUri: string;
+  verificationUriComplete?: string;
+  userCode: string;
+  expiresIn: number;
+  interval: number;
+}
+
+/** POST /v1/approval-logins/:id/poll */
+export type ApprovalLoginState =
+  | { state: 'pending'; interval: number }
+  | { state: 'done'; token: string; name: string; expiresIn: number }
+  | { state: 'failed'; code: string; message: string };
+
+/** GET /v1/sessions */
+export interface SessionView {
+  id: string;
+  run: string;
+  target: string;
+  protocol: string;
+  account: string;
+  principal: string;
+  agent?: { kind: 'registered' | 'claimed'; name: string };
+  via: 'run' | 'person';
+  purpose?: string;
+  client?: string;
+  state: 'live' | 'closed';
+  openedAt: string;
+  closedAt?: string;
+  end?: SessionEnd;
+  commands: number;
+  refused: number;
+  held: number;
+  rows: number;
+  maskedCells: number;
+  wouldBe: number;
+}
+
+/** GET /v1/agents[/:name] */
+export interface AgentView {
+  name: string;
+  kind: 'registered' | 'claimed';
+  owners?: { users?: string[]; groups?: string[] };
+  targets?: string[];
+  runs: number;
+  live: number;
+  lastRunAt?: string;
+  revoked: boolean;
+}
+
+/** GET /v1/people[/:who] */
+export interface PersonView {
+  name: string;
+  issuer: string;
+  subject: string;
+  groups: string[];
+  lastSeenAt?: string;
+  live: number;
+  agents: string[];
+  revoked: boolean;
+}
+
+export type RevocationScope =
+  | { kind: 'user'; who: string }
+  | { kind: 'agent'; name: string }
+  | { kind: 'run'; id: string }
+  | { kind: 'session'; id: string }
+  | { kind: 'all' };
+
+/** POST /v1/revocations */
+export interface RevocationRequest {
+  scope: RevocationScope;
+  reason?: string;
+  /** RFC 3339; a revocation without it lasts until it is lifted. */
+  until?: string;
+  dryRun?: boolean;
+}
+
+export interface RevocationView {
+  id: string;
+  scope: RevocationScope;
+  reason?: string;
+  by: string;
+  at: string;
+  until?: string;
+  liftedAt?: string;
+  liftedBy?: string;
+  liftReason?: string;
+}
+
+/** What was cut, when, and what became of the statements in flight. */
+export interface RevocationReceipt {
+  revocation: RevocationView;
+  receivedAt: string;
+  finishedAt: string;
+  gateways: { id: string; state: 'confirmed' | 'unconfirmed' }[];
+  runs: string[];
+  sessions: {
+    id: string;
+    run: string;
+    target: string;
+    cutAt: string;
+    inFlight: { command: string; state: 'cancelled' | 'completed' | 'unknown' }[];
+  }[];
+  approvalsWithdrawn: string[];
+}
+
+/** POST /v1/policy/explain */
+export interface ExplainRequest {
+  target: string;
+  text: string;
+  as?: string;
+  groups?: string[];
+  agent?: string;
+  via?: 'run' | 'person';
+}
+
+export interface ExplainView {
+  verdict: 'allow' | 'hold' | 'deny';
+  rules: string[];
+  reason?: string;
+  hint?: string;
+  statements: {
+    text: string;
+    effects: Effect[];
+    resources: Resource[];
+    facts: Record<string, unknown>;
+    verdict: 'allow' | 'hold' | 'deny';
+    rules: string[];
+    reason?: string;
+    rewritten?: string;
+    masked?: string[];
+  }[];
+}

@@ -1,0 +1,102 @@
+/** What every protocol gives: how its targets are configured, its facts, and how it serves one connection. */
+import type { ByteChannel } from '../base/channel.ts';
+import type { Secret } from '../base/secret.ts';
+import type { FactType } from './command.ts';
+import type { Verifier } from './run.ts';
+import type { PendingSession } from './session.ts';
+
+/** A reference to a credential, as configuration holds it. */
+export type SecretRef = { readonly env: string } | { readonly file: string };
+
+/** The protocol's part of one `targets:` entry, checked. Problems are collected, not thrown: all are reported at once. */
+export type SettingsResult<Settings> =
+  | {
+      readonly ok: true;
+      readonly settings: Settings;
+      /** The account's name at the target. */
+      readonly account: string;
+      readonly address: { readonly host: string; readonly port: number };
+      /** By the names `session.secret()` is asked for. */
+      readonly secrets: Readonly<Record<string, SecretRef>>;
+    }
+  | { readonly ok: false; readonly problems: readonly SettingsProblem[] };
+
+export interface SettingsProblem {
+  /** Keys below the target's entry. */
+  readonly path: readonly (string | number)[];
+  readonly message: string;
+  readonly hint?: string;
+}
+
+/** Fact names with the protocol's prefix, and what a rule may compare them with. */
+export type FactTable = Readonly<Record<string, FactType>>;
+
+export interface Protocol<Settings = unknown> {
+  readonly name: string;
+  readonly defaultPort: number;
+  readonly verifier: Verifier['kind'];
+  readonly facts: FactTable;
+  settings(raw: Readonly<Record<string, unknown>>): SettingsResult<Settings>;
+  /** Serves one client connection until it ends. Resolves always: what a peer does is no reason to throw. */
+  serve(client: ByteChannel, pending: PendingSession<Settings>): Promise<void>;
+  /** Dials and logs in once, for `gateway check --login`. Throws HoopError. */
+  probe(settings: Settings, reach: Reach): Promise<ProbeResult>;
+  close(): Promise<void>;
+}
+
+export interface Reach {
+  dial(): Promise<ByteChannel>;
+  secret(name: string): Promise<Secret>;
+  readonly signal: AbortSignal;
+}
+
+export interface ProbeResult {
+  readonly server: string;
+  /** What an administrator should know: superuser, BYPASSRLS, … */
+  readonly warnings: readonly string[];
+}
+
+/** The command-line side of a protocol, loaded lazily: how an agent or a native client reaches a local tunnel. */
+export interface ProtocolClient {
+  /** Makes what the gateway keeps of the tunnel's secret. */
+  verifierOf(secret: string): Promise<Verifier>;
+  /** Variables for the endpoint. `short` adds the protocol's usual names (DATABASE_URL, PGHOST, …). */
+  environment(endpoint: Endpoint, short: boolean): Readonly<Record<string, string>>;
+  url(endpoint: Endpoint, form: 'url' | 'jdbc' | 'sqlalchemy'): string;
+  /** argv and environment of the native client (`psql`), for `hoopctl connect`. */
+  native(endpoint: Endpoint, args: readonly string[]): { readonly command: string; readonly args: readonly string[]; readonly env: Readonly<Record<string, string>> };
+  /** Runs one statement or command and streams its result, for `hoopctl exec`. */
+  execute(endpoint: Endpoint, text: string, sink: ExecSink, signal: AbortSignal): Promise<ExecResult>;
+  /** For a Unix socket in a folder: the file name clients expect (`.s.PGSQL.<port>`). */
+  socketName?(port: number): string;
+}
+
+export interface Endpoint {
+  readonly target: string;
+  /** A loopback address, or the folder of a Unix socket. */
+  readonly host: string;
+  readonly port: number;
+  readonly user: string;
+  readonly secret: string;
+  readonly database?: string;
+}
+
+/** Receives a result in batches: awaited per batch, never per row. */
+export interface ExecSink {
+  columns(columns: readonly ExecColumn[]): void;
+  /** Values as the target's text form; null is NULL. */
+  rows(batch: readonly (readonly (string | null)[])[]): Promise<void> | void;
+  /** A statement of the text ended. */
+  tag(tag: string, rows: number | undefined): void;
+  notice(severity: string, message: string): void;
+}
+
+export interface ExecColumn {
+  readonly name: string;
+  /** How JSON shows it. */
+  readonly type: 'string' | 'number' | 'boolean' | 'json' | 'bytes';
+}
+
+export type ExecResult =
+  | { readonly ok: true }
+  | { readonly ok: false; readonly code: string; readonly message: string; readonly detail?: string; readonly hint?: string };

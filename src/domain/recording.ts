@@ -1,0 +1,149 @@
+/** The record of one session: its events, and the port that keeps them. */
+import type { Effect, FactValue, RefusalCode, Resource } from './command.ts';
+import type { SessionEnd } from './end.ts';
+import type { WouldBe } from './verdict.ts';
+
+/** Text as it may be kept: literals aimed at masked columns and the run's secrets struck out. */
+export interface RecordedText {
+  readonly text: string;
+  readonly bytes: number;
+  /** SHA-256 of the exact bytes, hex, where nothing was struck; else an HMAC of them under the gateway's own key. */
+  readonly sha256?: string;
+  readonly hmac?: string;
+}
+
+export interface RecordedParameter {
+  readonly type: string;
+  /** Text, or base64 for binary; null is NULL; absent when struck. */
+  readonly value?: string | null;
+  readonly format: 'text' | 'binary';
+  readonly struck?: boolean;
+}
+
+export type OutcomeState = 'completed' | 'failed' | 'notForwarded' | 'cancelled' | 'unknown';
+
+export interface Outcome {
+  readonly state: OutcomeState;
+  readonly rows?: number;
+  readonly bytes?: number;
+  readonly maskedCells?: number;
+  /** The target's error code (SQLSTATE), or ours. */
+  readonly code?: string;
+  /** The target's completion word, such as `DELETE 3`. */
+  readonly tag?: string;
+  readonly durationMs: number;
+}
+
+/** What a session's recording holds, before `seq`, `at` and `prev` are added. Keys are only ever added. */
+export type SessionEvent =
+  | {
+      readonly type: 'session.opened';
+      readonly session: string;
+      readonly run: string;
+      readonly target: string;
+      readonly protocol: string;
+      readonly account: string;
+      readonly principal: { readonly issuer: string; readonly subject: string; readonly name: string };
+      readonly agent?: { readonly kind: 'registered' | 'claimed'; readonly name: string };
+      readonly via: 'run' | 'person';
+      readonly purpose?: string;
+      readonly client?: string;
+      readonly policy: string;
+      readonly gateway: string;
+      /** `none` when gateway and agent run under one account. */
+      readonly isolation?: 'none';
+    }
+  | {
+      readonly type: 'verdict';
+      readonly command: string;
+      readonly verdict: 'allow' | 'hold' | 'deny';
+      readonly text: RecordedText;
+      readonly params?: readonly RecordedParameter[];
+      readonly effects: readonly Effect[];
+      readonly resources: readonly Resource[];
+      readonly facts: Readonly<Record<string, FactValue>>;
+      readonly rules: readonly string[];
+      readonly policy: string;
+      readonly code?: RefusalCode;
+      readonly reason?: string;
+      readonly wouldBe?: readonly WouldBe[];
+    }
+  | {
+      readonly type: 'approval.requested';
+      readonly command: string;
+      readonly approval: string;
+      readonly rule: string;
+      readonly digest: string;
+    }
+  | {
+      readonly type: 'approval.decided';
+      readonly command: string;
+      readonly approval: string;
+      readonly decision: 'approved' | 'denied' | 'expired' | 'withdrawn';
+      readonly by?: string;
+      readonly reason?: string;
+      readonly proof?: string;
+    }
+  | {
+      readonly type: 'command';
+      readonly command: string;
+      readonly by: 'client' | 'gateway';
+      readonly sent: RecordedText;
+      readonly params?: readonly RecordedParameter[];
+      readonly effects: readonly Effect[];
+      readonly approvals?: readonly string[];
+    }
+  | {
+      readonly type: 'result';
+      readonly command: string;
+      readonly columns?: readonly string[];
+      /** Masked rows, as text, up to a limit. */
+      readonly rows?: readonly (readonly (string | null)[])[];
+      readonly truncated?: boolean;
+      /** SHA-256 over all masked row bytes that went to the client, hex. */
+      readonly sha256?: string;
+    }
+  | ({ readonly type: 'outcome'; readonly command: string } & Outcome)
+  | { readonly type: 'stream'; readonly direction: 'in' | 'out'; readonly data: string }
+  | { readonly type: 'notice'; readonly notice: string; readonly [detail: string]: unknown }
+  | { readonly type: 'session.closed'; readonly end: SessionEnd };
+
+export type SessionEventType = SessionEvent['type'] | 'checkpoint';
+
+/**
+ * How sure the caller must be before it goes on.
+ * `intent`: effects other than a pure read (durable under `effects` and `strict`).
+ * `read`: a pure read (durable under `strict`, written otherwise).
+ * `note`: nothing waits for it; written, made durable with what follows.
+ */
+export type Weight = 'intent' | 'read' | 'note';
+
+export interface Recorder {
+  /** Appends in order. Resolves when the events are as safe as their weight asks. Rejects for good after a first failure. */
+  append(events: readonly SessionEvent[], weight: Weight): Promise<void> | undefined;
+  /** Seals the recording with `session.closed` and a signed checkpoint. */
+  finish(end: SessionEnd): Promise<Checkpoint>;
+  /** Aborted with the reason when the recording can no longer be written. */
+  readonly failed: AbortSignal;
+}
+
+/** The gateway's side of all recordings. */
+export interface Recordings {
+  open(opened: Extract<SessionEvent, { type: 'session.opened' }>): Promise<Recorder>;
+  /** HMAC of struck bytes under the gateway's own key, hex. */
+  fingerprint(bytes: Uint8Array): string;
+}
+
+/** A signed statement that a recording had `size` events and ended with `root`. */
+export interface Checkpoint {
+  readonly session: string;
+  readonly size: number;
+  /** SHA-256 of the last line before the checkpoint, hex. */
+  readonly root: string;
+  readonly at: string;
+  readonly key: string;
+  /** Ed25519 over the canonical form of the fields above, base64. */
+  readonly signature: string;
+}
+
+export type Grade = 'complete' | 'open' | 'crashed' | 'truncated' | 'tampered' | 'missing' | 'expired';

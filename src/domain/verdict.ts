@@ -1,0 +1,119 @@
+/** What policy answers about one command. Strictest wins: deny, then hold, then allow. */
+import type { Command, Effect } from './command.ts';
+import type { MaskPlan, TrustedFunction } from './mask.ts';
+import type { AgentIdentity, Principal, SubjectMatcher } from './principal.ts';
+import type { Target } from './target.ts';
+
+/** What one hold rule asks for. */
+export interface Ask {
+  readonly rule: string;
+  readonly approvers: SubjectMatcher;
+  /** How long the request lives, ms. */
+  readonly within: number;
+  /** How long the client is kept waiting, ms. */
+  readonly wait: number;
+  /** Whether the launcher or owner may approve. */
+  readonly self: boolean;
+  readonly proof: Proof;
+  /** Names of notifiers in gateway.yaml. */
+  readonly notify: readonly string[];
+  readonly reason?: string;
+}
+
+/** `fresh`: a device login made for this request, or at most `freshFor` ms old. `login`: any login of an approver. */
+export type Proof = { readonly kind: 'fresh'; readonly freshFor?: number } | { readonly kind: 'login' };
+
+/** What a rule, mask or limit in `mode: shadow` would have done. */
+export interface WouldBe {
+  readonly rule: string;
+  readonly kind: 'deny' | 'hold' | 'mask' | 'limit';
+}
+
+interface Judged {
+  /** Names of the access entry and rules that decided. */
+  readonly rules: readonly string[];
+  readonly wouldBe?: readonly WouldBe[];
+}
+
+export type Verdict =
+  | (Judged & { readonly kind: 'allow' })
+  | (Judged & { readonly kind: 'hold'; readonly asks: readonly Ask[] })
+  | (Judged & { readonly kind: 'deny'; readonly rule: string; readonly reason: string; readonly hint?: string });
+
+/** Everything about a session that a verdict may depend on. */
+export interface Circumstances {
+  readonly principal: Principal;
+  readonly agent?: AgentIdentity;
+  /** `run` when a launched agent speaks (`run`), `person` for `exec`, `connect` and `tunnel`. */
+  readonly via: 'run' | 'person';
+  readonly target: Target;
+  /** What `--scope KEY=VALUE` narrowed the run to. */
+  readonly narrowed?: Readonly<Record<string, readonly string[]>>;
+}
+
+/** What an admitted session may do, as far as it can be told before a command is seen. */
+export interface Grant {
+  /** The access entries that apply; one of them must cover each statement alone. */
+  readonly entries: readonly string[];
+  readonly effects: readonly Effect[];
+  /** The schemas or namespaces every applicable entry is limited to; absent when some entry is not limited. */
+  readonly scope?: Readonly<Record<string, readonly string[]>>;
+  /** An enforced column mask or a scope applies: user code, DDL and the like are then restricted. */
+  readonly guarded: boolean;
+  readonly sessionMax?: number;
+  readonly idle?: number;
+}
+
+/** Budgets of one limit rule. Undefined means none. Bytes are bytes of result values, rows are rows. */
+export interface LimitRule {
+  readonly rule: string;
+  readonly rowsPerStatement?: number;
+  readonly bytesPerStatement?: number;
+  readonly rowsPerRun?: number;
+  readonly bytesPerRun?: number;
+  readonly shadow?: boolean;
+}
+
+/** A compiled policy: pure and synchronous, no clock, no I/O. */
+export interface Policy {
+  /** SHA-256 over the documents, hex. Recorded with every verdict. */
+  readonly digest: string;
+  /** Whether anyone like this may open a session on the target at all. Unknown and forbidden read alike. */
+  admit(circumstances: Circumstances): Grant | undefined;
+  judge(command: Command, circumstances: Circumstances): Verdict;
+  masks(circumstances: Circumstances): MaskPlan;
+  limits(circumstances: Circumstances): readonly LimitRule[];
+  trustedFunctions(target: Target): readonly TrustedFunction[];
+  /** The registered agent of that name, if any. */
+  agent(name: string): RegisteredAgent | undefined;
+  readonly agents: readonly RegisteredAgent[];
+  /** Roles the principal holds. */
+  roles(principal: Principal): readonly ('admin' | 'auditor')[];
+}
+
+export interface RegisteredAgent {
+  readonly name: string;
+  readonly owners: SubjectMatcher;
+  /** Narrows what access grants; absent: does not narrow. */
+  readonly targets?: readonly string[];
+}
+
+/** The policy in force, and its changes. */
+export interface PolicySource {
+  current(): Policy;
+  /** @returns stops listening */
+  onChange(listener: (policy: Policy) => void): () => void;
+}
+
+/** No policy file, no access: what the gateway starts with. */
+export const DENY_ALL: Policy = {
+  digest: '0'.repeat(64),
+  admit: () => undefined,
+  judge: () => ({ kind: 'deny', rules: [], rule: 'deny-all', reason: 'no policy is in force' }),
+  masks: () => ({ columns: [], detectors: [], shadow: { columns: [], detectors: [] } }),
+  limits: () => [],
+  trustedFunctions: () => [],
+  agent: () => undefined,
+  agents: [],
+  roles: () => [],
+};
