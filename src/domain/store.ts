@@ -1,0 +1,151 @@
+/** What the gateway remembers between restarts, as ports. One schema implements them all (src/store). */
+import type { ApprovalDecision, ApprovalQuestion, ApprovalState } from './approval.ts';
+import type { SessionEnd } from './end.ts';
+import type { Principal } from './principal.ts';
+import type { RunKind, RunState, Verifier } from './run.ts';
+import type { TargetName } from './target.ts';
+
+export interface Store {
+  readonly runs: RunStore;
+  readonly sessions: SessionStore;
+  readonly approvals: ApprovalStore;
+  readonly revocations: RevocationStore;
+  readonly people: PeopleStore;
+  /** Fails when the store cannot be read and written now. For /readyz. */
+  check(): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface RunRow {
+  readonly id: string;
+  readonly kind: RunKind;
+  readonly principal: Principal;
+  /** Token's `exp` as epoch ms, and when the groups were vouched for (its `iat`, or when the gateway saw it). */
+  readonly vouchedAt: number;
+  readonly agent?: { readonly kind: 'registered' | 'claimed'; readonly name: string };
+  readonly purpose?: string;
+  readonly targets: readonly { readonly name: TargetName; readonly verifier: Verifier }[];
+  readonly scope?: Readonly<Record<string, readonly string[]>>;
+  /** ms the client waits for an approval, where the launcher asked for another time than the rule's. */
+  readonly wait?: number;
+  /** SHA-256 of the run token, hex. */
+  readonly tokenDigest: string;
+  readonly startedAt: number;
+  /** Wall time, epoch ms. */
+  readonly deadline: number;
+  /** The same on the boot's own clock. */
+  readonly bootId: string;
+  readonly deadlineMonotonic: number;
+  readonly state: RunState;
+  /** While suspended: until when it may be resumed, epoch ms. */
+  readonly resumableUntil?: number;
+  readonly endedAt?: number;
+  readonly endReason?: string;
+}
+
+export interface RunStore {
+  insert(run: RunRow): Promise<void>;
+  byTokenDigest(digest: string): Promise<RunRow | undefined>;
+  /** By id or unique prefix of at least 6 characters. */
+  find(id: string): Promise<RunRow | undefined>;
+  list(filter: { principalKey?: string; agent?: string; states?: readonly RunState[]; limit?: number }): Promise<readonly RunRow[]>;
+  update(id: string, change: Partial<Pick<RunRow, 'principal' | 'vouchedAt' | 'state' | 'resumableUntil' | 'endedAt' | 'endReason' | 'targets'>>): Promise<void>;
+}
+
+export interface SessionRow {
+  readonly id: string;
+  readonly run: string;
+  readonly target: string;
+  readonly protocol: string;
+  readonly account: string;
+  readonly principal: Principal;
+  readonly agent?: { readonly kind: 'registered' | 'claimed'; readonly name: string };
+  readonly via: 'run' | 'person';
+  readonly purpose?: string;
+  readonly client?: string;
+  readonly openedAt: number;
+  readonly closedAt?: number;
+  readonly end?: SessionEnd;
+  readonly commands: number;
+  readonly refused: number;
+  readonly held: number;
+  readonly rows: number;
+  readonly maskedCells: number;
+  readonly wouldBe: number;
+}
+
+export interface SessionStore {
+  insert(session: SessionRow): Promise<void>;
+  update(id: string, change: Partial<Omit<SessionRow, 'id'>>): Promise<void>;
+  find(id: string): Promise<SessionRow | undefined>;
+  list(filter: {
+    principalKey?: string;
+    run?: string;
+    target?: string;
+    agent?: string;
+    live?: boolean;
+    wouldBe?: boolean;
+    limit?: number;
+    before?: number;
+  }): Promise<readonly SessionRow[]>;
+}
+
+export interface ApprovalRow {
+  readonly id: string;
+  readonly question: ApprovalQuestion;
+  readonly state: ApprovalState;
+  readonly requestedAt: number;
+  readonly expiresAt: number;
+  readonly decision?: ApprovalDecision;
+  readonly decidedAt?: number;
+}
+
+export interface ApprovalStore {
+  insert(row: ApprovalRow): Promise<void>;
+  find(id: string): Promise<ApprovalRow | undefined>;
+  /** Open, or approved and not consumed, with this digest, run and rule. */
+  usable(key: { digest: string; run: string; rule: string }): Promise<ApprovalRow | undefined>;
+  list(filter: { states?: readonly ApprovalState[]; run?: string; limit?: number }): Promise<readonly ApprovalRow[]>;
+  countOpen(run: string): Promise<number>;
+  /** Compare-and-set on the state. @returns whether it was in `from`. */
+  move(id: string, from: ApprovalState, to: ApprovalState, change?: { decision?: ApprovalDecision; decidedAt?: number }): Promise<boolean>;
+  /** approved → consumed for all, or for none, in one transaction. */
+  consume(ids: readonly string[]): Promise<boolean>;
+}
+
+export type StoredScope =
+  | { readonly kind: 'user'; readonly principalKey?: string; readonly who: string }
+  | { readonly kind: 'agent'; readonly name: string }
+  | { readonly kind: 'run'; readonly id: string }
+  | { readonly kind: 'session'; readonly id: string }
+  | { readonly kind: 'all' };
+
+export interface RevocationRow {
+  readonly id: string;
+  /** Grows by one with every revocation and every lift, over all gateways of one store. */
+  readonly epoch: number;
+  readonly scope: StoredScope;
+  readonly reason?: string;
+  readonly by: Principal;
+  readonly at: number;
+  readonly until?: number;
+  readonly lifted?: { readonly at: number; readonly by: Principal; readonly reason: string };
+}
+
+export interface RevocationStore {
+  /** The current epoch; reading it is what confirms that this gateway is up to date. */
+  epoch(): Promise<number>;
+  add(row: Omit<RevocationRow, 'epoch'>): Promise<RevocationRow>;
+  lift(id: string, lifted: NonNullable<RevocationRow['lifted']>): Promise<boolean>;
+  list(): Promise<readonly RevocationRow[]>;
+}
+
+export interface PersonRow {
+  readonly principal: Principal;
+  readonly lastSeenAt: number;
+}
+
+export interface PeopleStore {
+  seen(principal: Principal, at: number): Promise<void>;
+  list(): Promise<readonly PersonRow[]>;
+}
