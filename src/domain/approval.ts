@@ -1,6 +1,6 @@
 /** A held command waiting for people, and their answer. */
 import type { Effect, Resource } from './command.ts';
-import type { Principal } from './principal.ts';
+import type { Principal, SubjectMatcher } from './principal.ts';
 import type { Ask } from './verdict.ts';
 
 export type ApprovalState = 'open' | 'approved' | 'consumed' | 'denied' | 'expired' | 'withdrawn';
@@ -16,8 +16,8 @@ export interface ApprovalQuestion {
   readonly protocol: string;
   readonly account: string;
   readonly requester: Principal;
-  /** The registered owner cannot approve either, unless the rule says `self: true`. */
-  readonly ownersMayNot: readonly Principal[];
+  /** Owners of the registered agent: they cannot approve either, unless the rule says `self: true`. */
+  readonly owners?: SubjectMatcher;
   readonly agent?: { readonly kind: 'registered' | 'claimed'; readonly name: string };
   readonly purpose?: string;
   readonly client?: string;
