@@ -14,7 +14,12 @@ import { isUpToDate } from './setup/stamp.js';
 
 const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
 const TSC = ['node_modules/typescript/bin/tsc', '--noEmit', '-p', '.'];
-const BIOME = ['node_modules/@biomejs/biome/bin/biome', 'ci', '.'];
+const BIOME = [
+  'node_modules/@biomejs/biome/bin/biome',
+  'check',
+  '.',
+  ...(process.stdout.isTTY ? [] : ['--colors=off']),
+];
 const APART = new Set(['e2e', 'cli', 'kill', 'release', 'setup', 'fakes']);
 
 /**

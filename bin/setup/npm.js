@@ -5,7 +5,7 @@ import { basename, delimiter, dirname, join } from 'node:path';
 import { SetupError } from './setup-error.js';
 
 /**
- * Runs npm to its end; what it says goes to stderr, so that stdout stays the task's own.
+ * Runs npm to its end. Its errors go to stderr; what it reports on stdout is dropped, for stdout is the task's own.
  *
  * @param {string} node the Node that runs npm, and that npm finds first on the PATH
  * @param {readonly string[]} args
@@ -13,7 +13,7 @@ import { SetupError } from './setup-error.js';
  */
 export function runNpm(node, args, { cwd, failure, hint }) {
   const env = { ...process.env, PATH: `${dirname(node)}${delimiter}${process.env.PATH ?? ''}` };
-  const done = spawnSync(node, [findNpm(), ...args], { cwd, env, stdio: ['ignore', 2, 2] });
+  const done = spawnSync(node, [findNpm(), ...args], { cwd, env, stdio: ['ignore', 'ignore', 2] });
   if (done.error !== undefined) throw new SetupError(`${failure}: ${done.error.message}`, hint);
   if (done.status !== 0) throw new SetupError(`${failure} (npm ended with ${done.signal ?? done.status})`, hint);
 }
