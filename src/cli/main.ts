@@ -1,20 +1,18 @@
-/** Where hoopctl's code begins. Loads nothing that `hoopctl version` does not need. */
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { packageRoot } from '../base/entry.ts';
+/** Where hoopctl's code begins. Loads nothing that `hoopctl --version` does not need; the rest comes with the command that was typed. */
+import type { Surroundings } from './context.ts';
+import { version } from './version.ts';
 
 /** Runs one command line (without the program's name) and returns the exit code. */
-export async function main(argv: readonly string[]): Promise<number> {
-  const [command] = argv;
-  if (command === 'version' || command === '--version') {
-    process.stdout.write(`${version()}\n`);
+export async function main(argv: readonly string[], around: Surroundings = ourProcess()): Promise<number> {
+  if (argv.length === 1 && (argv[0] === '--version' || argv[0] === 'version')) {
+    around.stdout.write(`${version()}\n`);
     return 0;
   }
-  process.stderr.write(`hoopctl: error: this version has no command "${command ?? ''}" [USAGE]\n`);
-  process.stderr.write('hoopctl: hint: hoopctl version\n');
-  return 2;
+  const { dispatch } = await import('./dispatch.ts');
+  return dispatch(argv, around);
 }
 
-function version(): string {
-  return JSON.parse(readFileSync(join(packageRoot(), 'package.json'), 'utf8')).version;
+function ourProcess(): Surroundings {
+  const { env, stdin, stdout, stderr } = process;
+  return { env, cwd: process.cwd(), stdin, stdout, stderr };
 }

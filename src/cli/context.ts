@@ -1,0 +1,79 @@
+/** What a command is handed: where it runs, its voice, its time, and what is looked up only when it is asked for. */
+import { type Clock, systemClock } from '../base/clock.ts';
+import { fail } from './errors.ts';
+import { createOutput, type Format, type Output } from './output.ts';
+import { createPrompt, type Prompt } from './prompt.ts';
+
+/** The process around a command line; a parameter so that tests can be one. */
+export interface Surroundings {
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly cwd: string;
+  readonly stdin: NodeJS.ReadStream;
+  readonly stdout: NodeJS.WriteStream;
+  readonly stderr: NodeJS.WriteStream;
+}
+
+/** Options that every command takes. */
+export interface Globals {
+  readonly format: Format;
+  readonly quiet: boolean;
+  readonly verbose: boolean;
+  readonly gateway?: string;
+  /** PEM file of a private CA. */
+  readonly ca?: string;
+}
+
+export interface Context extends Surroundings {
+  readonly globals: Globals;
+  readonly out: Output;
+  readonly prompt: Prompt;
+  readonly clock: Clock;
+  /**
+   * Aborted by the first Ctrl-C; the second ends the process. Reading it is what takes over Ctrl-C: a command that never does (one that hands
+   * the terminal to a child) keeps Node's own behaviour or installs its own.
+   */
+  readonly signal: AbortSignal;
+  /** Runs when the command is over, whatever happened; the last first. */
+  onClose(close: () => void | Promise<void>): void;
+}
+
+export interface OpenContext {
+  readonly ctx: Context;
+  readonly interrupted: () => boolean;
+  close(): Promise<void>;
+}
+
+export function openContext(around: Surroundings, globals: Globals): OpenContext {
+  const closers: (() => void | Promise<void>)[] = [];
+  let interrupts: AbortController | undefined;
+  const onInterrupt = () => {
+    if (interrupts?.signal.aborted) process.exit(130);
+    interrupts?.abort(fail('INTERRUPTED', 'interrupted'));
+  };
+  const signal = () => {
+    if (interrupts === undefined) {
+      interrupts = new AbortController();
+      process.on('SIGINT', onInterrupt);
+    }
+    return interrupts.signal;
+  };
+  const ctx: Context = {
+    ...around,
+    globals,
+    out: createOutput({ ...around, ...globals }),
+    prompt: createPrompt(around.stdin, around.stderr, signal),
+    clock: systemClock,
+    get signal() {
+      return signal();
+    },
+    onClose: (close) => void closers.push(close),
+  };
+  return {
+    ctx,
+    interrupted: () => interrupts?.signal.aborted === true,
+    async close() {
+      for (const close of closers.reverse()) await close();
+      process.off('SIGINT', onInterrupt);
+    },
+  };
+}

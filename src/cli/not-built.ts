@@ -1,0 +1,39 @@
+/** What the documentation names and this version does not do. It is refused by name, with what to do meanwhile; never accepted and ignored. */
+
+export interface NotBuilt {
+  /** As typed: `sessions tail`, `targets rotate`. */
+  readonly path: string;
+  readonly hint: string;
+}
+
+export const NOT_BUILT: readonly NotBuilt[] = [
+  { path: 'init', hint: 'write hoop.yaml by hand; docs/cli.md shows one' },
+  { path: 'doctor', hint: 'check the gateway with: hoopctl gateway check --config FILE' },
+  {
+    path: 'trust',
+    hint: "a project's hoop.yaml can not set the gateway; use --gateway, HOOPCTL_GATEWAY or: hoopctl gateways use URL",
+  },
+  { path: 'completion', hint: 'see the commands with: hoopctl help' },
+  { path: 'targets refresh', hint: 'a new session reads the catalog anew' },
+  {
+    path: 'targets rotate',
+    hint: "change the password at the target and in the secret's source, then restart the gateway",
+  },
+  { path: 'sessions tail', hint: 'see what was recorded so far with: hoopctl sessions replay ID' },
+  { path: 'sessions export', hint: 'read the recording as NDJSON with: hoopctl sessions replay ID --json' },
+  { path: 'sessions flag', hint: 'find sessions with: hoopctl sessions list' },
+  { path: 'sessions reindex', hint: 'the gateway indexes sessions as they happen' },
+  { path: 'audit checkpoint', hint: 'verify recordings against the pinned key with: hoopctl audit verify PATH' },
+  {
+    path: 'policy diff',
+    hint: 'compare what single statements get with: hoopctl policy explain TARGET --policy FILE -- TEXT',
+  },
+  { path: 'policy simulate', hint: 'try a rule with mode: shadow, then list: hoopctl sessions list --would-be' },
+  { path: 'gateway drain', hint: 'stop the gateway with SIGTERM: it tells sessions, seals recordings and ends' },
+  { path: 'gateway backup', hint: 'stop the gateway, then copy its data and keys folders' },
+  { path: 'gateway restore', hint: 'stop the gateway, then put back its data and keys folders' },
+];
+
+export function notBuilt(path: string): NotBuilt | undefined {
+  return NOT_BUILT.find((entry) => entry.path === path);
+}
