@@ -28,6 +28,15 @@ export interface ApprovalQuestion {
   readonly parameters?: readonly { readonly type: string; readonly text: string | null }[];
   readonly effects: readonly Effect[];
   readonly resources: readonly Resource[];
+  /**
+   * What is kept of the text once nobody can decide any more, where it holds literals or parameters aimed at a masked column: those struck.
+   * Absent: nothing was aimed at one, and the text stays.
+   */
+  readonly afterwards?: {
+    readonly text: string;
+    readonly sent?: string;
+    readonly parameters?: readonly { readonly type: string; readonly text: string | null }[];
+  };
 }
 
 export type ApprovalDecision =
