@@ -1,6 +1,6 @@
 /** A two-way stream of bytes as the protocols see it: chunks in, chunks out, backpressure both ways, one way to be cut. */
 import type { Duplex } from 'node:stream';
-import { type ConnectionOptions, connect as tlsConnect, type TLSSocket } from 'node:tls';
+import { type ConnectionOptions, connect as tlsConnect, TLSSocket } from 'node:tls';
 
 export interface ByteReader {
   /** Called synchronously for every chunk, in order. The chunk may be kept: buffers are not recycled. */
@@ -29,6 +29,8 @@ export interface ByteChannel {
    * plain text before the handshake must not be taken for protected data (CVE-2021-23214).
    */
   secure(options: ConnectionOptions): Promise<ByteChannel>;
+  /** The peer's certificate in DER, on a channel that `secure` made: what channel binding is computed from (RFC 5929). */
+  peerCertificate?(): Uint8Array | undefined;
 }
 
 /** Wraps a Node stream: a socket, a TLS socket, an HTTP/2 stream. */
@@ -70,6 +72,7 @@ export function channelOf(duplex: Duplex): ByteChannel {
       cut(duplex);
     },
     secure: (options) => secure(duplex, options),
+    ...(duplex instanceof TLSSocket ? { peerCertificate: () => duplex.getPeerCertificate().raw } : {}),
   };
 }
 

@@ -90,6 +90,12 @@ export interface Command {
   readonly touchesMasked?: boolean;
   readonly ranUserCode?: boolean;
   readonly impossible?: Impossible;
+  /**
+   * Which part of the command's life this is, where it is not all of it. Deny and limits count for every part; a hold is asked for only
+   * where the command begins to run. `prepare`: it is parsed or planned, nothing of it runs yet. `continue`: more results of a command that
+   * was let through before, on the same basis (a portal or cursor read in pieces).
+   */
+  readonly part?: 'prepare' | 'continue';
   /** Commands read from equal text on an equal basis share this object; verdicts are cached on it. */
   readonly reading: object;
 }
