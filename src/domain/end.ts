@@ -21,6 +21,8 @@ export type SessionEnd =
   | { readonly kind: 'recorderFailed' }
   | { readonly kind: 'unconfirmed' }
   | { readonly kind: 'shutdown' }
+  /** The gateway died; written by the next one, which closed the recording in its place. */
+  | { readonly kind: 'crashed' }
   | { readonly kind: 'closed' };
 
 /** What the client is told. The protocol adds its own codes. */
@@ -56,6 +58,8 @@ export function describeEnd(end: SessionEnd): string {
       return 'HOOP_UNAVAILABLE: this gateway cannot confirm that access still stands';
     case 'shutdown':
       return 'the gateway is shutting down';
+    case 'crashed':
+      return 'the gateway stopped without closing this session';
     case 'closed':
       return 'the session is closed';
     default:
