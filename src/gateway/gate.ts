@@ -1,0 +1,393 @@
+/**
+ * The promise, in one file: no permit, no bytes; no record, no permit.
+ *
+ *     turn ─▶ judge ─▶ denied: record, refuse
+ *                  ├─▶ held:   record, ask people, wait ─▶ judge again ─▶ consume the approval
+ *                  └─▶ allowed ───────────────────────────────────┐
+ *                                     record the intent, as safe as its effects ask ─▶ permit
+ *
+ * Every command to every target comes through `submit`. It returns a refusal, which the protocol puts in its own words, or a
+ * permit, without which the relay sends nothing. Nothing here knows a protocol, a file format, or how people are asked.
+ */
+import type { Clock } from '../base/clock.ts';
+import type { ApprovalDecision, ApprovalQuestion, Desk, HeldRequest } from '../domain/approval.ts';
+import type { Command, Effect } from '../domain/command.ts';
+import { mintPermit, type Meter, type Permit } from '../domain/permit.ts';
+import type { Outcome, Recorder, SessionEvent, Weight } from '../domain/recording.ts';
+import type { Refusal, SessionView, SubmitOptions, Turn } from '../domain/session.ts';
+import type { Ask, Verdict } from '../domain/verdict.ts';
+import { type Binding, digestOf } from './digest.ts';
+import { refusal } from './refusal.ts';
+
+export interface GateParts {
+  /** What is in force now. */
+  view(): SessionView;
+  /** Policy's answer about one command under `view()`. */
+  judge(command: Command): Verdict;
+  /** Why nothing may pass at this moment, whatever policy says: revoked, suspended, unconfirmed. Undefined when it may. */
+  standing(): Refusal | undefined;
+  readonly recorder: Recorder;
+  readonly desk: Desk;
+  readonly clock: Clock;
+  /** What people are asked about a held turn. */
+  question(turn: Turn, ask: Ask, digest: string): ApprovalQuestion | Refusal;
+  /** How long the client waits for this ask, ms. */
+  waitFor(ask: Ask, turn: Turn): number;
+  /** The budgets a permitted statement draws on. */
+  meter(command: Command): Meter;
+  /** Target, account, principal and run: what an approval is bound to beside the turn itself. */
+  readonly binding: Binding;
+  /** How events speak of commands: what is struck is struck here. */
+  readonly describe: Describe;
+  /** Aborted when the session ends. */
+  readonly signal: AbortSignal;
+  readonly watch: GateWatch;
+}
+
+export interface Describe {
+  verdict(id: string, command: Command, verdict: Verdict, policy: string): SessionEvent;
+  intent(id: string, command: Command, by: 'client' | 'gateway', approvals: readonly string[]): SessionEvent;
+}
+
+/** Told about what happens, for counters and live events. Decides nothing. */
+export interface GateWatch {
+  refused(refusal: Refusal): void;
+  held(request: HeldRequest, ask: Ask): void;
+  decided(request: HeldRequest, decision: ApprovalDecision): void;
+  permitted(ids: readonly string[], verdicts: readonly Verdict[]): void;
+  settled(id: string, outcome: Outcome): void;
+}
+
+export interface Gate {
+  submit(turn: Turn, options?: SubmitOptions): Promise<Permit | Refusal>;
+  /** Commands whose permit was minted and whose outcome is not known yet. */
+  inFlight(): ReadonlyMap<string, { readonly command: Command; readonly verdict: Verdict }>;
+}
+
+export function createGate(parts: GateParts): Gate {
+  const { recorder, desk, describe, watch } = parts;
+  const inFlight = new Map<string, { command: Command; verdict: Verdict }>();
+  let commands = 0;
+
+  async function submit(turn: Turn, options: SubmitOptions = {}): Promise<Permit | Refusal> {
+    const ids = turn.commands.map(() => `c${++commands}`);
+    const stopped = parts.standing();
+    if (stopped) return refuse(turn, ids, [], stopped);
+    if (turn.by === 'gateway') return forward(turn, ids, [], []);
+    if (turn.basis !== parts.view().basis) return refuse(turn, ids, [], refusal.stale());
+
+    const verdicts = turn.commands.map(judge);
+    const denied = refusalFor(turn.commands, verdicts);
+    if (denied) return refuse(turn, ids, verdicts, denied);
+
+    const asks = asksOf(verdicts);
+    if (asks.length === 0) return forward(turn, ids, verdicts, []);
+    const approvals = await hold({ turn, ids, verdicts, asks, options });
+    return 'kind' in approvals ? approvals : forward(turn, ids, verdicts, approvals);
+  }
+
+  // What could not be read, resolved or rewritten safely is refused whatever policy says.
+  function judge(command: Command): Verdict {
+    const { impossible } = command;
+    if (!impossible) return parts.judge(command);
+    const { reason, hint } = impossible;
+    return { kind: 'deny', rules: [], rule: '', reason, ...(hint === undefined ? {} : { hint }) };
+  }
+
+  /** Records the refusal before it is answered. When even that fails, the answer is that nothing can be recorded. */
+  async function refuse(
+    turn: Turn,
+    ids: readonly string[],
+    verdicts: readonly Verdict[],
+    answer: Refusal,
+  ): Promise<Refusal> {
+    const policy = parts.view().basis;
+    const events = turn.commands.map((command, i) =>
+      describe.verdict(ids[i] as string, command, verdicts[i] ?? denying(answer), policy),
+    );
+    watch.refused(answer);
+    return (await written(events, 'read')) ?? answer;
+  }
+
+  /** Asks people and waits. @returns ids of the consumed approvals, or the refusal for the client. */
+  async function hold(held: Held): Promise<readonly string[] | Refusal> {
+    const { turn, ids, verdicts, asks, options } = held;
+    const digest = digestOf(turn.commands, asks, parts.binding);
+    const asked = meaningOf(asks, parts.view());
+    const questions: ApprovalQuestion[] = [];
+    for (const ask of asks) {
+      const question = parts.question(turn, ask, digest);
+      if ('kind' in question) return refuse(turn, ids, verdicts, question);
+      questions.push(question);
+    }
+
+    const requests = await openRequests(questions);
+    if (!requests) return refuse(turn, ids, verdicts, refusal.tooManyRequests());
+    const policy = parts.view().basis;
+    const lost = await written(
+      [
+        ...turn.commands.map((command, i) => describe.verdict(ids[i] as string, command, verdicts[i] as Verdict, policy)),
+        ...requests.map((request, i): SessionEvent => ({
+          type: 'approval.requested',
+          command: ids[0] as string,
+          approval: request.id,
+          rule: asks[i]?.rule ?? '',
+          digest,
+        })),
+      ],
+      'intent',
+    );
+    if (lost) return lost;
+
+    const answers = requests.map((request) => recordDecision(request, ids[0] as string));
+    for (const [i, request] of requests.entries()) announce(request, asks[i] as Ask, turn, options);
+
+    const answer = await firstOf(unanimous(answers), asks, turn, options);
+    if (answer === 'gone' || answer === 'ended') {
+      // Only while the client waits does its going withdraw the request: nobody is there to be answered.
+      const reason = answer === 'gone' ? 'the client went away or cancelled' : 'the session ended';
+      await Promise.all(requests.map((request) => desk.withdraw(request.id, reason)));
+      await Promise.all(answers);
+      return refusal.withdrawn(reason);
+    }
+    if (answer === 'waited') {
+      const still = refusal.held(requests[0]?.id ?? '', asks[0]?.rule ?? '', requests[0]?.link ?? '');
+      watch.refused(still);
+      return still;
+    }
+    const negative = answer.find((decision) => decision.kind !== 'approved');
+    if (negative) {
+      const told = refusal.decided(negative, asks[0]?.rule ?? '', requests[0]?.id ?? '');
+      watch.refused(told);
+      await withdrawAll(requests, 'another approval of the same command was not given');
+      return told;
+    }
+    return consume(held, requests, questions, asked);
+  }
+
+  /** After people said yes: the world may have changed while they thought. */
+  async function consume(
+    { turn, asks }: Held,
+    requests: readonly HeldRequest[],
+    questions: readonly ApprovalQuestion[],
+    asked: string,
+  ): Promise<readonly string[] | Refusal> {
+    const stopped = parts.standing();
+    if (stopped) return withdrawnBecause(requests, stopped);
+    const again = turn.commands.map(judge);
+    if (refusalFor(turn.commands, again) || meaningOf(asksOf(again), parts.view()) !== asked) {
+      return withdrawnBecause(requests, refusal.changedSinceAsked());
+    }
+    const question = questions[0] as ApprovalQuestion;
+    const consumed = await desk.consume(
+      requests.map((request) => request.id),
+      question,
+    );
+    if (consumed.kind === 'refused') return withdrawnBecause(requests, refusal.notConsumed(consumed.reason, asks[0]?.rule));
+    return requests.map((request) => request.id);
+  }
+
+  /** The only way to a permit: the intent is in the recording first. */
+  async function forward(
+    turn: Turn,
+    ids: readonly string[],
+    verdicts: readonly Verdict[],
+    approvals: readonly string[],
+  ): Promise<Permit | Refusal> {
+    const by = turn.by ?? 'client';
+    const policy = parts.view().basis;
+    const events: SessionEvent[] = [];
+    for (const [i, command] of turn.commands.entries()) {
+      const id = ids[i] as string;
+      const verdict = verdicts[i];
+      // A held turn's verdicts are recorded already, before people were asked.
+      if (verdict && approvals.length === 0) events.push(describe.verdict(id, command, verdict, policy));
+      events.push(describe.intent(id, command, by, approvals));
+    }
+    // Before the permit: a crash must not lose the command that caused it.
+    const lost = await written(events, weightOf(turn.commands));
+    if (lost) return lost;
+
+    // Writing took time; a revocation that came meanwhile counts.
+    const stopped = parts.standing();
+    if (stopped) {
+      for (const id of ids) record([{ type: 'outcome', command: id, state: 'notForwarded', durationMs: 0 }]);
+      watch.refused(stopped);
+      return stopped;
+    }
+    return mint(turn, ids, verdicts);
+  }
+
+  function mint(turn: Turn, ids: readonly string[], verdicts: readonly Verdict[]): Permit {
+    const started = parts.clock.monotonic();
+    for (const [i, command] of turn.commands.entries()) {
+      inFlight.set(ids[i] as string, { command, verdict: verdicts[i] ?? GATEWAYS_OWN });
+    }
+    watch.permitted(ids, verdicts);
+    return mintPermit({
+      commands: turn.commands.map((command, i) => ({ id: ids[i] as string, meter: parts.meter(command) })),
+      settle(index, outcome, result) {
+        const id = ids[index];
+        if (id === undefined || !inFlight.delete(id)) return;
+        const events: SessionEvent[] = result ? [{ type: 'result', command: id, ...result }] : [];
+        const durationMs = outcome.durationMs || Math.round((parts.clock.monotonic() - started) * 1000) / 1000;
+        events.push({ type: 'outcome', command: id, ...outcome, durationMs });
+        record(events);
+        watch.settled(id, outcome);
+      },
+    });
+  }
+
+  async function openRequests(questions: readonly ApprovalQuestion[]): Promise<readonly HeldRequest[] | undefined> {
+    const requests: HeldRequest[] = [];
+    for (const question of questions) {
+      const request = await desk.request(question);
+      if (!request) {
+        await withdrawAll(requests, 'too many open requests');
+        return undefined;
+      }
+      requests.push(request);
+    }
+    return requests;
+  }
+
+  // A decision that comes after the client stopped waiting is recorded too: the retry will use it.
+  async function recordDecision(request: HeldRequest, command: string): Promise<ApprovalDecision> {
+    const decision = await request.decided;
+    watch.decided(request, decision);
+    record([decisionEvent(request, command, decision)]);
+    return decision;
+  }
+
+  function announce(request: HeldRequest, ask: Ask, turn: Turn, options: SubmitOptions): void {
+    watch.held(request, ask);
+    if (request.state !== 'open') return;
+    const waitMs = parts.waitFor(ask, turn);
+    const reason = ask.reason === undefined ? {} : { reason: ask.reason };
+    options.onHold?.({ request: request.id, link: request.link, rule: ask.rule, waitMs, ...reason });
+  }
+
+  function firstOf(
+    answers: Promise<readonly ApprovalDecision[]>,
+    asks: readonly Ask[],
+    turn: Turn,
+    options: SubmitOptions,
+  ): Promise<readonly ApprovalDecision[] | 'waited' | 'gone' | 'ended'> {
+    const patience = Math.min(...asks.map((ask) => parts.waitFor(ask, turn)));
+    return new Promise((resolve) => {
+      const cancel = parts.clock.after(patience, () => done('waited'));
+      const onGone = () => done('gone');
+      const onEnd = () => done('ended');
+      const done = (result: readonly ApprovalDecision[] | 'waited' | 'gone' | 'ended') => {
+        cancel();
+        options.gone?.removeEventListener('abort', onGone);
+        parts.signal.removeEventListener('abort', onEnd);
+        resolve(result);
+      };
+      if (options.gone?.aborted) return done('gone');
+      if (parts.signal.aborted) return done('ended');
+      options.gone?.addEventListener('abort', onGone, { once: true });
+      parts.signal.addEventListener('abort', onEnd, { once: true });
+      answers.then(done);
+    });
+  }
+
+  async function withdrawnBecause(requests: readonly HeldRequest[], answer: Refusal): Promise<Refusal> {
+    await withdrawAll(requests, answer.message);
+    watch.refused(answer);
+    return answer;
+  }
+
+  async function withdrawAll(requests: readonly HeldRequest[], reason: string): Promise<void> {
+    await Promise.all(requests.map((request) => desk.withdraw(request.id, reason)));
+  }
+
+  /** @returns the refusal when the recording cannot be written; then nothing may be forwarded. */
+  async function written(events: readonly SessionEvent[], weight: Weight): Promise<Refusal | undefined> {
+    try {
+      const pending = recorder.append(events, weight);
+      if (pending) await pending;
+      return recorder.failed.aborted ? refusal.notRecorded() : undefined;
+    } catch {
+      return refusal.notRecorded();
+    }
+  }
+
+  // What nothing waits for. A failure shows in `recorder.failed`, which ends the session.
+  function record(events: readonly SessionEvent[]): void {
+    try {
+      recorder.append(events, 'note')?.catch(() => {});
+    } catch {
+      // The same failure again: the session is ending because of it.
+    }
+  }
+
+  return { submit, inFlight: () => inFlight };
+}
+
+interface Held {
+  readonly turn: Turn;
+  readonly ids: readonly string[];
+  readonly verdicts: readonly Verdict[];
+  readonly asks: readonly Ask[];
+  readonly options: SubmitOptions;
+}
+
+const GATEWAYS_OWN: Verdict = { kind: 'allow', rules: [] };
+
+/** Strictest wins for the whole turn: one denied statement, and none is forwarded. */
+function refusalFor(commands: readonly Command[], verdicts: readonly Verdict[]): Refusal | undefined {
+  const index = verdicts.findIndex((verdict) => verdict.kind === 'deny');
+  const verdict = verdicts[index];
+  if (verdict?.kind !== 'deny') return undefined;
+  const impossible = commands[index]?.impossible;
+  return impossible ? refusal.impossible(impossible) : refusal.denied(verdict);
+}
+
+function denying(answer: Refusal): Verdict {
+  return { kind: 'deny', rules: [], rule: '', reason: answer.message };
+}
+
+/** Every rule that holds wants its own approval; the same rule over several statements asks once. */
+function asksOf(verdicts: readonly Verdict[]): readonly Ask[] {
+  const asks = new Map<string, Ask>();
+  for (const verdict of verdicts) {
+    if (verdict.kind !== 'hold') continue;
+    for (const ask of verdict.asks) asks.set(ask.rule, ask);
+  }
+  return [...asks.values()];
+}
+
+/** Settles with all decisions when all are given, or with the first that is not a yes. */
+function unanimous(answers: readonly Promise<ApprovalDecision>[]): Promise<readonly ApprovalDecision[]> {
+  const firstNo = new Promise<readonly ApprovalDecision[]>((resolve) => {
+    for (const answer of answers) answer.then((decision) => decision.kind !== 'approved' && resolve([decision]));
+  });
+  return Promise.race([Promise.all(answers), firstNo]);
+}
+
+/** What must be the same at consume as when people were asked: the rules, their approvers, and the masks. */
+function meaningOf(asks: readonly Ask[], view: SessionView): string {
+  return JSON.stringify([asks, view.masks, view.grant.guarded]);
+}
+
+const PURE: ReadonlySet<Effect> = new Set(['read', 'control']);
+
+/** A turn that only reads need not reach the disk before it runs, unless the recording is `strict`. */
+function weightOf(commands: readonly Command[]): Weight {
+  return commands.every((command) => command.effects.isSubsetOf(PURE)) ? 'read' : 'intent';
+}
+
+function decisionEvent(request: HeldRequest, command: string, decision: ApprovalDecision): SessionEvent {
+  const base = { type: 'approval.decided', command, approval: request.id, decision: decision.kind } as const;
+  switch (decision.kind) {
+    case 'approved':
+      return { ...base, by: decision.by.name, proof: decision.proof };
+    case 'denied':
+      return { ...base, by: decision.by.name, ...(decision.reason === undefined ? {} : { reason: decision.reason }) };
+    case 'withdrawn':
+      return { ...base, reason: decision.reason };
+    default:
+      return base;
+  }
+}

@@ -1,0 +1,210 @@
+/** One run while this gateway knows it: its lease, its deadlines, its budgets, and who listens to it. */
+import type { Cancel, Clock } from '../base/clock.ts';
+import type { SessionEnd } from '../domain/end.ts';
+import type { AgentIdentity, Principal } from '../domain/principal.ts';
+import type { RunState } from '../domain/run.ts';
+import type { RunRow } from '../domain/store.ts';
+import { createRunBudget, type RunBudget } from './budget.ts';
+
+export const HEARTBEAT_MS = 5_000;
+export const LEASE_MS = 15_000;
+
+const HOUR = 3_600_000;
+const RESUMABLE_MS = { run: HOUR / 4, exec: HOUR / 4, connect: HOUR / 4, tunnel: 12 * HOUR } as const;
+
+/** What a run's launcher hears about, as `event` of its stream. */
+export type RunHappening =
+  | { readonly type: 'lease'; readonly until: string }
+  | { readonly type: 'session.opened'; readonly session: string; readonly target: string }
+  | { readonly type: 'session.closed'; readonly session: string; readonly target: string; readonly end: SessionEnd }
+  | {
+      readonly type: 'held';
+      readonly approval: string;
+      readonly link: string;
+      readonly rule: string;
+      readonly session: string;
+      readonly target: string;
+      readonly within: number;
+      readonly wait: number;
+    }
+  | {
+      readonly type: 'decided';
+      readonly approval: string;
+      readonly decision: 'approved' | 'denied' | 'expired' | 'withdrawn';
+      readonly by?: string;
+      readonly reason?: string;
+    }
+  | {
+      readonly type: 'refused';
+      readonly session: string;
+      readonly target: string;
+      readonly code: string;
+      readonly rule?: string;
+      readonly message: string;
+    }
+  | { readonly type: 'loginRequired'; readonly by: string }
+  | { readonly type: 'run.ended'; readonly state: RunState; readonly reason?: string; readonly exit?: number };
+
+export interface RunCounts {
+  commands: number;
+  refused: number;
+  held: number;
+  maskedCells: number;
+  readonly sessions: { readonly id: string; readonly target: string }[];
+}
+
+export interface LiveRunParts {
+  readonly row: RunRow;
+  readonly agent: AgentIdentity | undefined;
+  readonly clock: Clock;
+  /** How old the launcher's groups may get, ms. */
+  readonly maxAge: number;
+  /** The lease lapsed: cut the sessions, keep the verifiers. */
+  onSuspend(run: LiveRun): void;
+  /** A deadline or the time for resuming passed. */
+  onExpire(run: LiveRun, deadline: 'run' | 'resume'): void;
+}
+
+export class LiveRun {
+  readonly id: string;
+  readonly budget: RunBudget = createRunBudget();
+  readonly counts: RunCounts = { commands: 0, refused: 0, held: 0, maskedCells: 0, sessions: [] };
+  /** When the run's first session on a target was opened: `session.max` counts from there. Monotonic ms. */
+  readonly firstSession = new Map<string, number>();
+  /** Streams whose client has not shown the secret yet. */
+  unauthenticated = 0;
+  readonly waiting: (() => void)[] = [];
+  row: RunRow;
+  agent: AgentIdentity | undefined;
+  /** Grows when the principal's groups are renewed: what was judged before is judged again. */
+  version = 0;
+  readonly #parts: LiveRunParts;
+  readonly #listeners = new Set<(happening: RunHappening) => void>();
+  readonly #timers = new Map<string, Cancel>();
+  #streams = 0;
+  #heardAt: number;
+  #streamAt: number;
+
+  constructor(parts: LiveRunParts) {
+    this.#parts = parts;
+    this.id = parts.row.id;
+    this.row = parts.row;
+    this.agent = parts.agent;
+    this.#heardAt = this.#streamAt = parts.clock.monotonic();
+  }
+
+  /** Arms the deadlines. Called once the run is known to the gateway. */
+  start(): void {
+    this.#arm('deadline', this.timeLeft(), () => this.#parts.onExpire(this, 'run'));
+    if (this.row.state === 'suspended') this.#armResume();
+    else this.#watchLease();
+    this.#watchLogin();
+  }
+
+  get principal(): Principal {
+    return this.row.principal;
+  }
+
+  get state(): RunState {
+    return this.row.state;
+  }
+
+  /** ms until the run ends whatever happens: whichever clock passes first on this boot, else the wall clock. */
+  timeLeft(): number {
+    const { clock } = this.#parts;
+    const wall = this.row.deadline - clock.now();
+    if (this.row.bootId !== clock.bootId) {
+      // A wall clock behind a time already recorded cannot be trusted to tell how much is left.
+      return clock.now() < this.row.startedAt ? 0 : wall;
+    }
+    return Math.min(wall, this.row.deadlineMonotonic - clock.monotonic());
+  }
+
+  /** Whether the launcher's groups were vouched for recently enough to take commands. */
+  vouched(): boolean {
+    return this.#parts.clock.now() - this.row.vouchedAt <= this.#parts.maxAge;
+  }
+
+  heartbeat(): number {
+    this.#heardAt = this.#parts.clock.monotonic();
+    return this.#parts.clock.now() + LEASE_MS;
+  }
+
+  /** @returns stops listening */
+  listen(listener: (happening: RunHappening) => void): () => void {
+    this.#listeners.add(listener);
+    this.#streams++;
+    this.#streamAt = this.#parts.clock.monotonic();
+    return () => {
+      if (!this.#listeners.delete(listener)) return;
+      this.#streams--;
+      this.#streamAt = this.#parts.clock.monotonic();
+    };
+  }
+
+  tell(happening: RunHappening): void {
+    for (const listener of this.#listeners) listener(happening);
+  }
+
+  renewed(principal: Principal, vouchedAt: number): void {
+    this.row = { ...this.row, principal, vouchedAt };
+    this.version++;
+    this.#watchLogin();
+  }
+
+  suspended(resumableUntil: number): void {
+    this.row = { ...this.row, state: 'suspended', resumableUntil };
+    this.#disarm('lease');
+    this.#armResume();
+  }
+
+  resumed(): void {
+    const { resumableUntil: _, ...rest } = this.row;
+    this.row = { ...rest, state: 'live' };
+    this.#disarm('resume');
+    this.#heardAt = this.#streamAt = this.#parts.clock.monotonic();
+    this.#watchLease();
+  }
+
+  /** Until when it may be resumed if it is suspended now, epoch ms. */
+  resumableUntil(): number {
+    return Math.min(this.row.deadline, this.#parts.clock.now() + RESUMABLE_MS[this.row.kind]);
+  }
+
+  ended(state: 'ended' | 'revoked', reason: string): void {
+    this.row = { ...this.row, state, endedAt: this.#parts.clock.now(), endReason: reason };
+    for (const cancel of this.#timers.values()) cancel();
+    this.#timers.clear();
+  }
+
+  // The lease needs both: heartbeats, and somebody who hears about revocation.
+  #watchLease(): void {
+    const { clock } = this.#parts;
+    const silentSince = Math.min(this.#heardAt, this.#streams > 0 ? clock.monotonic() : this.#streamAt);
+    const left = silentSince + LEASE_MS - clock.monotonic();
+    if (left <= 0) return this.#parts.onSuspend(this);
+    this.#arm('lease', left, () => this.#watchLease());
+  }
+
+  #watchLogin(): void {
+    const { clock, maxAge } = this.#parts;
+    const by = this.row.vouchedAt + maxAge;
+    const tell = () => this.tell({ type: 'loginRequired', by: new Date(by).toISOString() });
+    this.#arm('login', Math.max(0, by - maxAge / 4 - clock.now()), tell);
+  }
+
+  #armResume(): void {
+    const left = (this.row.resumableUntil ?? this.#parts.clock.now()) - this.#parts.clock.now();
+    this.#arm('resume', left, () => this.#parts.onExpire(this, 'resume'));
+  }
+
+  #arm(name: string, ms: number, fn: () => void): void {
+    this.#disarm(name);
+    this.#timers.set(name, this.#parts.clock.after(Math.max(0, ms), fn));
+  }
+
+  #disarm(name: string): void {
+    this.#timers.get(name)?.();
+    this.#timers.delete(name);
+  }
+}

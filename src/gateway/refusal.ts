@@ -1,0 +1,137 @@
+/** What the gate says no with. Each names a stable word, the rule, and what to do: an agent acts on these. */
+import type { ApprovalDecision } from '../domain/approval.ts';
+import type { Impossible } from '../domain/command.ts';
+import { describeEnd, type SessionEnd } from '../domain/end.ts';
+import type { LimitReached } from '../domain/permit.ts';
+import type { Refusal } from '../domain/session.ts';
+import type { Verdict } from '../domain/verdict.ts';
+
+type Deny = Extract<Verdict, { kind: 'deny' }>;
+
+const RETRY = 'retry the same statement, unchanged, once it is approved';
+
+export const refusal = {
+  denied: ({ rule, reason, hint }: Deny): Refusal => ({
+    kind: 'refusal',
+    code: 'HOOP_DENIED',
+    message: `HOOP_DENIED: ${rule ? `rule "${rule}": ` : ''}${reason}`,
+    hint: hint ?? 'do not retry; ask the owner of the target, or do it another way',
+    ...(rule ? { rule } : {}),
+  }),
+
+  impossible: ({ code, reason, hint, protocolCode }: Impossible): Refusal => ({
+    kind: 'refusal',
+    code,
+    message: `${code}: ${reason}`,
+    ...(hint === undefined ? {} : { hint }),
+    ...(protocolCode === undefined ? {} : { protocolCode }),
+  }),
+
+  held: (request: string, rule: string, link: string): Refusal => ({
+    kind: 'refusal',
+    code: 'HOOP_HELD',
+    message: `HOOP_HELD: rule "${rule}" needs a person's approval: request ${request}`,
+    hint: `${link ? `${link} ; ` : ''}${RETRY}`,
+    rule,
+    request,
+  }),
+
+  decided: (decision: ApprovalDecision, rule: string, request: string): Refusal => ({
+    kind: 'refusal',
+    code: decision.kind === 'denied' ? 'HOOP_DENIED' : 'HOOP_HELD',
+    message: decidedMessage(decision, request),
+    hint: decision.kind === 'denied' ? 'do not retry' : 'retry the same statement to ask again',
+    rule,
+    request,
+  }),
+
+  withdrawn: (why: string): Refusal => ({
+    kind: 'refusal',
+    code: 'HOOP_HELD',
+    message: `HOOP_HELD: the approval request was withdrawn: ${why}`,
+    hint: 'retry the same statement to ask again',
+  }),
+
+  changedSinceAsked: (): Refusal => ({
+    kind: 'refusal',
+    code: 'HOOP_HELD',
+    message: 'HOOP_HELD: policy or masks changed since this was approved; nothing was forwarded',
+    hint: 'retry the same statement to ask again',
+  }),
+
+  notConsumed: (why: string, rule: string | undefined): Refusal => ({
+    kind: 'refusal',
+    code: 'HOOP_HELD',
+    message: `HOOP_HELD: the approval cannot be used: ${why}`,
+    hint: 'retry the same statement to ask again',
+    ...(rule === undefined ? {} : { rule }),
+  }),
+
+  tooManyRequests: (): Refusal => ({
+    kind: 'refusal',
+    code: 'HOOP_LIMIT',
+    message: 'HOOP_LIMIT: this run already has as many open approval requests as it may',
+    hint: 'wait for an answer to those before asking for more',
+  }),
+
+  unshowable: (what: string): Refusal => ({
+    kind: 'refusal',
+    code: 'HOOP_DENIED',
+    message: `HOOP_DENIED: this needs approval, and its text holds ${what}, which an approver could not see`,
+    hint: 'send it without control characters',
+  }),
+
+  stale: (): Refusal => ({
+    kind: 'refusal',
+    code: 'HOOP_STALE',
+    message: 'HOOP_STALE: policy changed since this was prepared; nothing was forwarded',
+    hint: 'prepare it again',
+  }),
+
+  notRecorded: (): Refusal => ({
+    kind: 'refusal',
+    code: 'HOOP_UNAVAILABLE',
+    message: 'HOOP_UNAVAILABLE: the recording cannot be written, so nothing is forwarded',
+    hint: "tell the gateway's administrator",
+  }),
+
+  unavailable: (why: string): Refusal => ({
+    kind: 'refusal',
+    code: 'HOOP_UNAVAILABLE',
+    message: `HOOP_UNAVAILABLE: ${why}; nothing was forwarded`,
+  }),
+
+  ended: (end: SessionEnd): Refusal => ({
+    kind: 'refusal',
+    code: end.kind === 'revoked' || end.kind === 'killed' ? 'HOOP_REVOKED' : 'HOOP_UNAVAILABLE',
+    message: describeEnd(end),
+  }),
+
+  limit: ({ rule, limit, allowed }: LimitReached): Refusal => ({
+    kind: 'refusal',
+    code: 'HOOP_LIMIT',
+    message: `HOOP_LIMIT: ${rule ? `limit "${rule}": ` : ''}${limit} is ${allowed}`,
+    hint: 'ask for less: LIMIT, fewer columns, an aggregate',
+    rule,
+  }),
+
+  unknownTarget: (name: string): Refusal => ({
+    kind: 'refusal',
+    code: 'HOOP_DENIED',
+    message: `HOOP_DENIED: no target "${name}" for you`,
+    hint: 'list yours with: hoopctl targets',
+  }),
+} as const;
+
+function decidedMessage(decision: ApprovalDecision, request: string): string {
+  switch (decision.kind) {
+    case 'denied':
+      return `HOOP_DENIED: request ${request} was denied by ${decision.by.name}${decision.reason ? `: ${decision.reason}` : ''}`;
+    case 'expired':
+      return `HOOP_HELD: request ${request} expired before anyone decided`;
+    case 'withdrawn':
+      return `HOOP_HELD: request ${request} was withdrawn: ${decision.reason}`;
+    case 'approved':
+      return `HOOP_HELD: request ${request} was approved`;
+  }
+}

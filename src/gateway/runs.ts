@@ -1,0 +1,237 @@
+/** Runs: started with a user's token, kept alive by a lease, ended by their process, a deadline, or a revocation. */
+import { createHash, randomBytes } from 'node:crypto';
+import type { Clock } from '../base/clock.ts';
+import { errorTable } from '../base/error.ts';
+import { Token } from '../base/secret.ts';
+import { type AgentIdentity, matchesSubject, type Principal, samePrincipal } from '../domain/principal.ts';
+import type { RunKind, Verifier } from '../domain/run.ts';
+import type { RunRow, RunStore } from '../domain/store.ts';
+import type { Grant, PolicySource } from '../domain/verdict.ts';
+import { LiveRun } from './live-run.ts';
+import type { Registry } from './registry.ts';
+import { circumstancesOf, type ServedTarget } from './session.ts';
+
+const fail = errorTable({
+  TARGET_UNKNOWN: { exit: 4, hint: 'list the targets you may reach with: hoopctl targets' },
+  AGENT_NOT_YOURS: { exit: 4, hint: 'use another --agent name, or ask for ownership in policy.yaml' },
+  AGENT_NAME_INVALID: { exit: 2, hint: 'use letters, digits, dots, dashes and underscores, at most 63' },
+  VERIFIER_INVALID: { exit: 2, hint: 'update hoopctl' },
+  REVOKED: { exit: 7 },
+  RUN_UNKNOWN: { exit: 4 },
+  RUN_ENDED: { exit: 3, hint: 'start a new run' },
+  LOGIN_EXPIRED: { exit: 3, hint: 'log in again with: hoopctl login' },
+});
+
+export interface StartRun {
+  readonly kind: RunKind;
+  readonly agent?: string;
+  readonly purpose?: string;
+  readonly targets: readonly { readonly name: string; readonly verifier: Verifier }[];
+  readonly scope?: Readonly<Record<string, readonly string[]>>;
+  readonly max?: number;
+  readonly wait?: number;
+}
+
+export interface RunsParts {
+  readonly store: RunStore;
+  readonly policy: PolicySource;
+  readonly targets: ReadonlyMap<string, ServedTarget>;
+  readonly registry: Registry;
+  readonly clock: Clock;
+  /** `identity.maxAge`, ms. */
+  readonly maxAge: number;
+  /** `runs.max`, ms. */
+  readonly runsMax: number;
+  /** Why this principal or agent may not run now; undefined when they may. */
+  readonly barred: (who: { principal: Principal; vouchedAt: number; agent?: string }) => string | undefined;
+  /** The run is over: its requests are withdrawn. */
+  readonly onEnd: (run: LiveRun) => void;
+}
+
+/** A run as its launcher sees it when it starts. The token is shown once. */
+export interface StartedRun {
+  readonly run: LiveRun;
+  readonly token: Token;
+}
+
+export interface Runs {
+  start(who: { principal: Principal; vouchedAt: number }, request: StartRun): Promise<StartedRun>;
+  /** The run this token belongs to. Suspended runs too; ended ones not. */
+  byToken(token: string): LiveRun | undefined;
+  byId(id: string): LiveRun | undefined;
+  all(): readonly LiveRun[];
+  renew(id: string, who: { principal: Principal; vouchedAt: number }): Promise<LiveRun>;
+  resume(id: string, who: { principal: Principal; vouchedAt: number }): Promise<LiveRun>;
+  end(run: LiveRun, state: 'ended' | 'revoked', reason: string, exit?: number): Promise<void>;
+  /** Takes up the runs that lived when the gateway last stopped: they have one lease to be heard from again. */
+  restore(): Promise<void>;
+  /** What this run may reach now. */
+  reach(run: LiveRun): readonly { readonly served: ServedTarget; readonly grant: Grant }[];
+}
+
+export function createRuns(parts: RunsParts): Runs {
+  const { store, policy, targets, registry, clock } = parts;
+  const live = new Map<string, LiveRun>();
+  const byDigest = new Map<string, LiveRun>();
+
+  function adopt(row: RunRow, agent: AgentIdentity | undefined): LiveRun {
+    const run = new LiveRun({
+      row,
+      agent,
+      clock,
+      maxAge: parts.maxAge,
+      onSuspend: (run) => void suspend(run),
+      onExpire: (run, deadline) =>
+        void end(run, 'ended', deadline === 'run' ? 'its time was over' : 'nobody resumed it in time', deadline === 'run' ? 9 : 3),
+    });
+    live.set(run.id, run);
+    byDigest.set(row.tokenDigest, run);
+    run.start();
+    return run;
+  }
+
+  async function suspend(run: LiveRun): Promise<void> {
+    if (run.state !== 'live') return;
+    const resumableUntil = run.resumableUntil();
+    run.suspended(resumableUntil);
+    await registry.cut((session) => session.run === run, { kind: 'suspended', cause: 'lease' });
+    await store.update(run.id, { state: 'suspended', resumableUntil });
+  }
+
+  async function end(run: LiveRun, state: 'ended' | 'revoked', reason: string, exit?: number): Promise<void> {
+    if (run.state === 'ended' || run.state === 'revoked') return;
+    run.ended(state, reason);
+    live.delete(run.id);
+    byDigest.delete(run.row.tokenDigest);
+    const cut = state === 'revoked' ? ({ kind: 'revoked', reason } as const) : ({ kind: 'runEnded' } as const);
+    const cutting = registry.cut((session) => session.run === run, cut);
+    run.tell({ type: 'run.ended', state, reason, ...(exit === undefined ? {} : { exit }) });
+    parts.onEnd(run);
+    await store.update(run.id, { state, endedAt: clock.now(), endReason: reason });
+    await cutting;
+  }
+
+  function own(id: string, principal: Principal): LiveRun {
+    const run = live.get(id);
+    // Another's run and an unknown one read alike.
+    if (!run || !samePrincipal(run.principal, principal)) throw fail('RUN_UNKNOWN', `no run "${id}"`);
+    return run;
+  }
+
+  function agentOf(principal: Principal, name: string | undefined): AgentIdentity | undefined {
+    if (name === undefined) return undefined;
+    if (!/^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/.test(name)) throw fail('AGENT_NAME_INVALID', `"${name}" is no agent name`);
+    const registered = policy.current().agent(name);
+    if (!registered) return { kind: 'claimed', name: `${principal.name}/${name}` };
+    if (!matchesSubject(registered.owners, principal)) {
+      throw fail('AGENT_NOT_YOURS', `the agent "${name}" is registered to somebody else`);
+    }
+    return { kind: 'registered', name, owners: registered.owners };
+  }
+
+  async function renewed(run: LiveRun, who: { principal: Principal; vouchedAt: number }): Promise<void> {
+    refuseBarred(who, run.agent?.name);
+    run.renewed(who.principal, who.vouchedAt);
+    for (const session of registry.ofRun(run.id)) session.forgetView();
+    await store.update(run.id, { principal: who.principal, vouchedAt: who.vouchedAt });
+  }
+
+  function refuseBarred(who: { principal: Principal; vouchedAt: number }, agent: string | undefined): void {
+    const why = parts.barred({ ...who, ...(agent === undefined ? {} : { agent }) });
+    if (why) throw fail('REVOKED', `HOOP_REVOKED: ${why}`);
+  }
+
+  return {
+    async start(who, request) {
+      const agent = agentOf(who.principal, request.agent);
+      refuseBarred(who, agent?.name);
+      const token = randomBytes(32).toString('base64url');
+      const now = clock.now();
+      const life = Math.min(request.max ?? parts.runsMax, parts.runsMax);
+      const row: RunRow = {
+        id: `run_${randomBytes(9).toString('base64url').replaceAll(/[-_]/g, 'x')}`,
+        kind: request.kind,
+        principal: who.principal,
+        vouchedAt: who.vouchedAt,
+        ...(agent ? { agent: { kind: agent.kind, name: agent.name } } : {}),
+        ...(request.purpose === undefined ? {} : { purpose: request.purpose }),
+        targets: request.targets.map(({ name, verifier }) => ({ name: servedName(name), verifier })),
+        ...(request.scope ? { scope: request.scope } : {}),
+        ...(request.wait === undefined ? {} : { wait: request.wait }),
+        tokenDigest: digestOf(token),
+        startedAt: now,
+        deadline: now + life,
+        bootId: clock.bootId,
+        deadlineMonotonic: clock.monotonic() + life,
+        state: 'live',
+      };
+      refuseUnreachable(row, agent, request);
+      await store.insert(row);
+      return { run: adopt(row, agent), token: Token.of(token) };
+    },
+    byToken: (token) => byDigest.get(digestOf(token)),
+    byId: (id) => live.get(id),
+    all: () => [...live.values()],
+    async renew(id, who) {
+      const run = own(id, who.principal);
+      await renewed(run, who);
+      return run;
+    },
+    async resume(id, who) {
+      const run = own(id, who.principal);
+      await renewed(run, who);
+      if (run.state === 'suspended') {
+        run.resumed();
+        await store.update(id, { state: 'live' });
+      }
+      return run;
+    },
+    end,
+    async restore() {
+      for (const row of await store.list({ states: ['live', 'suspended'] })) {
+        const registered = row.agent?.kind === 'registered' ? policy.current().agent(row.agent.name) : undefined;
+        const agent: AgentIdentity | undefined = registered
+          ? { kind: 'registered', name: registered.name, owners: registered.owners }
+          : row.agent && { kind: 'claimed', name: row.agent.name };
+        const run = adopt(row, agent);
+        if (run.timeLeft() <= 0) await end(run, 'ended', 'its time was over', 9);
+        else if (parts.barred({ principal: row.principal, vouchedAt: row.vouchedAt, ...(agent ? { agent: agent.name } : {}) })) {
+          await end(run, 'revoked', 'access was revoked', 7);
+        }
+      }
+    },
+    reach: (run) => reachOf(run),
+  };
+
+  function reachOf(run: LiveRun): readonly { served: ServedTarget; grant: Grant }[] {
+    return run.row.targets.flatMap(({ name }) => {
+      const served = targets.get(name);
+      const grant = served && policy.current().admit(circumstancesOf(run, served.target));
+      return served && grant ? [{ served, grant }] : [];
+    });
+  }
+
+  function servedName(name: string) {
+    const served = targets.get(name);
+    if (!served) throw fail('TARGET_UNKNOWN', `no target "${name}" for you`);
+    return served.target.name;
+  }
+
+  // Unknown and forbidden read alike.
+  function refuseUnreachable(row: RunRow, agent: AgentIdentity | undefined, request: StartRun): void {
+    const probe = { principal: row.principal, row, agent } as LiveRun;
+    for (const { name, verifier } of request.targets) {
+      const served = targets.get(name);
+      if (!served || !policy.current().admit(circumstancesOf(probe, served.target))) {
+        throw fail('TARGET_UNKNOWN', `no target "${name}" for you`);
+      }
+      if (verifier.kind !== served.protocol.verifier) {
+        throw fail('VERIFIER_INVALID', `target "${name}" wants a ${served.protocol.verifier} verifier`);
+      }
+    }
+  }
+}
+
+function digestOf(token: string): string {
+  return createHash('sha256').update(token).digest('hex');
+}
