@@ -44,3 +44,21 @@ function escapeOne(char: string): string {
   const code = char.codePointAt(0) ?? 0;
   return code < 0x80 ? `\\x${code.toString(16).padStart(2, '0')}` : `\\u{${code.toString(16).toUpperCase()}}`;
 }
+
+// What an approver could not see even escaped for what it does: it reorders, hides or overwrites what stands around it when someone pastes the
+// text elsewhere, and PostgreSQL ends a text at NUL. Tab and newline are C0 too, and harmless.
+const UNSHOWABLE: readonly (readonly [what: string, pattern: RegExp])[] = [
+  ['a NUL', /\0/],
+  ['a bidi control', /\p{Bidi_Control}/u],
+  ['a control character', /[\x01-\x08\x0b-\x1f]/],
+];
+
+/** Why a text can not be put before an approver: "a bidi control U+202E". Undefined when it can. */
+export function unshowable(text: string): string | undefined {
+  for (const [what, pattern] of UNSHOWABLE) {
+    const found = pattern.exec(text)?.[0];
+    if (found === undefined) continue;
+    return `${what} U+${(found.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, '0')}`;
+  }
+  return undefined;
+}

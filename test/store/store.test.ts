@@ -319,7 +319,8 @@ describe('people', () => {
     await opened.store.people.seen({ ...person('eve'), claims }, 1);
     const [eve] = await opened.store.people.list();
     assert.deepEqual(Object.keys(eve?.principal.claims ?? {}), ['__proto__']);
-    assert.equal((eve?.principal.claims as { admin?: boolean }).admin, undefined);
+    const { admin } = (eve?.principal.claims ?? {}) as { admin?: boolean };
+    assert.equal(admin, undefined);
   });
 });
 
