@@ -30,6 +30,8 @@ export async function dispatch(argv: readonly string[], around: Surroundings): P
 
 async function run(parsed: Extract<Parsed, { kind: 'run' }>, around: Surroundings, globals: Globals): Promise<number> {
   const opened = openContext(around, globals);
+  // Our clock's timers keep no process alive, and a command may wait for nothing but time.
+  const alive = setInterval(() => {}, 1 << 30);
   // `hoopctl … | head`: a reader that has seen enough is no failure.
   const onPipe = (error: NodeJS.ErrnoException) => {
     if (error.code === 'EPIPE') process.exit(0);
@@ -41,8 +43,9 @@ async function run(parsed: Extract<Parsed, { kind: 'run' }>, around: Surrounding
   } catch (error) {
     throw opened.interrupted() ? fail('INTERRUPTED', 'interrupted') : error;
   } finally {
-    around.stdout.off('error', onPipe);
     await opened.close();
+    clearInterval(alive);
+    around.stdout.off('error', onPipe);
   }
 }
 

@@ -79,7 +79,10 @@ export function createOutput(options: OutputOptions) {
     /** The error's lines, or its JSON form, on stderr. */
     error: (error: HoopError) => {
       if (format === 'json') return void stderr.write(`${jsonForDisplay({ error: errorShape(error) })}\n`);
-      write(stderr, ['hoopctl: ', { text: 'error: ', style: 'red' }, error.message, ` [${error.code}]`]);
+      const [first = '', ...further] = error.message.split('\n');
+      write(stderr, ['hoopctl: ', { text: 'error: ', style: 'red' }, first, ` [${error.code}]`]);
+      // Set in, so that no line of what is told can pose as a line of ours.
+      for (const line of further) write(stderr, ['  ', line]);
       if (error.hint !== undefined) write(stderr, ['hoopctl: ', { text: 'hint: ', style: 'cyan' }, error.hint]);
     },
     colour: (stream: 'stdout' | 'stderr') => hasColour(stream === 'stdout' ? stdout : stderr, env),

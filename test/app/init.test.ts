@@ -1,0 +1,112 @@
+/** What `gateway init` writes, and what it refuses to write. */
+import assert from 'node:assert/strict';
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test, type TestContext } from 'node:test';
+import { parse } from 'yaml';
+import { initGateway, initLocalGateway, parseLocalTarget } from '../../src/app/init.ts';
+import { HoopError } from '../../src/base/error.ts';
+import { Secret } from '../../src/base/secret.ts';
+
+function folder(t: TestContext): string {
+  const dir = mkdtempSync(join(tmpdir(), 'hoopctl-init-'));
+  t.after(() => rmSync(dir, { recursive: true, force: true }));
+  return join(dir, 'gw');
+}
+
+const code = (wanted: string) => (error: unknown) =>
+  error instanceof HoopError && error.code === wanted && error.exit === 2;
+
+test('a target URL gives name, host, port, user and database', () => {
+  assert.deepEqual(parseLocalTarget('shop=postgres://me@db.internal:6543/shop%20x?sslmode=verify-ca'), {
+    name: 'shop',
+    host: 'db.internal',
+    port: 6543,
+    user: 'me',
+    database: 'shop x',
+    tls: 'verify-ca',
+  });
+});
+
+test('a target on this machine needs no TLS, one elsewhere is verified', () => {
+  assert.equal(parseLocalTarget('shop=postgres://me@127.0.0.1/db').tls, 'disable');
+  assert.equal(parseLocalTarget('shop=postgres://me@[::1]/db').tls, 'disable');
+  assert.equal(parseLocalTarget('shop=postgres://me@db/db').tls, 'verify-full');
+  assert.throws(() => parseLocalTarget('shop=postgres://me@db/db?sslmode=disable'), code('TARGET_WRONG'));
+});
+
+test('a password in the URL is refused and not repeated', () => {
+  assert.throws(
+    () => parseLocalTarget('shop=postgres://me:hunter2@db/db'),
+    (error) => code('PASSWORD_IN_URL')(error) && !String((error as Error).message).includes('hunter2'),
+  );
+  assert.throws(
+    () => parseLocalTarget('shop=mysql://me:hunter2@db/db'),
+    (error) => code('TARGET_WRONG')(error) && !String((error as Error).message).includes('hunter2'),
+  );
+});
+
+test('what is not understood is refused', () => {
+  for (const text of [
+    'postgres://me@h/d',
+    'Shop=postgres://me@h/d',
+    'shop=',
+    'shop=postgres://h/d',
+    'shop=postgres://me@h/',
+    'shop=postgres://me@h/d?options=x',
+  ])
+    assert.throws(() => parseLocalTarget(text), code('TARGET_WRONG'), text);
+});
+
+test('the local start writes a password only into a file of its own, for the owner alone', (t) => {
+  const dir = folder(t);
+  const shop = parseLocalTarget('shop=postgres://me@127.0.0.1/db');
+  const written = initLocalGateway(dir, 'dana', [shop], new Map([[shop.name, Secret.of('canary-password')]]));
+  const file = join(dir, 'secrets', 'shop.password');
+  assert.equal(readFileSync(file, 'utf8'), 'canary-password');
+  assert.equal(statSync(file).mode & 0o777, 0o600);
+  for (const private_ of ['secrets', 'keys', 'data']) assert.equal(statSync(join(dir, private_)).mode & 0o777, 0o700);
+  for (const name of ['gateway.yaml', 'policy.yaml'])
+    assert.doesNotMatch(readFileSync(join(dir, name), 'utf8'), /canary/);
+  assert.doesNotMatch(JSON.stringify(written), /canary/);
+});
+
+test('the local policy grants read and delete, and holds deletes for that person with a fresh proof', (t) => {
+  const dir = folder(t);
+  const shop = parseLocalTarget('shop=postgres://me@127.0.0.1/db');
+  initLocalGateway(dir, 'on', [shop], new Map());
+  const policy = parse(readFileSync(join(dir, 'policy.yaml'), 'utf8'));
+  assert.deepEqual(policy.access, [
+    { name: 'read-and-delete', subjects: { users: ['on'] }, targets: ['shop'], effects: ['read', 'delete'] },
+  ]);
+  assert.deepEqual(policy.rules[0].then.hold, {
+    approvers: { users: ['on'] },
+    within: '10m',
+    wait: '60s',
+    self: true,
+    proof: 'fresh',
+  });
+  const gateway = parse(readFileSync(join(dir, 'gateway.yaml'), 'utf8'));
+  assert.deepEqual(gateway.targets.shop.account, { user: 'me', password: { file: './secrets/shop.password' } });
+  assert.match(gateway.listen, /^127\.0\.0\.1:/);
+});
+
+test('names with quotes and line breaks stay one YAML value', (t) => {
+  const dir = folder(t);
+  const shop = parseLocalTarget('shop=postgres://m%22e%0Aevil%3A%20x@127.0.0.1/d%27b');
+  initLocalGateway(dir, 'a"b', [shop], new Map());
+  const gateway = parse(readFileSync(join(dir, 'gateway.yaml'), 'utf8'));
+  assert.equal(gateway.targets.shop.account.user, 'm"e\nevil: x');
+  assert.equal(gateway.targets.shop.database, "d'b");
+});
+
+test('nothing that exists is overwritten, and then nothing is written', (t) => {
+  const dir = folder(t);
+  initGateway(dir);
+  rmSync(join(dir, 'gateway.yaml'));
+  writeFileSync(join(dir, 'policy.yaml'), 'mine');
+  assert.throws(() => initGateway(dir), code('FILE_EXISTS'));
+  assert.equal(readFileSync(join(dir, 'policy.yaml'), 'utf8'), 'mine');
+  assert.equal(existsSync(join(dir, 'gateway.yaml')), false);
+});
