@@ -2,6 +2,11 @@
 
 export type MaskWith = 'redact' | 'null' | 'last4' | 'hash' | { readonly fixed: string };
 
+/** What content detectors know. The mask room finds them; policy may name no other. */
+export const DETECTORS = ['credit_card', 'us_ssn', 'email', 'iban', 'aws_key', 'private_key', 'jwt'] as const;
+
+export type Detector = (typeof DETECTORS)[number];
+
 export interface ColumnMask {
   readonly rule: string;
   /** `schema.relation`, unquoted names as the catalog spells them. */

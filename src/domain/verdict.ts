@@ -64,7 +64,7 @@ export interface Grant {
   readonly idle?: number;
 }
 
-/** Budgets of one limit rule. Undefined means none. Bytes are bytes of result values, rows are rows. */
+/** Budgets of one limit rule. Undefined: not said, so a default may hold; Infinity: said to be `none`. Bytes are bytes of result values, rows are rows. */
 export interface LimitRule {
   readonly rule: string;
   readonly rowsPerStatement?: number;

@@ -1,0 +1,30 @@
+/** Limit rules. What holds where nothing is said is the meter's business: here `none` is said as Infinity, and silence as absence. */
+import type { Circumstances, LimitRule } from '../domain/verdict.ts';
+import { BUDGETS, type LimitDocument } from './document.ts';
+import { compileWhere, compileWho, type Where, type Who } from './scope.ts';
+
+export interface CompiledLimit {
+  readonly where: Where;
+  readonly who: Who;
+  readonly spared: Who;
+  readonly rule: LimitRule;
+}
+
+export function compileLimit(value: LimitDocument): CompiledLimit {
+  const said = BUDGETS.flatMap((key) => {
+    const budget = value[key];
+    return budget === undefined ? [] : [[key, budget === 'none' ? Number.POSITIVE_INFINITY : budget]];
+  });
+  return {
+    where: compileWhere(value.targets),
+    who: compileWho(value.subjects),
+    spared: value.except === undefined ? () => false : compileWho(value.except),
+    rule: { rule: value.name, ...Object.fromEntries(said), ...(value.mode === 'shadow' && { shadow: true }) },
+  };
+}
+
+export function limitsFor(limits: readonly CompiledLimit[], circumstances: Circumstances): LimitRule[] {
+  return limits
+    .filter(({ where, who, spared }) => where(circumstances.target) && who(circumstances) && !spared(circumstances))
+    .map(({ rule }) => rule);
+}
