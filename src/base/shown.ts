@@ -7,7 +7,8 @@
 // All of Unicode's "Other" (controls C0 and C1, format such as bidi, surrogates, private, unassigned), every separator but the plain space
 // (U+2028, no-break and thin spaces), and what is drawn as nothing (UAX #44, Default_Ignorable_Code_Point: zero-width, Hangul fillers, tags).
 const UNSAFE = /[[\p{C}\p{Z}\p{Default_Ignorable_Code_Point}]--[ ]]/gv;
-const UNSAFE_BUT_LINES = /[[\p{C}\p{Z}\p{Default_Ignorable_Code_Point}]--[ \n]]/gv;
+/** Exported for the approval page, whose script runs in a browser and cannot import. */
+export const UNSAFE_BUT_LINES = /[[\p{C}\p{Z}\p{Default_Ignorable_Code_Point}]--[ \n]]/gv;
 
 const SHORT = new Map([
   ['\n', '\\n'],

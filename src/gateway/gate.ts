@@ -80,7 +80,7 @@ export function createGate(parts: GateParts): Gate {
     const denied = refusalFor(turn.commands, verdicts);
     if (denied) return refuse(turn, ids, verdicts, denied);
 
-    const asks = asksOf(verdicts);
+    const asks = asksOf(turn.commands, verdicts);
     if (asks.length === 0) return forward(turn, ids, verdicts, []);
     const approvals = await hold({ turn, ids, verdicts, asks, options });
     return 'kind' in approvals ? approvals : forward(turn, ids, verdicts, approvals);
@@ -175,7 +175,7 @@ export function createGate(parts: GateParts): Gate {
     const stopped = parts.standing();
     if (stopped) return withdrawnBecause(requests, stopped);
     const again = turn.commands.map(judge);
-    if (refusalFor(turn.commands, again) || meaningOf(asksOf(again), parts.view()) !== asked) {
+    if (refusalFor(turn.commands, again) || meaningOf(asksOf(turn.commands, again), parts.view()) !== asked) {
       return withdrawnBecause(requests, refusal.changedSinceAsked());
     }
     const question = questions[0] as ApprovalQuestion;
@@ -348,11 +348,14 @@ function denying(answer: Refusal): Verdict {
   return { kind: 'deny', rules: [], rule: '', reason: answer.message };
 }
 
-/** Every rule that holds wants its own approval; the same rule over several statements asks once. */
-function asksOf(verdicts: readonly Verdict[]): readonly Ask[] {
+/**
+ * Every rule that holds wants its own approval; the same rule over several statements asks once.
+ * People are asked where a command begins to run: not when it is only prepared, and not again for more of its results.
+ */
+function asksOf(commands: readonly Command[], verdicts: readonly Verdict[]): readonly Ask[] {
   const asks = new Map<string, Ask>();
-  for (const verdict of verdicts) {
-    if (verdict.kind !== 'hold') continue;
+  for (const [i, verdict] of verdicts.entries()) {
+    if (verdict.kind !== 'hold' || commands[i]?.part !== undefined) continue;
     for (const ask of verdict.asks) asks.set(ask.rule, ask);
   }
   return [...asks.values()];

@@ -1,0 +1,69 @@
+/** Sessions: their list, their recording, and the end of one. */
+import { fail } from '../errors.ts';
+import { type Route, route } from '../route.ts';
+import { killRequest } from '../schemas.ts';
+import type { SessionFilter } from '../services.ts';
+import { sendLines } from '../stream.ts';
+
+export const sessionRoutes: readonly Route[] = [
+  route({
+    method: 'GET',
+    path: '/v1/sessions',
+    summary: 'sessions, newest first',
+    tokens: ['user'],
+    audience: 'own',
+    leavesOut: "other people's sessions, without the role admin or auditor",
+    query: ['run', 'target', 'agent', 'live', 'wouldBe', 'limit'],
+    handle: ({ services, user, query }) => services.sessions(user(), filterOf(query)),
+  }),
+  route({
+    method: 'GET',
+    path: '/v1/sessions/:id',
+    summary: 'one session',
+    tokens: ['user'],
+    audience: 'own',
+    async handle({ services, user, params }) {
+      return (await services.session(user(), params.id ?? '')) ?? notFound(params.id);
+    },
+  }),
+  route({
+    method: 'GET',
+    path: '/v1/sessions/:id/events',
+    summary: 'its recording (NDJSON)',
+    tokens: ['user'],
+    audience: 'own',
+    async handle({ services, user, params, reply }) {
+      const lines = (await services.sessionEvents(user(), params.id ?? '')) ?? notFound(params.id);
+      await sendLines(reply, lines);
+    },
+  }),
+  route({
+    method: 'POST',
+    path: '/v1/sessions/:id/kill',
+    summary: 'ends one session now',
+    tokens: ['user'],
+    audience: 'admin-or-owner',
+    body: killRequest,
+    handle: ({ services, user, params, body }) => services.killSession(user(), params.id ?? '', body.reason),
+  }),
+];
+
+function filterOf(query: Readonly<Record<string, string>>): SessionFilter {
+  const { run, target, agent, live, wouldBe, limit } = query;
+  const most = limit === undefined ? undefined : Number(limit);
+  if (most !== undefined && !(Number.isInteger(most) && most > 0 && most <= 10_000)) {
+    throw fail('QUERY_INVALID', `limit "${limit}" is no number from 1 to 10000`);
+  }
+  return {
+    ...(run === undefined ? {} : { run }),
+    ...(target === undefined ? {} : { target }),
+    ...(agent === undefined ? {} : { agent }),
+    ...(live === undefined ? {} : { live: live === 'true' }),
+    ...(wouldBe === undefined ? {} : { wouldBe: wouldBe === 'true' }),
+    ...(most === undefined ? {} : { limit: most }),
+  };
+}
+
+function notFound(id: string | undefined): never {
+  throw fail('NOT_FOUND', `no session "${id}"`);
+}

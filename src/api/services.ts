@@ -1,0 +1,104 @@
+/** What the HTTP API needs from the gateway. The app wires it; tests fake it. */
+import type { ServerHttp2Stream } from 'node:http2';
+import type { Principal } from '../domain/principal.ts';
+import type {
+  AgentView,
+  ApprovalLoginStarted,
+  ApprovalLoginState,
+  ApprovalView,
+  ConfigView,
+  DecisionRequest,
+  ExplainRequest,
+  ExplainView,
+  MeView,
+  PersonView,
+  RevocationReceipt,
+  RevocationRequest,
+  RevocationView,
+  RunCreated,
+  RunEvent,
+  RunRequest,
+  RunSummary,
+  RunView,
+  SessionView,
+  TargetView,
+} from './shapes.ts';
+
+/** Whoever a token stands for. The kinds never stand in for one another. */
+export type Caller = UserCaller | RunCaller | ApprovalCaller;
+
+export interface UserCaller {
+  readonly kind: 'user';
+  readonly principal: Principal;
+  /** Epoch ms at which the token was issued. */
+  readonly issuedAt: number;
+  readonly expiresAt: number;
+  readonly roles: readonly ('admin' | 'auditor')[];
+}
+
+/** A run's token: its own tunnels, stream, heartbeat and end. Nothing else. */
+export interface RunCaller {
+  readonly kind: 'run';
+  readonly run: string;
+}
+
+/** A login made for one approval request. */
+export interface ApprovalCaller {
+  readonly kind: 'approval';
+  readonly principal: Principal;
+  readonly token: string;
+}
+
+export type Authentication =
+  | { readonly ok: true; readonly caller: Caller }
+  | { readonly ok: false; readonly code: string; readonly message: string; readonly hint?: string; readonly exit?: number };
+
+export interface SessionFilter {
+  readonly run?: string;
+  readonly target?: string;
+  readonly agent?: string;
+  readonly live?: boolean;
+  readonly wouldBe?: boolean;
+  readonly limit?: number;
+}
+
+export interface Services {
+  authenticate(token: string): Promise<Authentication>;
+  config(): ConfigView;
+  me(caller: UserCaller): MeView;
+  targets(caller: UserCaller): readonly TargetView[];
+
+  startRun(caller: UserCaller, request: RunRequest): Promise<RunCreated>;
+  renewRun(caller: UserCaller, id: string): Promise<RunView>;
+  resumeRun(caller: UserCaller, id: string): Promise<RunView>;
+  /** @returns stops the events */
+  runEvents(run: string, listener: (event: RunEvent) => void): () => void;
+  heartbeat(run: string): { until: string };
+  endRun(run: string, reason: string | undefined): Promise<RunSummary>;
+  /** Takes the stream over, or says why not. Unknown and forbidden targets read alike. */
+  openTunnel(run: string, target: string, stream: ServerHttp2Stream): 'opened' | 'unknown';
+
+  approvals(caller: UserCaller, states: readonly string[] | undefined): Promise<readonly ApprovalView[]>;
+  approval(caller: UserCaller | ApprovalCaller, id: string): Promise<ApprovalView | undefined>;
+  /** @returns stops the changes */
+  approvalChanges(caller: UserCaller, listener: (approval: ApprovalView) => void): () => void;
+  decide(caller: UserCaller | ApprovalCaller, id: string, decision: DecisionRequest): Promise<ApprovalView>;
+  startApprovalLogin(approval: string, from: string): Promise<ApprovalLoginStarted>;
+  pollApprovalLogin(id: string): Promise<ApprovalLoginState>;
+
+  sessions(caller: UserCaller, filter: SessionFilter): Promise<readonly SessionView[]>;
+  session(caller: UserCaller, id: string): Promise<SessionView | undefined>;
+  /** The recording's lines as they are on disk, without their newlines. */
+  sessionEvents(caller: UserCaller, id: string): Promise<AsyncIterable<string> | undefined>;
+  killSession(caller: UserCaller, id: string, reason: string | undefined): Promise<RevocationReceipt['sessions'][number]>;
+
+  agents(caller: UserCaller): Promise<readonly AgentView[]>;
+  people(caller: UserCaller): Promise<readonly PersonView[]>;
+
+  revoke(caller: UserCaller, request: RevocationRequest): Promise<RevocationReceipt>;
+  revocations(caller: UserCaller): Promise<readonly RevocationView[]>;
+  lift(caller: UserCaller, id: string, reason: string): Promise<RevocationView>;
+
+  explain(caller: UserCaller, request: ExplainRequest): Promise<ExplainView>;
+  health(): { ok: boolean; problems: readonly string[] };
+}
