@@ -3,7 +3,7 @@ import { type Cancel, type Clock, timestamp } from '../base/clock.ts';
 import type { Secret } from '../base/secret.ts';
 import { unshowable } from '../base/shown.ts';
 import type { ApprovalQuestion, Desk } from '../domain/approval.ts';
-import type { Command } from '../domain/command.ts';
+import type { Command, Parameter } from '../domain/command.ts';
 import type { SessionEnd } from '../domain/end.ts';
 import { principalKey } from '../domain/principal.ts';
 import type { Protocol, SecretRef } from '../domain/protocol.ts';
@@ -13,7 +13,7 @@ import type { SessionRow } from '../domain/store.ts';
 import type { Target } from '../domain/target.ts';
 import type { Ask, Circumstances, Grant, Policy, PolicySource, Verdict } from '../domain/verdict.ts';
 import { createMeter } from './budget.ts';
-import { createDescribe } from './describe.ts';
+import { createDescribe, strike } from './describe.ts';
 import { type Address, dial } from './dialer.ts';
 import { createGate, type Gate } from './gate.ts';
 import type { LiveRun } from './live-run.ts';
@@ -68,6 +68,7 @@ export class LiveSession {
   readonly #timers: Cancel[] = [];
   readonly #refusals: number[] = [];
   #idle: Cancel | undefined;
+  #lastActive = 0;
   #cancelAtTarget: (() => Promise<'cancelled' | 'completed' | 'unknown'>) | undefined;
   #view: SessionView | undefined;
   #verdicts = new WeakMap<object, Verdict>();
@@ -310,16 +311,10 @@ export class LiveSession {
       text,
       bytes: turn.commands.reduce((sum, command) => sum + command.bytes.length, 0),
       ...(sent ? { sent } : {}),
-      ...(parameters.length > 0
-        ? {
-            parameters: parameters.map(({ type, value, format }) => ({
-              type,
-              text: value === null ? null : Buffer.from(value).toString(format === 'text' ? 'utf8' : 'hex'),
-            })),
-          }
-        : {}),
+      ...(parameters.length > 0 ? { parameters: parameters.map(shownParameter) } : {}),
       effects: [...effects],
       resources: turn.commands.flatMap((command) => command.resources),
+      ...afterwards(turn.commands),
     };
   }
 
@@ -362,8 +357,6 @@ export class LiveSession {
   }
 
   // Idle is silence with nothing in flight: a long statement is not idle. Moving the deadline is cheaper than a timer per statement.
-  #lastActive = 0;
-
   #touch(): void {
     const idle = this.#parts.grant.idle;
     if (idle === undefined) return;
@@ -403,6 +396,25 @@ export class LiveSession {
       wouldBe: 0,
     };
   }
+}
+
+function shownParameter({ type, value, format }: Parameter): { type: string; text: string | null } {
+  return { type, text: value === null ? null : Buffer.from(value).toString(format === 'text' ? 'utf8' : 'hex') };
+}
+
+/** What is kept of a question once it is settled: values aimed at masked columns are for the live approver alone. */
+function afterwards(commands: readonly Command[]): Pick<ApprovalQuestion, 'afterwards'> {
+  const parameters = commands.flatMap((command) => command.parameters ?? []);
+  const struckText = commands.some((command) => (command.struck?.length ?? 0) > 0);
+  if (!struckText && !parameters.some(({ struck }) => struck)) return {};
+  return {
+    afterwards: {
+      text: commands.map(({ bytes, struck = [] }) => strike(bytes, struck)).join(';\n'),
+      ...(parameters.length > 0
+        ? { parameters: parameters.map((one) => (one.struck ? { type: one.type, text: '***' } : shownParameter(one))) }
+        : {}),
+    },
+  };
 }
 
 /** Everything a verdict about this run on this target may depend on. */
