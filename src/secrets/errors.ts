@@ -1,0 +1,9 @@
+/** What can be wrong with a reference to a secret. Never the secret itself. */
+import { errorTable } from '../base/error.ts';
+
+export const fail = errorTable({
+  SECRET_REFERENCE: { exit: 2, hint: 'write { env: NAME } or { file: PATH }' },
+  SECRET_MISSING: { exit: 2 },
+  SECRET_EMPTY: { exit: 2 },
+  SECRET_UNREADABLE: { exit: 2, hint: 'give the secret a small text file of its own, readable by the gateway' },
+});
