@@ -87,6 +87,8 @@ function testRun(globs, args = []) {
   const concurrency = Math.min(4, Math.max(2, availableParallelism()));
   const options = [
     '--test',
+    // A child or socket that a failed test leaves open must not keep the whole run from ending.
+    '--test-force-exit',
     '--test-timeout=180000',
     `--test-concurrency=${concurrency}`,
     '--test-reporter=spec',

@@ -19,7 +19,7 @@ export function runNpm(node, args, { cwd, failure, hint }) {
 }
 
 /** npm's own program file: the one that is running us, or the one on the PATH. */
-function findNpm() {
+export function findNpm() {
   const running = process.env.npm_execpath;
   if (running !== undefined && basename(running) === 'npm-cli.js') return running;
   for (const folder of (process.env.PATH ?? '').split(delimiter)) {
