@@ -1,0 +1,54 @@
+/**
+ * Which columns of a relation a statement may look at, told by names alone: generous, never too narrow.
+ *
+ * A column counts as looked at when its name stands anywhere in the statement, unless every place qualifies it with an alias that can only mean another
+ * relation; or when a star, a whole-row reference or a NATURAL JOIN may include it.
+ */
+import type { ColumnUse, Gathered, RelationUse } from './gather.ts';
+
+export interface Exposure {
+  /** @param system whether a system column of that name counts, which stars do not include */
+  column(use: RelationUse, name: string, system?: boolean): boolean;
+  /** Some value of the statement is a whole row. */
+  readonly wholeRows: boolean;
+}
+
+export function exposureOf(gathered: Gathered): Exposure {
+  const byName = new Map<string, ColumnUse[]>();
+  const stars: ColumnUse[] = [];
+  const wholeRows: string[] = [];
+  for (const column of gathered.columns) {
+    const last = column.fields.at(-1) ?? '';
+    if (last === '*') {
+      stars.push(column);
+    } else {
+      const same = byName.get(last);
+      if (same === undefined) byName.set(last, [column]);
+      else same.push(column);
+      // A single name that is an alias stands for its row, unless a column of that name is in sight: both are taken to be meant.
+      if (gathered.aliases.has(last)) wholeRows.push(last);
+    }
+  }
+  // Any star may stand for the row of what its alias names, or of everything.
+  const everything = gathered.natural || stars.some((star) => star.fields.length === 1);
+  const starred = new Set(stars.map((star) => star.fields.at(-2) ?? ''));
+  const rows = new Set(wholeRows);
+  return {
+    column(use, name, system = false) {
+      if (!system && everything) return true;
+      if (rows.has(use.alias) || rows.has(use.name)) return true;
+      if (!system && (starred.has(use.alias) || starred.has(use.name))) return true;
+      return (byName.get(name) ?? []).some((column) => mayMean(column, use, gathered));
+    },
+    wholeRows: wholeRows.length > 0 || stars.some((star) => !star.bare),
+  };
+}
+
+function mayMean(column: ColumnUse, use: RelationUse, gathered: Gathered): boolean {
+  const qualifier = column.fields.at(-2);
+  if (qualifier === undefined) return true;
+  const meanings = gathered.aliases.get(qualifier);
+  // Not an alias of the statement: a composite column's field, or nothing; the generous answer is yes.
+  if (meanings === undefined) return true;
+  return meanings.some((meaning) => meaning === use || (meaning !== null && meaning.name === use.name && meaning.schema === use.schema));
+}

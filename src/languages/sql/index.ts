@@ -1,0 +1,19 @@
+/** The door of the SQL room: a text and what is known of the database in, effects, resources, facts and a safe rewrite out. */
+export {
+  type Analysis,
+  type Control,
+  type Copy,
+  type Cursor,
+  type NotRead,
+  type Prepared,
+  type RefusalWord,
+  type Rewrite,
+  resolveIndirect,
+  type SqlBasis,
+  type SqlMask,
+  type SqlRefusal,
+  type StatementAnalysis,
+} from './analysis.ts';
+export { type CatalogSnapshot, catalogFromRows, EMPTY_CATALOG } from './catalog.ts';
+export { CATALOG_PROBE, CATALOG_QUERY } from './catalog-queries.ts';
+export { POSTGRES_FACTS, type PostgresFact } from './facts.ts';

@@ -1,0 +1,66 @@
+/** Calls PostgreSQL's parser and says in plain data what came of it. Runs in a worker: a text may hang it or break it for good. */
+import { loadModule, parseSync, SqlError, scanSync } from 'libpg-query';
+import type { Span } from '../../domain/command.ts';
+import { DEPTH_LIMIT, depthOf, type Fields, isFields, wrappedKind } from './tree.ts';
+
+export interface RawStatement {
+  readonly kind: string;
+  readonly node: Fields;
+  /** UTF-8 bytes. */
+  readonly start: number;
+  readonly length: number;
+}
+
+export type Parsed =
+  | { readonly kind: 'parsed'; readonly statements: readonly RawStatement[] }
+  | { readonly kind: 'syntax'; readonly message: string; readonly position: number }
+  | { readonly kind: 'deep' }
+  /** The parser itself failed: it must not be used again. */
+  | { readonly kind: 'broken'; readonly message: string };
+
+export const ready: Promise<void> = loadModule();
+
+/** @param bytes the text's length in UTF-8 bytes */
+export function parse(text: string, bytes: number): Parsed {
+  if (text === '') return { kind: 'parsed', statements: [] };
+  try {
+    const tree: unknown = parseSync(text);
+    if (depthOf(tree) > DEPTH_LIMIT) return { kind: 'deep' };
+    const list = isFields(tree) && Array.isArray(tree['stmts']) ? tree['stmts'] : [];
+    return { kind: 'parsed', statements: list.map((raw) => rawStatement(raw, bytes)) };
+  } catch (error) {
+    if (error instanceof SqlError) {
+      // cursorPosition counts characters from 0; the message never quotes more than a token.
+      return { kind: 'syntax', message: error.message, position: (error.sqlDetails?.cursorPosition ?? 0) + 1 };
+    }
+    return { kind: 'broken', message: error instanceof Error ? error.message : String(error) };
+  }
+}
+
+/** Parses text of our own or of the catalog's: one statement, or undefined. */
+export function parseOne(text: string): RawStatement | undefined {
+  const parsed = parse(text, Buffer.byteLength(text));
+  if (parsed.kind === 'broken') throw new ParserBroken(parsed.message);
+  return parsed.kind === 'parsed' && parsed.statements.length === 1 ? parsed.statements[0] : undefined;
+}
+
+/** Ends of the tokens that start at the given byte offsets: where a literal stands. */
+export function tokenSpans(text: string, starts: readonly number[]): Span[] {
+  if (starts.length === 0) return [];
+  const wanted = new Set(starts);
+  return scanSync(text)
+    .tokens.filter((token) => wanted.has(token.start))
+    .map(({ start, end }) => ({ start, end }));
+}
+
+export class ParserBroken extends Error {}
+
+function rawStatement(raw: unknown, bytes: number): RawStatement {
+  const fields = isFields(raw) ? raw : {};
+  const start = typeof fields['stmt_location'] === 'number' ? fields['stmt_location'] : 0;
+  const length = typeof fields['stmt_len'] === 'number' ? fields['stmt_len'] : bytes - start;
+  const wrapper = fields['stmt'];
+  const kind = wrappedKind(wrapper) ?? 'RawStmt';
+  const node = isFields(wrapper) && isFields(wrapper[kind]) ? wrapper[kind] : {};
+  return { kind, node, start, length };
+}
