@@ -1,0 +1,91 @@
+/** Turns events into lines that each name the one before. */
+import { hash } from 'node:crypto';
+import type { Checkpoint, SessionEvent } from '../domain/recording.ts';
+import { fail } from './errors.ts';
+
+/** `prev` of a recording's first line. */
+export const GENESIS = '0'.repeat(64);
+
+/** No line is longer, in bytes without its end: far above what any command or limited result needs. */
+export const LONGEST_LINE = 16 * 1024 * 1024;
+
+/** What a recording holds besides a session's own events. */
+export type CheckpointEvent = { readonly type: 'checkpoint' } & Checkpoint;
+
+export interface ChainState {
+  /** How many lines there are: the next line's `seq`. */
+  readonly size: number;
+  /** SHA-256 of the last line's bytes without its newline, hex. */
+  readonly root: string;
+  /** The last line's time: no later line has an earlier one, whatever the wall clock does. */
+  readonly at: string;
+}
+
+export const START: ChainState = { size: 0, root: GENESIS, at: '' };
+
+/** One recording's growing chain. `mark` and `back` take lines away again that could not be kept. */
+export class Chain {
+  size: number;
+  root: string;
+  at: string;
+
+  constructor(from: ChainState = START) {
+    this.size = from.size;
+    this.root = from.root;
+    this.at = from.at;
+  }
+
+  mark(): ChainState {
+    return { size: this.size, root: this.root, at: this.at };
+  }
+
+  back(to: ChainState): void {
+    this.size = to.size;
+    this.root = to.root;
+    this.at = to.at;
+  }
+
+  /** Not before the last line. */
+  time(now: string): string {
+    return now > this.at ? now : this.at;
+  }
+
+  /** @returns the line with its newline */
+  line(event: SessionEvent | CheckpointEvent, now: string): string {
+    const at = this.time(now);
+    const body = jsonOf(event);
+    const line = `{"seq":${this.size},"at":"${at}",${body.slice(1, -1)},"prev":"${this.root}"}`;
+    if (line.length > LONGEST_LINE / 3 && Buffer.byteLength(line) > LONGEST_LINE) {
+      throw fail('EVENT_TOO_LARGE', `a ${event.type} event of ${Buffer.byteLength(line)} bytes is more than a recording's line holds`);
+    }
+    this.root = lineHash(line);
+    this.size += 1;
+    this.at = at;
+    return `${line}\n`;
+  }
+}
+
+export function lineHash(line: string | Uint8Array): string {
+  return hash('sha256', line, 'hex');
+}
+
+// Checkpoints bring their own `at`, which is the line's.
+function jsonOf(event: SessionEvent | CheckpointEvent): string {
+  if (event.type === 'checkpoint') {
+    const { at: _, ...rest } = event;
+    return canonicalJson(rest);
+  }
+  if ('seq' in event || 'at' in event || 'prev' in event) {
+    throw fail('EVENT_INVALID', `a ${event.type} event may not bring its own seq, at or prev`);
+  }
+  return canonicalJson(event);
+}
+
+// JSON leaves these as they are. In a recording they are escaped: C1 controls drive terminals, the rest reorders or breaks lines for who looks at it.
+const UNSAFE = /[\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g;
+
+/** The one way a value is written in a recording. */
+export function canonicalJson(value: unknown): string {
+  const text = JSON.stringify(value);
+  return text.replace(UNSAFE, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`);
+}

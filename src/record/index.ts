@@ -1,0 +1,14 @@
+/** The door of this room: recordings that prove themselves. */
+export { type CheckpointEvent, canonicalJson, GENESIS, lineHash } from './chain.ts';
+export { keyIdOf, type PublicKeys, readPublicKeys, statementOf } from './checkpoint.ts';
+export type { Disk } from './disk.ts';
+export { findRecording, type RecordingFile, recordingsBelow } from './layout.ts';
+export type { Source } from './lines.ts';
+export { type RecordedEvent, readEvents } from './read.ts';
+export type { Durability } from './recorder.ts';
+export { createRecordings, type LocalRecordings, type RecordingsOptions } from './recordings.ts';
+export type { Recovered, Recovery } from './recover.ts';
+export { type ReplayLine, replay } from './replay.ts';
+export { type RecordingSummary, summarize } from './summary.ts';
+export type { Described, Problem, ProblemCode } from './verifier.ts';
+export { type VerifyOptions, type VerifyReport, verifyAll, verifyRecording } from './verify.ts';

@@ -1,0 +1,309 @@
+/**
+ * What a gateway does about its last life: every recording of its own that was not sealed is made whole, closed and signed as `crashed`.
+ *
+ * Lines the disk lost come back from the journal; a torn last line goes, for nobody was told it was safe. Whatever a crash cannot have done is left
+ * exactly as it is found and named as a problem: closing it would put our signature under somebody else's edit. Other gateways' files are not touched.
+ */
+import { createHash } from 'node:crypto';
+import { existsSync, openSync, closeSync, readdirSync, readSync, rmSync } from 'node:fs';
+import { dirname, join, relative } from 'node:path';
+import { Chain, LONGEST_LINE } from './chain.ts';
+import { type Compressor, isDraftOf } from './compress.ts';
+import type { Disk } from './disk.ts';
+import { keepSegment, readJournal } from './journal-read.ts';
+import { segmentName } from './journal.ts';
+import type { RecordingKeys } from './keys.ts';
+import { LIVE, recordingsBelow, SEALED, sessionOf } from './layout.ts';
+import { readLines } from './lines.ts';
+import { Verifier } from './verifier.ts';
+import { verifyRecording } from './verify.ts';
+
+export interface RecoveryParts {
+  readonly recordings: string;
+  readonly journal: string;
+  readonly gateway: string;
+  readonly keys: RecordingKeys;
+  readonly disk: Disk;
+  readonly compressor: Compressor;
+  readonly now: () => string;
+}
+
+/** What recovery did about one recording. */
+export interface Recovered {
+  readonly session: string;
+  /** Lines that came back from the journal. */
+  readonly replayed: number;
+  /** Bytes of the file that were no whole line. */
+  readonly droppedBytes: number;
+  /** `sealed`: its end was already written and signed. */
+  readonly as: 'crashed' | 'sealed';
+}
+
+export interface Recovery {
+  readonly recovered: readonly Recovered[];
+  /** Recordings and journal segments that were left as they are; each needs a person. */
+  readonly problems: readonly string[];
+}
+
+export async function recover(parts: RecoveryParts): Promise<Recovery> {
+  removeDrafts(parts.recordings, parts.gateway);
+  const journal = readJournal(parts.journal, parts.keys.journalMac);
+  const problems = [...journal.problems];
+  const recovered: Recovered[] = [];
+  const compressing: Promise<void>[] = [];
+  for (const { path, lines } of unfinished(parts, journal.lines)) {
+    const result = await restore(path, lines, parts);
+    if (typeof result === 'string') problems.push(result);
+    else recovered.push(result);
+    if (typeof result !== 'string' && existsSync(path)) compressing.push(parts.compressor.compress(path));
+  }
+  await Promise.all(compressing);
+  // Only now is everything the journal knew on the disk in the recordings themselves.
+  for (const number of journal.segments) {
+    if (problems.length > 0) keepSegment(parts.journal, number);
+    else parts.disk.remove(join(parts.journal, segmentName(number)));
+  }
+  return { recovered, problems };
+}
+
+/** This gateway's recordings that are not sealed and compressed, from the folder and from the journal. */
+function* unfinished(
+  { recordings, gateway }: RecoveryParts,
+  journal: ReadonlyMap<string, readonly string[]>,
+): Generator<{ path: string; lines: readonly string[] }> {
+  const seen = new Set<string>();
+  for (const { path, sealed } of recordingsBelow(recordings)) {
+    if (sealed) continue;
+    const name = relative(recordings, path).slice(0, -LIVE.length);
+    const lines = journal.get(name);
+    if (!lines && gatewayOf(path) !== gateway) continue;
+    seen.add(name);
+    yield { path, lines: lines ?? [] };
+  }
+  for (const [name, lines] of journal) {
+    const path = join(recordings, name + LIVE);
+    if (!seen.has(name) && !existsSync(path.slice(0, -LIVE.length) + SEALED)) yield { path, lines };
+  }
+}
+
+/**
+ * @param limit lines to keep at most
+ * @returns what was done, or why nothing was
+ */
+async function restore(
+  path: string,
+  journaled: readonly string[],
+  parts: RecoveryParts,
+  limit = Number.POSITIVE_INFINITY,
+): Promise<Recovered | string> {
+  const session = sessionOf(path) ?? '';
+  if (existsSync(path.slice(0, -LIVE.length) + SEALED)) return removeTwin(path, session, parts);
+  const known = linesBySequence(journaled);
+  const found = await scan(path, known, parts.keys.trusted, limit);
+  if (typeof found === 'string') return `${path} is left as it is: ${found}`;
+  const { verifier, offset, rest } = found;
+  if (offset === 0 && !known.has(0)) return `${path} is gone, or lost its beginning, and the journal does not hold it`;
+
+  const added = continuation(verifier, known, rest, limit);
+  if (typeof added === 'string') return `${path} is left as it is: ${added}`;
+  // An end that nobody signed is not taken for one: anybody could have written it.
+  if (verifier.closed && !verifier.sealed) return restore(path, journaled, parts, verifier.events - 1);
+  const dropped = rest.length - added.fromRest;
+  if (dropped === 0 && added.lines.length === 0 && verifier.sealed) {
+    return { session, replayed: 0, droppedBytes: 0, as: 'sealed' };
+  }
+  const closing = verifier.sealed ? '' : closingOf(verifier, session, added.replayed, rest, dropped, parts);
+  await rewrite(path, offset, added.lines.map((line) => `${line}\n`).join('') + closing, parts.disk);
+  return { session, replayed: added.replayed, droppedBytes: dropped, as: closing ? 'crashed' : 'sealed' };
+}
+
+// The crash came between naming the compressed copy and removing its source: the copy is on the disk, it was synced before it was named.
+async function removeTwin(path: string, session: string, { keys, disk }: RecoveryParts): Promise<Recovered | string> {
+  const copy = path.slice(0, -LIVE.length) + SEALED;
+  const { grade } = await verifyRecording(copy, { keys: keys.trusted });
+  if (grade !== 'complete' && grade !== 'crashed') return `${path} and its compressed copy are left: the copy is ${grade}`;
+  disk.remove(path);
+  return { session, replayed: 0, droppedBytes: 0, as: 'sealed' };
+}
+
+function linesBySequence(lines: readonly string[]): Map<number, string> {
+  return new Map(lines.map((line) => [Number(/^\{"seq":(\d+),/.exec(line)?.[1] ?? Number.NaN), line]));
+}
+
+interface Scan {
+  /** Has seen the good lines and no others. */
+  readonly verifier: Verifier;
+  /** Where the good lines end. */
+  readonly offset: number;
+  /** What comes after them. */
+  readonly rest: Buffer;
+}
+
+/** Reads the lines that follow one another. @returns why the file is not ours to mend, when a crash cannot have made it so */
+async function scan(
+  path: string,
+  known: ReadonlyMap<number, string>,
+  keys: RecordingKeys['trusted'],
+  limit: number,
+): Promise<Scan | string> {
+  const verifier = new Verifier(keys, sessionOf(path));
+  if (!existsSync(path)) return { verifier, offset: 0, rest: Buffer.alloc(0) };
+  let offset = 0;
+  const batches = readLines(path);
+  for (let next = await batches.next(); !next.done; next = await batches.next()) {
+    for (const line of next.value.lines) {
+      if (verifier.events === limit || !continues(line, verifier)) {
+        await batches.return({ kind: 'whole' });
+        return { verifier, offset, rest: readFrom(path, offset) };
+      }
+      const journaled = known.get(verifier.events);
+      if (journaled !== undefined && !line.equals(Buffer.from(journaled))) {
+        return `line ${verifier.events + 1} differs from what the journal holds`;
+      }
+      if (!verifier.line(line)) return verifier.problems[0]?.message ?? 'a line is wrong';
+      offset += line.length + 1;
+    }
+  }
+  return { verifier, offset, rest: readFrom(path, offset) };
+}
+
+function continues(line: Buffer, { events, root }: Verifier): boolean {
+  const head = `{"seq":${events},`;
+  const tail = `,"prev":"${root}"}`;
+  return (
+    line.length > head.length + tail.length &&
+    line.toString('latin1', 0, head.length) === head &&
+    line.toString('latin1', line.length - tail.length) === tail
+  );
+}
+
+interface Continuation {
+  readonly lines: readonly string[];
+  readonly replayed: number;
+  /** Bytes of the rest that were found to belong. */
+  readonly fromRest: number;
+}
+
+/**
+ * Goes on after the good lines with what the journal holds, then with lines of the rest that follow. The rest may hold lines that came back from the
+ * journal, zeros where the file system had not written yet, and a torn last line; anything else is nothing a crash does.
+ */
+function continuation(
+  verifier: Verifier,
+  known: ReadonlyMap<number, string>,
+  rest: Buffer,
+  limit: number,
+): Continuation | string {
+  const pieces = rest.toString('utf8').split('\n');
+  const torn = pieces.pop() ?? '';
+  const follows = linesBySequence(pieces);
+  const open = new Set(pieces);
+  const lines: string[] = [];
+  let replayed = 0;
+  let fromRest = 0;
+  for (;;) {
+    const line = known.get(verifier.events) ?? follows.get(verifier.events);
+    if (line === undefined || !continues(Buffer.from(line), verifier)) break;
+    const kept = open.delete(line);
+    if (verifier.events === limit) break;
+    if (!verifier.line(Buffer.from(line))) return verifier.problems[0]?.message ?? 'a line is wrong';
+    if (kept) fromRest += Buffer.byteLength(line) + 1;
+    else replayed += 1;
+    lines.push(line);
+  }
+  const strange = [...open].find((piece) => !piece.includes('\0'));
+  if (strange !== undefined) return `after line ${verifier.events} there are lines that do not follow`;
+  if (torn.length > LONGEST_LINE) return 'its last line is longer than any of ours';
+  return { lines, replayed, fromRest };
+}
+
+/** Notice, `session.closed` and checkpoint, in the name of the gateway that died. */
+function closingOf(
+  verifier: Verifier,
+  session: string,
+  replayed: number,
+  rest: Buffer,
+  dropped: number,
+  { keys, now }: RecoveryParts,
+): string {
+  const chain = new Chain({ size: verifier.events, root: verifier.root, at: verifier.at });
+  const at = chain.time(now());
+  const notice = chain.line(
+    {
+      type: 'notice',
+      notice: 'recovered',
+      replayed,
+      // Lines before this number were signed while the session ran; the others only now.
+      signedUpTo: verifier.signedUpTo,
+      // The tail is everything after the good lines, as it was found.
+      ...(dropped > 0 ? { droppedBytes: dropped, tailSha256: createHash('sha256').update(rest).digest('hex') } : {}),
+    },
+    at,
+  );
+  const closed = chain.line({ type: 'session.closed', end: { kind: 'crashed' } }, at);
+  const checkpoint = keys.signer.sign({ session, size: chain.size, root: chain.root, at });
+  return notice + closed + chain.line({ type: 'checkpoint', ...checkpoint }, at);
+}
+
+async function rewrite(path: string, offset: number, text: string, disk: Disk): Promise<void> {
+  const existed = existsSync(path);
+  if (!existed) makeFolders(dirname(path), disk);
+  const fd = existed ? disk.reopen(path) : disk.create(path);
+  try {
+    disk.truncate(fd, offset);
+    disk.write(fd, Buffer.from(text));
+    await disk.sync(fd);
+  } finally {
+    disk.close(fd);
+  }
+  await disk.syncFolder(dirname(path));
+}
+
+// YYYY, MM and DD below the recordings' own folder.
+function makeFolders(day: string, disk: Disk): void {
+  for (const folder of [dirname(dirname(day)), dirname(day), day]) disk.makeFolder(folder);
+}
+
+function gatewayOf(path: string): string | undefined {
+  const fd = openSync(path, 'r');
+  try {
+    const head = Buffer.alloc(64 * 1024);
+    const length = readSync(fd, head, 0, head.length, 0);
+    const end = head.subarray(0, length).indexOf(0x0a);
+    if (end < 0) return undefined;
+    const opened: unknown = JSON.parse(head.toString('utf8', 0, end));
+    return (opened as { gateway?: string } | null)?.gateway;
+  } catch {
+    return undefined;
+  } finally {
+    closeSync(fd);
+  }
+}
+
+// What does not follow the good lines is small after a crash; where it is not, somebody else was here and the verifier will say so.
+const LARGEST_REST = 256 * 1024 * 1024;
+
+function readFrom(path: string, offset: number): Buffer {
+  const fd = openSync(path, 'r');
+  try {
+    const parts: Buffer[] = [];
+    for (let at = offset; at - offset < LARGEST_REST; ) {
+      const part = Buffer.alloc(1024 * 1024);
+      const length = readSync(fd, part, 0, part.length, at);
+      if (length === 0) break;
+      parts.push(part.subarray(0, length));
+      at += length;
+    }
+    return Buffer.concat(parts);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+function removeDrafts(folder: string, gateway: string): void {
+  for (const entry of readdirSync(folder, { withFileTypes: true })) {
+    const path = join(folder, entry.name);
+    if (entry.isDirectory() && !entry.name.startsWith('.')) removeDrafts(path, gateway);
+    else if (entry.isFile() && isDraftOf(entry.name, gateway)) rmSync(path);
+  }
+}

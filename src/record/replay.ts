@@ -1,0 +1,141 @@
+/**
+ * A recording as lines to read, one after another, as plain data: who looks at them (a terminal, a page) escapes and colours them.
+ * Text in them comes from outside and may hold anything.
+ */
+import { describeEnd } from '../domain/end.ts';
+import type { Outcome, RecordedParameter, RecordedText } from '../domain/recording.ts';
+import type { RecordedEvent } from './read.ts';
+
+export interface ReplayLine {
+  /** RFC 3339. */
+  readonly at: string;
+  /** ms since the session was opened. */
+  readonly afterMs: number;
+  readonly kind:
+    | 'opened'
+    /** What the client asked for, with the verdict. */
+    | 'asked'
+    | 'held'
+    | 'decided'
+    /** What was sent where it differs from what was asked, and the gateway's own statements. */
+    | 'sent'
+    | 'result'
+    | 'outcome'
+    /** Sent, and nothing is known about what became of it. */
+    | 'unknown'
+    | 'stream'
+    | 'notice'
+    | 'closed';
+  readonly command?: string;
+  readonly text: string;
+  /** Words beside the text: a verdict, rules, a state, counts. */
+  readonly detail?: string;
+  /** A result's rows; null is NULL. */
+  readonly columns?: readonly string[];
+  readonly rows?: readonly (readonly (string | null)[])[];
+}
+
+export async function* replay(events: AsyncIterable<RecordedEvent>): AsyncGenerator<ReplayLine> {
+  let start = Number.NaN;
+  let last = '';
+  const asked = new Map<string, string>();
+  const sent = new Set<string>();
+  for await (const event of events) {
+    if (Number.isNaN(start)) start = Date.parse(event.at);
+    last = event.at;
+    const line = lineOf(event, asked);
+    if (line) yield { at: event.at, afterMs: Date.parse(event.at) - start, ...line };
+    remember(event, asked, sent);
+  }
+  for (const command of sent) {
+    yield { at: last, afterMs: Date.parse(last) - start, kind: 'unknown', command, text: 'no outcome was recorded' };
+  }
+}
+
+type Spoken = Omit<ReplayLine, 'at' | 'afterMs'>;
+
+function lineOf(event: RecordedEvent, asked: ReadonlyMap<string, string>): Spoken | undefined {
+  switch (event.type) {
+    case 'session.opened': {
+      const agent = event.agent ? `, agent ${event.agent.name} (${event.agent.kind})` : '';
+      const text = `${event.principal.name} on ${event.target} as ${event.account}${agent}`;
+      return { kind: 'opened', text, detail: `session ${event.session}, run ${event.run}` };
+    }
+    case 'verdict': {
+      const why = [event.verdict, ...event.rules, ...(event.reason ? [event.reason] : [])];
+      const would = (event.wouldBe ?? []).map(({ kind, rule }) => `would be ${kind} by ${rule}`);
+      return { kind: 'asked', command: event.command, ...said(event.text, event.params), detail: [...why, ...would].join(', ') };
+    }
+    case 'approval.requested':
+      return { kind: 'held', command: event.command, text: `waiting for approval ${event.approval}`, detail: event.rule };
+    case 'approval.decided': {
+      const by = event.by ? ` by ${event.by}` : '';
+      const reason = event.reason ? { detail: event.reason } : {};
+      return { kind: 'decided', command: event.command, text: `${event.approval} ${event.decision}${by}`, ...reason };
+    }
+    case 'command': {
+      // Saying the same text twice tells nobody anything.
+      if (asked.get(event.command) === digestOf(event.sent)) return undefined;
+      const whose = event.by === 'gateway' ? "the gateway's own" : 'rewritten';
+      return { kind: 'sent', command: event.command, ...said(event.sent, event.params), detail: whose };
+    }
+    case 'result': {
+      const { command, columns, rows } = event;
+      const shown = { ...(columns ? { columns } : {}), ...(rows ? { rows } : {}) };
+      const count = rows ? `${rows.length} rows kept` : 'no rows kept';
+      return { kind: 'result', command, text: count, ...(event.truncated ? { detail: 'there were more' } : {}), ...shown };
+    }
+    case 'outcome':
+      return { kind: 'outcome', command: event.command, text: event.tag ?? event.state, detail: countsOf(event) };
+    case 'stream':
+      return { kind: 'stream', text: event.data, detail: event.direction };
+    case 'notice': {
+      const { type: _, seq: __, at: ___, prev: ____, notice, ...detail } = event;
+      return { kind: 'notice', text: notice, ...(Object.keys(detail).length > 0 ? { detail: JSON.stringify(detail) } : {}) };
+    }
+    case 'session.closed':
+      return { kind: 'closed', text: describeEnd(event.end) };
+    // A proof, not a happening.
+    case 'checkpoint':
+    default:
+      return undefined;
+  }
+}
+
+function remember(event: RecordedEvent, asked: Map<string, string>, sent: Set<string>): void {
+  if (event.type === 'verdict') asked.set(event.command, digestOf(event.text));
+  if (event.type === 'command') {
+    asked.delete(event.command);
+    sent.add(event.command);
+  }
+  if (event.type === 'outcome') {
+    asked.delete(event.command);
+    sent.delete(event.command);
+  }
+}
+
+function digestOf({ text, sha256, hmac }: RecordedText): string {
+  return sha256 ?? hmac ?? text;
+}
+
+function said({ text }: RecordedText, params: readonly RecordedParameter[] | undefined): { text: string } {
+  if (!params || params.length === 0) return { text };
+  const values = params.map((param, i) => `$${i + 1} = ${valueOf(param)}`);
+  return { text: `${text}\n-- ${values.join(', ')}` };
+}
+
+function valueOf({ struck, value, format }: RecordedParameter): string {
+  if (struck || value === undefined) return '(struck)';
+  if (value === null) return 'NULL';
+  return format === 'binary' ? `base64:${value}` : JSON.stringify(value);
+}
+
+function countsOf({ state, rows, bytes, maskedCells, code, durationMs }: Outcome): string {
+  const words: string[] = [state];
+  if (code !== undefined) words.push(code);
+  if (rows !== undefined) words.push(`${rows} rows`);
+  if (bytes !== undefined) words.push(`${bytes} bytes`);
+  if (maskedCells) words.push(`${maskedCells} masked cells`);
+  words.push(`${durationMs} ms`);
+  return words.join(', ');
+}

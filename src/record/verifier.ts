@@ -1,0 +1,195 @@
+/** Checks one recording line by line: sequence, chain, form, order, signatures. Sees bytes, knows no files. */
+import { isUtf8 } from 'node:buffer';
+import type { SessionEnd } from '../domain/end.ts';
+import type { Checkpoint } from '../domain/recording.ts';
+import { canonicalJson, GENESIS, lineHash, LONGEST_LINE } from './chain.ts';
+import { isSigned, type PublicKeys } from './checkpoint.ts';
+import { CommandOrder, type RawEvent } from './order.ts';
+
+export type ProblemCode =
+  | 'json'
+  | 'canonical'
+  | 'sequence'
+  | 'chain'
+  | 'time'
+  | 'order'
+  | 'session'
+  | 'key'
+  | 'signature'
+  | 'sealed'
+  | 'length'
+  | 'gzip'
+  | 'twice';
+
+/** Something that no honest recording has. */
+export interface Problem {
+  readonly code: ProblemCode;
+  /** Counted from 1, as editors do. */
+  readonly line?: number;
+  readonly message: string;
+}
+
+/** What the lines themselves say about the session; trusted as far as the grade is. */
+export interface Described {
+  readonly session?: string;
+  readonly run?: string;
+  readonly gateway?: string;
+  readonly openedAt?: string;
+  readonly closedAt?: string;
+  readonly end?: SessionEnd;
+}
+
+const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
+const PROBLEMS_KEPT = 16;
+
+export class Verifier {
+  readonly problems: Problem[] = [];
+  problemCount = 0;
+  described: Described = {};
+  /** Lines seen. */
+  events = 0;
+  /** Lines covered by the last good checkpoint, while nothing was wrong before it. */
+  signedUpTo = 0;
+  /** The last good checkpoint. */
+  checkpoint: Checkpoint | undefined;
+  /** `session.closed` and its checkpoint are the last lines. */
+  sealed = false;
+  /** There was a `session.closed`. */
+  closed = false;
+  root = GENESIS;
+  at = '';
+  readonly #keys: PublicKeys;
+  readonly #expected: string | undefined;
+  readonly #order = new CommandOrder();
+  #seq = 0;
+
+  /** @param expected the session the recording must be of, where its name says so */
+  constructor(keys: PublicKeys, expected?: string) {
+    this.#keys = keys;
+    this.#expected = expected;
+  }
+
+  /** Takes the next line, without its newline. @returns false when something is wrong with it */
+  line(bytes: Uint8Array): boolean {
+    const before = this.problemCount;
+    this.events += 1;
+    if (this.sealed) this.#problem('sealed', 'there is a line after the seal');
+    const event = this.#parse(bytes);
+    if (event) this.#check(event);
+    this.root = lineHash(bytes);
+    this.#seq += 1;
+    return this.problemCount === before;
+  }
+
+  /** Something wrong that is not in a line. */
+  add(code: ProblemCode, message: string): void {
+    this.problemCount += 1;
+    if (this.problems.length < PROBLEMS_KEPT) this.problems.push({ code, message });
+  }
+
+  #problem(code: ProblemCode, message: string): void {
+    this.problemCount += 1;
+    if (this.problems.length < PROBLEMS_KEPT) this.problems.push({ code, line: this.events, message });
+  }
+
+  #parse(bytes: Uint8Array): RawEvent | undefined {
+    if (bytes.length > LONGEST_LINE) return void this.#problem('length', `the line is longer than ${LONGEST_LINE} bytes`);
+    if (!isUtf8(bytes)) return void this.#problem('json', 'the line is not UTF-8');
+    const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8');
+    let event: unknown;
+    try {
+      event = JSON.parse(text);
+    } catch {
+      return void this.#problem('json', 'the line is not JSON');
+    }
+    if (typeof event !== 'object' || event === null || Array.isArray(event)) {
+      return void this.#problem('json', 'the line is not a JSON object');
+    }
+    // One value, one text: duplicate keys, spaces and other spellings of the same string could mean different things to different readers.
+    if (canonicalJson(event) !== text) this.#problem('canonical', 'the line is not written as the recorder writes');
+    return event as RawEvent;
+  }
+
+  #check(event: RawEvent): void {
+    const { seq, at, prev, type } = event;
+    if (seq !== this.#seq) this.#problem('sequence', `expected event ${this.#seq}, found ${shown(seq)}`);
+    if (prev !== this.root) this.#problem('chain', 'the line does not follow the one before it');
+    if (typeof at !== 'string' || !TIME.test(at) || at < this.at) {
+      this.#problem('time', `the time ${shown(at)} is not a time at or after the line before`);
+    } else {
+      this.at = at;
+    }
+    // After a wrong number the rest is checked against what is there: one change is then told once.
+    if (typeof seq === 'number' && Number.isInteger(seq)) this.#seq = seq;
+    if (typeof type !== 'string') this.#problem('json', 'the event has no type');
+    this.#checkPlace(event);
+    const wrong = this.#order.take(event);
+    if (wrong) this.#problem('order', wrong);
+  }
+
+  #checkPlace(event: RawEvent): void {
+    const opens = event.type === 'session.opened';
+    if (opens !== (this.events === 1)) this.#problem('sequence', 'session.opened must be the first event and only that');
+    if (opens) this.#open(event);
+    if (event.type === 'checkpoint') return this.#checkCheckpoint(event);
+    if (this.closed) this.#problem('sequence', 'there is an event after session.closed');
+    if (event.type === 'session.closed') {
+      this.closed = true;
+      this.described = { ...this.described, closedAt: this.at, ...(isEnd(event.end) ? { end: event.end } : {}) };
+    }
+  }
+
+  #open({ session, run, gateway }: RawEvent): void {
+    this.described = {
+      ...(typeof session === 'string' ? { session } : {}),
+      ...(typeof run === 'string' ? { run } : {}),
+      ...(typeof gateway === 'string' ? { gateway } : {}),
+      openedAt: this.at,
+    };
+    if (typeof session !== 'string') this.#problem('session', 'session.opened names no session');
+    if (this.#expected !== undefined && session !== this.#expected) {
+      this.#problem('session', `the recording is of session ${shown(session)}, not of ${this.#expected}`);
+    }
+  }
+
+  #checkCheckpoint(event: RawEvent): void {
+    const before = this.problemCount;
+    const checkpoint = checkpointOf(event);
+    // No later line may cover this one, so nothing may ride on it that the signature does not cover.
+    if (!checkpoint) return this.#problem('signature', 'the checkpoint does not have exactly the fields of one');
+    const { session, size, root, at, key } = checkpoint;
+    if (session !== this.described.session) this.#problem('session', `the checkpoint is of session ${shown(session)}`);
+    if (size !== event.seq || root !== event.prev || at !== event.at) {
+      this.#problem('signature', 'the checkpoint speaks of other lines than those before it');
+    }
+    if (!this.#keys.has(key)) {
+      this.#problem('key', `the checkpoint is signed with key ${shown(key)}, which is not among those given`);
+    } else if (!isSigned(checkpoint, this.#keys)) {
+      this.#problem('signature', 'the signature of the checkpoint is wrong');
+    }
+    if (this.problemCount > before) return;
+    if (this.problemCount === 0) {
+      this.signedUpTo = this.events;
+      this.checkpoint = checkpoint;
+    }
+    if (this.closed) this.sealed = true;
+  }
+}
+
+function checkpointOf(event: RawEvent): Checkpoint | undefined {
+  if (Object.keys(event).join() !== CHECKPOINT_KEYS) return undefined;
+  const { session, size, root, at, key, signature } = event;
+  const texts = [session, root, at, key, signature];
+  if (!texts.every((text) => typeof text === 'string') || typeof size !== 'number') return undefined;
+  return { session, size, root, at, key, signature } as Checkpoint;
+}
+
+const CHECKPOINT_KEYS = 'seq,at,type,session,size,root,key,signature,prev';
+
+function isEnd(end: unknown): end is SessionEnd {
+  return typeof end === 'object' && end !== null && typeof (end as { kind?: unknown }).kind === 'string';
+}
+
+function shown(value: unknown): string {
+  return (JSON.stringify(value) ?? 'nothing').slice(0, 80);
+}
