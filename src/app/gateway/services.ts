@@ -1,0 +1,389 @@
+/** The API's services over the gateway's rooms: who may see and do what, in one place. */
+import type { ServerHttp2Stream } from 'node:http2';
+import type {
+  ApprovalLoginStarted,
+  ApprovalLoginState,
+  Authentication,
+  Caller,
+  ConfigView,
+  ExplainRequest,
+  ExplainView,
+  RevocationReceipt,
+  RevocationRequest,
+  RevocationScope,
+  RunRequest,
+  Services,
+  TargetView,
+  UserCaller,
+} from '../../api/index.ts';
+import type { ApprovalDesk, ProofShown } from '../../approvals/index.ts';
+import type { ByteChannel } from '../../base/channel.ts';
+import type { Clock } from '../../base/clock.ts';
+import { errorTable } from '../../base/error.ts';
+import type { ApprovalState } from '../../domain/approval.ts';
+import { matchesSubject, type Principal, principalKey } from '../../domain/principal.ts';
+import type { ApprovalRow, SessionRow, Store, StoredScope } from '../../domain/store.ts';
+import type { PolicySource } from '../../domain/verdict.ts';
+import type { Door, LiveRun, Registry, Revocations, Runs, ServedTarget, StartRun } from '../../gateway/index.ts';
+import { HEARTBEAT_MS, LEASE_MS } from '../../gateway/index.ts';
+import {
+  agentView,
+  approvalView,
+  cutView,
+  ownedBy,
+  revocationView,
+  runEvent,
+  runView,
+  sessionView,
+  targetView,
+  time,
+} from './views.ts';
+
+const fail = errorTable({
+  FORBIDDEN: { exit: 4 },
+  NOT_FOUND: { exit: 4 },
+  RUN_UNKNOWN: { exit: 4 },
+  TARGET_UNKNOWN: { exit: 4, hint: 'list the targets you may reach with: hoopctl targets' },
+  USER_UNKNOWN: { exit: 4, hint: 'list those this gateway has seen with: hoopctl people' },
+  UNTIL_PAST: { exit: 2, hint: 'name a time that is still to come' },
+  APPROVAL_REFUSED: { exit: 4 },
+  APPROVAL_UNKNOWN: { exit: 4, hint: 'list those you may decide with: hoopctl approvals' },
+});
+
+/** A user's token, checked. */
+export type UserAuthentication =
+  | { readonly ok: true; readonly principal: Principal; readonly issuedAt: number; readonly expiresAt: number }
+  | { readonly ok: false; readonly code: string; readonly message: string; readonly hint?: string };
+
+export interface ApprovalLogins {
+  start(approval: string, from: string): Promise<ApprovalLoginStarted>;
+  poll(id: string): Promise<ApprovalLoginState>;
+  /** Whom an approval token stands for, and for which request it was made. */
+  byToken(token: string): { principal: Principal; request: string; madeAt: number } | undefined;
+}
+
+export interface ServiceParts {
+  readonly config: ConfigView;
+  readonly gatewayId: string;
+  readonly isolation: 'none' | undefined;
+  readonly clock: Clock;
+  readonly store: Store;
+  readonly policy: PolicySource;
+  readonly targets: ReadonlyMap<string, ServedTarget>;
+  readonly runs: Runs;
+  readonly registry: Registry;
+  readonly revocations: Revocations;
+  readonly desk: ApprovalDesk;
+  readonly door: Door;
+  readonly approvalLogins: ApprovalLogins;
+  authenticateUser(token: string): Promise<UserAuthentication>;
+  acceptTunnel(stream: ServerHttp2Stream): ByteChannel;
+  /** Lines of a session's recording. */
+  recording(session: string): Promise<AsyncIterable<string> | undefined>;
+  explain(caller: UserCaller, request: ExplainRequest): Promise<ExplainView>;
+  health(): { ok: boolean; problems: readonly string[] };
+}
+
+export function createServices(parts: ServiceParts): Services {
+  const { clock, store, policy, targets, runs, registry, revocations, desk, door } = parts;
+
+  const seesAll = (caller: UserCaller) => caller.roles.length > 0;
+  const isAdmin = (caller: UserCaller) => caller.roles.includes('admin');
+
+  async function authenticate(token: string): Promise<Authentication> {
+    const run = runs.byToken(token);
+    if (run) return { ok: true, caller: { kind: 'run', run: run.id } };
+    const approval = parts.approvalLogins.byToken(token);
+    if (approval) return { ok: true, caller: { kind: 'approval', principal: approval.principal, token } };
+    const user = await parts.authenticateUser(token);
+    if (!user.ok) return user;
+    const { principal, issuedAt, expiresAt } = user;
+    const barred = revocations.barred({ principal, vouchedAt: issuedAt });
+    if (barred) return { ok: false, code: 'HOOP_REVOKED', message: barred, exit: 7 };
+    await seen(principal);
+    return { ok: true, caller: { kind: 'user', principal, issuedAt, expiresAt, roles: policy.current().roles(principal) } };
+  }
+
+  // Once a minute is often enough to know when somebody was last here, and keeps the store out of every request.
+  const lastSeen = new Map<string, number>();
+  async function seen(principal: Principal): Promise<void> {
+    const key = `${principalKey(principal)}${principal.groups.join()}`;
+    const now = clock.now();
+    if (now - (lastSeen.get(key) ?? 0) < 60_000) return;
+    if (lastSeen.size > 10_000) lastSeen.clear();
+    lastSeen.set(key, now);
+    await store.people.seen(principal, now);
+  }
+
+  function ownRun(id: string): LiveRun {
+    const run = runs.byId(id);
+    if (!run) throw fail('RUN_UNKNOWN', `no run "${id}"`);
+    return run;
+  }
+
+  function reachable(caller: UserCaller): TargetView[] {
+    return [...targets.values()].flatMap((served) => {
+      const grants = (['run', 'person'] as const).flatMap(
+        (via) => policy.current().admit({ principal: caller.principal, via, target: served.target }) ?? [],
+      );
+      const [grant] = grants;
+      return grant ? [targetView(served, grant)] : [];
+    });
+  }
+
+  function visible(caller: UserCaller, row: SessionRow): boolean {
+    return seesAll(caller) || ownedBy(caller.principal, row);
+  }
+
+  function withLiveCounts(row: SessionRow): SessionRow {
+    const live = registry.find(row.id);
+    return live ? { ...row, ...live.counts } : row;
+  }
+
+  async function findSession(caller: UserCaller, id: string): Promise<SessionRow | undefined> {
+    const row = await store.sessions.find(id);
+    return row && visible(caller, row) ? withLiveCounts(row) : undefined;
+  }
+
+  function approvalFor(caller: Caller, row: ApprovalRow) {
+    if (caller.kind === 'run') return undefined;
+    const may = desk.maySee(row, caller.principal) || (caller.kind === 'user' && seesAll(caller));
+    return may ? approvalView(row, desk.mayDecide(row, caller.principal), desk.link(row.id)) : undefined;
+  }
+
+  function proofOf(caller: Exclude<Caller, { kind: 'run' }>): ProofShown {
+    if (caller.kind === 'user') return { kind: 'login', issuedAt: caller.issuedAt };
+    const login = parts.approvalLogins.byToken(caller.token);
+    if (!login) throw fail('APPROVAL_REFUSED', 'the sign-in for this request has run out');
+    return { kind: 'fresh', request: login.request, madeAt: login.madeAt };
+  }
+
+  function storedScope(scope: RevocationScope): StoredScope {
+    return scope;
+  }
+
+  // Admins revoke anything; everybody their own runs, sessions and agents, and themselves.
+  async function mayRevoke(caller: UserCaller, scope: RevocationScope): Promise<boolean> {
+    if (isAdmin(caller)) return true;
+    const { principal } = caller;
+    switch (scope.kind) {
+      case 'run': {
+        const run = runs.byId(scope.id);
+        return run !== undefined && ownedBy(principal, run);
+      }
+      case 'session':
+        return (await findSession({ ...caller, roles: [] }, scope.id)) !== undefined;
+      case 'agent': {
+        const registered = policy.current().agent(scope.name);
+        return registered ? matchesSubject(registered.owners, principal) : scope.name.startsWith(`${principal.name}/`);
+      }
+      case 'user':
+        return scope.who === principal.name || scope.who === principal.subject;
+      case 'all':
+        return false;
+    }
+  }
+
+  // A misspelt name must not look like a revocation that worked.
+  async function refuseUnknown(scope: RevocationScope): Promise<void> {
+    if (scope.kind === 'user') {
+      const people = await store.people.list();
+      const known = people.some(({ principal }) => principal.name === scope.who || principal.subject === scope.who);
+      if (!known) throw fail('USER_UNKNOWN', `nobody called "${scope.who}" has been here`);
+    }
+    if (scope.kind === 'run' && !runs.byId(scope.id) && !(await store.runs.find(scope.id))) {
+      throw fail('NOT_FOUND', `no run "${scope.id}"`);
+    }
+    if (scope.kind === 'session' && !(await store.sessions.find(scope.id))) throw fail('NOT_FOUND', `no session "${scope.id}"`);
+  }
+
+  async function fullScope(scope: RevocationScope): Promise<RevocationScope> {
+    if (scope.kind === 'run') return { kind: 'run', id: (await store.runs.find(scope.id))?.id ?? scope.id };
+    if (scope.kind === 'session') return { kind: 'session', id: (await store.sessions.find(scope.id))?.id ?? scope.id };
+    return scope;
+  }
+
+  async function revoke(caller: UserCaller, request: RevocationRequest): Promise<RevocationReceipt> {
+    const scope = await fullScope(request.scope);
+    if (!(await mayRevoke(caller, scope))) {
+      throw fail('FORBIDDEN', 'only an admin revokes what is not their own', { hint: 'ask somebody with the role admin' });
+    }
+    await refuseUnknown(scope);
+    const until = request.until === undefined ? undefined : Date.parse(request.until);
+    if (until !== undefined && until <= clock.now()) throw fail('UNTIL_PAST', `${request.until} is past`);
+    const result = await revocations.revoke(
+      {
+        scope: storedScope(scope),
+        ...(request.reason === undefined ? {} : { reason: request.reason }),
+        ...(until === undefined ? {} : { until }),
+      },
+      caller.principal,
+      request.dryRun,
+    );
+    const by = caller.principal.name;
+    const planned = { id: '', scope, by, at: result.receivedAt, ...(request.reason === undefined ? {} : { reason: request.reason }) };
+    return {
+      revocation: result.row ? revocationView(result.row) : planned,
+      receivedAt: result.receivedAt,
+      finishedAt: result.finishedAt,
+      gateways: [{ id: parts.gatewayId, state: 'confirmed' }],
+      runs: [...result.runs],
+      sessions: result.sessions.map(cutView),
+      approvalsWithdrawn: [...result.approvalsWithdrawn],
+    };
+  }
+
+  async function agents(caller: UserCaller) {
+    const all = await store.runs.list(seesAll(caller) ? {} : { principalKey: principalKey(caller.principal) });
+    const uses = new Map<string, { runs: number; live: number; lastRunAt: number | undefined }>();
+    for (const registered of policy.current().agents) {
+      const own = seesAll(caller) || matchesSubject(registered.owners, caller.principal);
+      if (own) uses.set(registered.name, { runs: 0, live: 0, lastRunAt: undefined });
+    }
+    for (const run of all) {
+      if (!run.agent) continue;
+      const use = uses.get(run.agent.name) ?? { runs: 0, live: 0, lastRunAt: undefined };
+      use.runs++;
+      if (run.state === 'live' || run.state === 'suspended') use.live++;
+      use.lastRunAt = Math.max(use.lastRunAt ?? 0, run.startedAt);
+      uses.set(run.agent.name, use);
+    }
+    return [...uses].map(([name, use]) =>
+      agentView(name, policy.current().agent(name), use, revocations.active({ kind: 'agent', name })),
+    );
+  }
+
+  return {
+    authenticate,
+    config: () => parts.config,
+    me: ({ principal, roles, expiresAt }) => ({
+      issuer: principal.issuer,
+      subject: principal.subject,
+      name: principal.name,
+      groups: [...principal.groups],
+      roles: [...roles],
+      local: parts.config.local,
+      ...(parts.isolation ? { isolation: parts.isolation } : {}),
+      expiresAt: time(expiresAt),
+    }),
+    targets: reachable,
+
+    async startRun(caller, request: RunRequest) {
+      const { run, token } = await runs.start({ principal: caller.principal, vouchedAt: caller.issuedAt }, request as StartRun);
+      return { run: runView(run, runs.reach(run)), token: token.expose(), heartbeatMs: HEARTBEAT_MS, leaseMs: LEASE_MS };
+    },
+    async renewRun(caller, id) {
+      const run = await runs.renew(id, { principal: caller.principal, vouchedAt: caller.issuedAt });
+      return runView(run, runs.reach(run));
+    },
+    async resumeRun(caller, id) {
+      const run = await runs.resume(id, { principal: caller.principal, vouchedAt: caller.issuedAt });
+      return runView(run, runs.reach(run));
+    },
+    runEvents(id, listener) {
+      const run = ownRun(id);
+      const stop = run.listen((happening) => listener(runEvent(happening)));
+      listener({ type: 'lease', until: time(clock.now() + LEASE_MS) });
+      return stop;
+    },
+    heartbeat: (id) => ({ until: time(ownRun(id).heartbeat()) }),
+    async endRun(id, reason) {
+      const run = ownRun(id);
+      await runs.end(run, 'ended', reason ?? 'the launcher ended it');
+      const { commands, refused, held, maskedCells, sessions } = run.counts;
+      return { run: id, sessions: sessions.map((one) => ({ ...one })), commands, refused, held, maskedCells };
+    },
+    openTunnel(id, target, stream) {
+      const run = runs.byId(id);
+      if (!run || !door.reaches(run, target)) return 'unknown';
+      void door.serve(parts.acceptTunnel(stream), run, target);
+      return 'opened';
+    },
+
+    async approvals(caller, states) {
+      const rows = await desk.list(states ? { states: states as readonly ApprovalState[] } : {});
+      return rows.flatMap((row) => approvalFor(caller, row) ?? []);
+    },
+    async approval(caller, id) {
+      const row = await desk.find(id);
+      if (!row) return undefined;
+      // A login made for one request shows that request and no other.
+      if (caller.kind === 'approval' && parts.approvalLogins.byToken(caller.token)?.request !== row.id) return undefined;
+      return approvalFor(caller, row);
+    },
+    approvalChanges: (caller, listener) =>
+      desk.subscribe((row) => {
+        const view = approvalFor(caller, row);
+        if (view) listener(view);
+      }),
+    async decide(caller, id, { decision, reason, digest }) {
+      const result = await desk.decide(id, {
+        principal: caller.principal,
+        decision,
+        digest,
+        proof: proofOf(caller),
+        ...(reason === undefined ? {} : { reason }),
+      });
+      if (result.kind === 'refused') {
+        const code = result.status === 404 ? 'APPROVAL_UNKNOWN' : 'APPROVAL_REFUSED';
+        throw fail(code, `${result.message} (${result.code})`, { hint: result.hint });
+      }
+      return approvalView(result.row, false, desk.link(id));
+    },
+    startApprovalLogin: (approval, from) => parts.approvalLogins.start(approval, from),
+    pollApprovalLogin: (id) => parts.approvalLogins.poll(id),
+
+    async sessions(caller, filter) {
+      const own = seesAll(caller) ? {} : { principalKey: principalKey(caller.principal) };
+      const rows = await store.sessions.list({ ...filter, ...own });
+      return rows.map((row) => sessionView(withLiveCounts(row)));
+    },
+    async session(caller, id) {
+      const row = await findSession(caller, id);
+      return row && sessionView(row);
+    },
+    async sessionEvents(caller, id) {
+      const row = await findSession(caller, id);
+      return row && parts.recording(row.id);
+    },
+    async killSession(caller, id, reason) {
+      const row = await findSession({ ...caller, roles: isAdmin(caller) ? caller.roles : [] }, id);
+      const live = row && registry.find(row.id);
+      if (!live) throw fail('NOT_FOUND', `no live session "${id}"`);
+      const end = { kind: 'killed', by: caller.principal.name, ...(reason === undefined ? {} : { reason }) } as const;
+      return cutView(await live.cut(end));
+    },
+
+    agents,
+    async people(caller) {
+      const rows = await store.people.list();
+      const visiblePeople = rows.filter((row) => seesAll(caller) || ownedBy(caller.principal, row));
+      return visiblePeople.map(({ principal, lastSeenAt }) => {
+        const own = runs.all().filter((run) => ownedBy(principal, run));
+        return {
+          name: principal.name,
+          issuer: principal.issuer,
+          subject: principal.subject,
+          groups: [...principal.groups],
+          lastSeenAt: time(lastSeenAt),
+          live: own.length,
+          agents: [...new Set(own.flatMap((run) => run.agent?.name ?? []))],
+          revoked: revocations.active({ kind: 'user', who: principal.name }),
+        };
+      });
+    },
+
+    revoke,
+    async revocations(caller) {
+      const rows = revocations.list().filter((row) => seesAll(caller) || row.by.subject === caller.principal.subject);
+      return rows.map(revocationView);
+    },
+    async lift(caller, id, reason) {
+      if (!isAdmin(caller)) throw fail('FORBIDDEN', 'only an admin lifts a revocation');
+      return revocationView(await revocations.lift(id, caller.principal, reason));
+    },
+
+    explain: (caller, request) => parts.explain(caller, request),
+    health: () => parts.health(),
+  };
+}

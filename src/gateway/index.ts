@@ -1,0 +1,15 @@
+/** The gateway room's door: everything the composition needs, and nothing of the gate's inside. */
+export { createCancelDesk, createDoor, type Door, type DoorParts } from './door.ts';
+export { type Address, dial } from './dialer.ts';
+export { HEARTBEAT_MS, LEASE_MS, type LiveRun, type RunHappening } from './live-run.ts';
+export { createRegistry, type Registry } from './registry.ts';
+export { refusal } from './refusal.ts';
+export {
+  createRevocations,
+  type RevocationsParts,
+  type RevokeRequest,
+  type RevokeResult,
+  type Revocations,
+} from './revocations.ts';
+export { createRuns, type Runs, type RunsParts, type StartRun, type StartedRun } from './runs.ts';
+export { circumstancesOf, type CutReceipt, LiveSession, type ServedTarget } from './session.ts';

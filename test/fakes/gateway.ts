@@ -1,0 +1,192 @@
+/** The gateway's room on a fake clock and an in-memory store, with one target whose protocol is a function. */
+import type { ByteChannel } from '../../src/base/channel.ts';
+import type { Protocol } from '../../src/domain/protocol.ts';
+import type { PendingSession, Session } from '../../src/domain/session.ts';
+import type { Policy, PolicySource } from '../../src/domain/verdict.ts';
+import { parseTargetName, type TargetName } from '../../src/domain/target.ts';
+import {
+  createDoor,
+  createRegistry,
+  createRevocations,
+  createRuns,
+  type Revocations,
+  type Runs,
+  type ServedTarget,
+} from '../../src/gateway/index.ts';
+import { createStore } from '../../src/store/index.ts';
+import { Secret } from '../../src/base/secret.ts';
+import { FakeClock } from './clock.ts';
+import { FakeDesk, FakeRecorder } from './gate.ts';
+
+export const VERIFIER = {
+  kind: 'scram-sha-256',
+  salt: 'c2FsdA==',
+  iterations: 4096,
+  storedKey: 'AA==',
+  serverKey: 'AA==',
+} as const;
+
+export const ordersDb = parseTargetName('orders-db') as TargetName;
+
+export interface GatewayUnderTest {
+  readonly clock: FakeClock;
+  readonly store: Awaited<ReturnType<typeof createStore>>;
+  readonly runs: Runs;
+  readonly revocations: Revocations;
+  readonly registry: ReturnType<typeof createRegistry>;
+  readonly desk: FakeDesk;
+  readonly recorders: FakeRecorder[];
+  readonly faults: unknown[];
+  policy: Policy;
+  changePolicy(policy: Policy): void;
+  /** Serves one fake connection: the protocol authorises and hands the session to the test. */
+  connect(run: ReturnType<Runs['all']>[number]): Promise<{ session: Session; channel: FakeChannel; done: Promise<void> }>;
+}
+
+export const GRANT = { entries: ['all'], effects: ['read'], guarded: false } as const;
+
+/** Grants everybody everything on every target. */
+export const OPEN: Policy = {
+  digest: 'a'.repeat(64),
+  admit: () => GRANT,
+  judge: () => ({ kind: 'allow', rules: ['all'] }),
+  masks: () => ({ columns: [], detectors: [], shadow: { columns: [], detectors: [] } }),
+  limits: () => [],
+  trustedFunctions: () => [],
+  agent: (name) => OPEN.agents.find((agent) => agent.name === name),
+  agents: [{ name: 'weekly-report', owners: { users: ['dana@example.test'] } }],
+  roles: () => [],
+};
+
+export class FakeChannel implements ByteChannel {
+  readonly #gone = new AbortController();
+  readonly aborted: unknown[] = [];
+  get gone(): AbortSignal {
+    return this.#gone.signal;
+  }
+  read(): void {}
+  pause(): void {}
+  resume(): void {}
+  write(): boolean {
+    return true;
+  }
+  drained(): Promise<void> {
+    return Promise.resolve();
+  }
+  end(): void {
+    this.#gone.abort();
+  }
+  abort(reason: unknown): void {
+    this.aborted.push(reason);
+    this.#gone.abort(reason);
+  }
+  secure(): Promise<ByteChannel> {
+    throw new Error('not used here');
+  }
+}
+
+export async function gatewayUnderTest({ maxAge = 3_600_000, runsMax = 8 * 3_600_000 } = {}): Promise<GatewayUnderTest> {
+  const clock = new FakeClock();
+  const store = await createStore({ url: 'sqlite::memory:', clock });
+  const registry = createRegistry();
+  const desk = new FakeDesk();
+  const recorders: FakeRecorder[] = [];
+  const faults: unknown[] = [];
+  const listeners = new Set<(policy: Policy) => void>();
+  const policy: PolicySource = {
+    current: () => under.policy,
+    onChange(listener) {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+  };
+  let onSession: ((session: Session) => Promise<void>) | undefined;
+  const protocol = {
+    name: 'postgres',
+    verifier: 'scram-sha-256',
+    async serve(_client: ByteChannel, pending: PendingSession) {
+      const session = await pending.authorize({ client: 'psql' });
+      if ('kind' in session) throw session;
+      await onSession?.(session);
+    },
+  } as unknown as Protocol;
+  const served: ServedTarget = {
+    target: { name: ordersDb, protocol: 'postgres', labels: {}, account: 'app', settings: {} },
+    protocol,
+    address: { host: '127.0.0.1', port: 1 },
+    secrets: {},
+    holdInTransaction: 60_000,
+  };
+  const targets = new Map([[ordersDb as string, served]]);
+  const revocations = createRevocations({
+    store: store.revocations,
+    registry,
+    clock,
+    runs: () => under.runs,
+    withdraw: async ({ runs }) => runs.map((run) => `requests of ${run}`),
+  });
+  const runs = createRuns({
+    store: store.runs,
+    policy,
+    targets,
+    registry,
+    clock,
+    maxAge,
+    runsMax,
+    barred: (who) => revocations.barred(who),
+    onEnd: () => {},
+  });
+  const door = createDoor({
+    gatewayId: 'gw-1',
+    isolation: undefined,
+    targets,
+    policy,
+    registry,
+    recordings: {
+      fingerprint: () => 'hmac',
+      async open() {
+        const recorder = new FakeRecorder();
+        recorder.finish = () => Promise.resolve({} as never);
+        recorders.push(recorder);
+        return recorder;
+      },
+    },
+    sessions: store.sessions,
+    desk,
+    clock,
+    resolveSecret: async () => Secret.of('x'),
+    standing: () => revocations.standing(),
+    onFault: (_where, error) => faults.push(error),
+  });
+  await revocations.start();
+  const under: GatewayUnderTest = {
+    clock,
+    store,
+    runs,
+    revocations,
+    registry,
+    desk,
+    recorders,
+    faults,
+    policy: OPEN,
+    changePolicy(next) {
+      under.policy = next;
+      registry.judgeAgain(next);
+      for (const listener of listeners) listener(next);
+    },
+    connect(run) {
+      return new Promise((resolve, reject) => {
+        const channel = new FakeChannel();
+        onSession = (session) =>
+          new Promise<void>((end) => {
+            if (session.signal.aborted) return end();
+            session.signal.addEventListener('abort', () => end(), { once: true });
+            resolve({ session, channel, done });
+          });
+        const done = door.serve(channel, run, ordersDb);
+        void done.then(() => reject(faults.at(-1) ?? new Error('the session ended before it began')));
+      });
+    },
+  };
+  return under;
+}
