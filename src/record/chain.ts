@@ -56,7 +56,10 @@ export class Chain {
     const body = jsonOf(event);
     const line = `{"seq":${this.size},"at":"${at}",${body.slice(1, -1)},"prev":"${this.root}"}`;
     if (line.length > LONGEST_LINE / 3 && Buffer.byteLength(line) > LONGEST_LINE) {
-      throw fail('EVENT_TOO_LARGE', `a ${event.type} event of ${Buffer.byteLength(line)} bytes is more than a recording's line holds`);
+      throw fail(
+        'EVENT_TOO_LARGE',
+        `a ${event.type} event of ${Buffer.byteLength(line)} bytes is more than a recording's line holds`,
+      );
     }
     this.root = lineHash(line);
     this.size += 1;

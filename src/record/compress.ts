@@ -5,7 +5,6 @@
  * their folder. When a copy cannot be made the source stays, which is just as good; it is then brought to the disk itself.
  */
 import { createReadStream, readFileSync, rmSync, statSync } from 'node:fs';
-import { open } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { promisify } from 'node:util';
@@ -125,7 +124,11 @@ async function copy(source: string, { disk, gateway }: CompressorParts): Promise
   return draft;
 }
 
-async function keepSource({ source, done }: Job, error: unknown, { disk, gateway, warn }: CompressorParts): Promise<void> {
+async function keepSource(
+  { source, done }: Job,
+  error: unknown,
+  { disk, gateway, warn }: CompressorParts,
+): Promise<void> {
   warn(`${source} stays as it is: it could not be compressed`, error);
   try {
     rmSync(draftOf(source, gateway), { force: true });

@@ -8,9 +8,15 @@ export const fail = errorTable({
     exit: 2,
     hint: 'stop the other gateway, or give this one an id and folders of its own',
   },
-  KEYS_INSIDE: { exit: 2, hint: 'keep the keys in a folder of their own: whoever can write both can forge the evidence' },
+  KEYS_INSIDE: {
+    exit: 2,
+    hint: 'keep the keys in a folder of their own: whoever can write both can forge the evidence',
+  },
   KEYS_EXPOSED: { exit: 2, hint: 'take the rights of others away: chmod 600 FILE' },
-  KEY_UNREADABLE: { exit: 2, hint: 'restore the file from a backup; a new key would not verify what the old one signed' },
+  KEY_UNREADABLE: {
+    exit: 2,
+    hint: 'restore the file from a backup; a new key would not verify what the old one signed',
+  },
   KEY_MISSING: { exit: 2, hint: 'give the public key of the gateway: --key FILE' },
   KEY_INVALID: { exit: 2, hint: 'expected Ed25519 public keys as PEM, as `hoopctl audit key` prints them' },
   RECORDING_FAILED: {

@@ -202,7 +202,9 @@ export class Journal {
       for (const source of segment.sources) await source.settle();
       disk.remove(segment.path);
     };
-    this.#retired = this.#retired.then(retire).catch((error) => warn(`the journal segment ${segment.path} is kept`, error));
+    this.#retired = this.#retired
+      .then(retire)
+      .catch((error) => warn(`the journal segment ${segment.path} is kept`, error));
   }
 }
 

@@ -15,7 +15,19 @@ import {
   type KeyObject,
   randomBytes,
 } from 'node:crypto';
-import { closeSync, fsyncSync, globSync, linkSync, mkdirSync, openSync, readFileSync, realpathSync, rmSync, statSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  fsyncSync,
+  globSync,
+  linkSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  statSync,
+  writeSync,
+} from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
 import { createSigner, type PublicKeys, readPublicKeys, type Signer } from './checkpoint.ts';
 import { fail } from './errors.ts';
@@ -106,7 +118,9 @@ function readSecret(folder: string): Buffer {
 function refuseExposed(path: string): void {
   const mode = statSync(path).mode & 0o777;
   if ((mode & 0o077) === 0) return;
-  throw fail('KEYS_EXPOSED', `${path} can be read by others (mode ${mode.toString(8)})`, { hint: `run: chmod 600 ${path}` });
+  throw fail('KEYS_EXPOSED', `${path} can be read by others (mode ${mode.toString(8)})`, {
+    hint: `run: chmod 600 ${path}`,
+  });
 }
 
 function derive(secret: Buffer, purpose: string): Buffer {

@@ -71,7 +71,12 @@ export function findRecording(recordings: string, session: string, openedAt?: st
 // Newest first: people ask for recent sessions.
 function daysBelow(recordings: string): string[] {
   const below = (folder: string, name: RegExp) =>
-    existsSync(folder) ? readdirSync(folder).filter((entry) => name.test(entry)).sort().reverse() : [];
+    existsSync(folder)
+      ? readdirSync(folder)
+          .filter((entry) => name.test(entry))
+          .sort()
+          .reverse()
+      : [];
   return below(recordings, /^\d{4}$/).flatMap((year) =>
     below(join(recordings, year), /^\d\d$/).flatMap((month) =>
       below(join(recordings, year, month), /^\d\d$/).map((day) => `${year}/${month}/${day}`),

@@ -135,7 +135,8 @@ async function* unzip(chunks: AsyncGenerator<Buffer>): AsyncGenerator<Buffer> {
     throw gzipError(error ?? readError);
   }
   // zlib stops quietly at zeros after its end (RFC 1952 lets a tape pad so); nothing of ours is padded.
-  if (gunzip.bytesWritten !== fed) throw new BrokenGzip('damaged', 'there are bytes after the end of the compressed data');
+  if (gunzip.bytesWritten !== fed)
+    throw new BrokenGzip('damaged', 'there are bytes after the end of the compressed data');
 }
 
 function gzipError(error: unknown): unknown {

@@ -22,7 +22,8 @@ export async function* readEvents(source: Source): AsyncGenerator<RecordedEvent>
   for (;;) {
     const next = await batches.next();
     if (next.done) {
-      if (next.value.kind === 'damaged') throw fail('RECORDING_UNREADABLE', `after line ${line}: ${next.value.message}`);
+      if (next.value.kind === 'damaged')
+        throw fail('RECORDING_UNREADABLE', `after line ${line}: ${next.value.message}`);
       return;
     }
     for (const bytes of next.value.lines) yield eventOf(bytes, ++line);

@@ -93,7 +93,8 @@ export class SessionRecorder implements Recorder, Journaled {
 
   append(events: readonly SessionEvent[], weight: Weight): Promise<void> | undefined {
     if (this.#failed.signal.aborted) return rejected(this.#failed.signal.reason);
-    if (this.#finished) return rejected(fail('RECORDING_FINISHED', `the recording of session ${this.session} is finished`));
+    if (this.#finished)
+      return rejected(fail('RECORDING_FINISHED', `the recording of session ${this.session} is finished`));
     const before = this.#chain.mark();
     let lines: string;
     try {

@@ -121,7 +121,8 @@ async function restore(
 async function removeTwin(path: string, session: string, { keys, disk }: RecoveryParts): Promise<Recovered | string> {
   const copy = path.slice(0, -LIVE.length) + SEALED;
   const { grade } = await verifyRecording(copy, { keys: keys.trusted });
-  if (grade !== 'complete' && grade !== 'crashed') return `${path} and its compressed copy are left: the copy is ${grade}`;
+  if (grade !== 'complete' && grade !== 'crashed')
+    return `${path} and its compressed copy are left: the copy is ${grade}`;
   disk.remove(path);
   return { session, replayed: 0, droppedBytes: 0, as: 'sealed' };
 }

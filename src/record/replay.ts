@@ -64,10 +64,20 @@ function lineOf(event: RecordedEvent, asked: ReadonlyMap<string, string>): Spoke
     case 'verdict': {
       const why = [event.verdict, ...event.rules, ...(event.reason ? [event.reason] : [])];
       const would = (event.wouldBe ?? []).map(({ kind, rule }) => `would be ${kind} by ${rule}`);
-      return { kind: 'asked', command: event.command, ...said(event.text, event.params), detail: [...why, ...would].join(', ') };
+      return {
+        kind: 'asked',
+        command: event.command,
+        ...said(event.text, event.params),
+        detail: [...why, ...would].join(', '),
+      };
     }
     case 'approval.requested':
-      return { kind: 'held', command: event.command, text: `waiting for approval ${event.approval}`, detail: event.rule };
+      return {
+        kind: 'held',
+        command: event.command,
+        text: `waiting for approval ${event.approval}`,
+        detail: event.rule,
+      };
     case 'approval.decided': {
       const by = event.by ? ` by ${event.by}` : '';
       const reason = event.reason ? { detail: event.reason } : {};
@@ -83,7 +93,13 @@ function lineOf(event: RecordedEvent, asked: ReadonlyMap<string, string>): Spoke
       const { command, columns, rows } = event;
       const shown = { ...(columns ? { columns } : {}), ...(rows ? { rows } : {}) };
       const count = rows ? `${rows.length} rows kept` : 'no rows kept';
-      return { kind: 'result', command, text: count, ...(event.truncated ? { detail: 'there were more' } : {}), ...shown };
+      return {
+        kind: 'result',
+        command,
+        text: count,
+        ...(event.truncated ? { detail: 'there were more' } : {}),
+        ...shown,
+      };
     }
     case 'outcome':
       return { kind: 'outcome', command: event.command, text: event.tag ?? event.state, detail: countsOf(event) };
@@ -91,12 +107,15 @@ function lineOf(event: RecordedEvent, asked: ReadonlyMap<string, string>): Spoke
       return { kind: 'stream', text: event.data, detail: event.direction };
     case 'notice': {
       const { type: _, seq: __, at: ___, prev: ____, notice, ...detail } = event;
-      return { kind: 'notice', text: notice, ...(Object.keys(detail).length > 0 ? { detail: JSON.stringify(detail) } : {}) };
+      return {
+        kind: 'notice',
+        text: notice,
+        ...(Object.keys(detail).length > 0 ? { detail: JSON.stringify(detail) } : {}),
+      };
     }
     case 'session.closed':
       return { kind: 'closed', text: describeEnd(event.end) };
-    // A proof, not a happening.
-    case 'checkpoint':
+    // Checkpoints are proof, not happenings; what a newer recorder added is not known here.
     default:
       return undefined;
   }
@@ -120,11 +139,11 @@ function digestOf({ text, sha256, hmac }: RecordedText): string {
 
 function said({ text }: RecordedText, params: readonly RecordedParameter[] | undefined): { text: string } {
   if (!params || params.length === 0) return { text };
-  const values = params.map((param, i) => `$${i + 1} = ${valueOf(param)}`);
+  const values = params.map((param, i) => `$${i + 1} = ${parameterText(param)}`);
   return { text: `${text}\n-- ${values.join(', ')}` };
 }
 
-function valueOf({ struck, value, format }: RecordedParameter): string {
+function parameterText({ struck, value, format }: RecordedParameter): string {
   if (struck || value === undefined) return '(struck)';
   if (value === null) return 'NULL';
   return format === 'binary' ? `base64:${value}` : JSON.stringify(value);

@@ -93,7 +93,8 @@ export class Verifier {
   }
 
   #parse(bytes: Uint8Array): RawEvent | undefined {
-    if (bytes.length > LONGEST_LINE) return void this.#problem('length', `the line is longer than ${LONGEST_LINE} bytes`);
+    if (bytes.length > LONGEST_LINE)
+      return void this.#problem('length', `the line is longer than ${LONGEST_LINE} bytes`);
     if (!isUtf8(bytes)) return void this.#problem('json', 'the line is not UTF-8');
     const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8');
     let event: unknown;
@@ -129,10 +130,11 @@ export class Verifier {
 
   #checkPlace(event: RawEvent): void {
     const opens = event.type === 'session.opened';
-    if (opens !== (this.events === 1)) this.#problem('sequence', 'session.opened must be the first event and only that');
+    if (opens !== (this.events === 1))
+      this.#problem('sequence', 'session.opened must be the first event and only that');
     if (opens) this.#open(event);
-    if (event.type === 'checkpoint') return this.#checkCheckpoint(event);
-    if (this.closed) this.#problem('sequence', 'there is an event after session.closed');
+    if (event.type === 'checkpoint') this.#checkCheckpoint(event);
+    else if (this.closed) this.#problem('sequence', 'there is an event after session.closed');
     if (event.type === 'session.closed') {
       this.closed = true;
       this.described = { ...this.described, closedAt: this.at, ...(isEnd(event.end) ? { end: event.end } : {}) };
@@ -156,7 +158,17 @@ export class Verifier {
     const before = this.problemCount;
     const checkpoint = checkpointOf(event);
     // No later line may cover this one, so nothing may ride on it that the signature does not cover.
-    if (!checkpoint) return this.#problem('signature', 'the checkpoint does not have exactly the fields of one');
+    if (checkpoint) this.#checkStatement(event, checkpoint);
+    else this.#problem('signature', 'the checkpoint does not have exactly the fields of one');
+    if (this.problemCount > before) return;
+    if (this.problemCount === 0) {
+      this.signedUpTo = this.events;
+      this.checkpoint = checkpoint;
+    }
+    if (this.closed) this.sealed = true;
+  }
+
+  #checkStatement(event: RawEvent, checkpoint: Checkpoint): void {
     const { session, size, root, at, key } = checkpoint;
     if (session !== this.described.session) this.#problem('session', `the checkpoint is of session ${shown(session)}`);
     if (size !== event.seq || root !== event.prev || at !== event.at) {
@@ -167,12 +179,6 @@ export class Verifier {
     } else if (!isSigned(checkpoint, this.#keys)) {
       this.#problem('signature', 'the signature of the checkpoint is wrong');
     }
-    if (this.problemCount > before) return;
-    if (this.problemCount === 0) {
-      this.signedUpTo = this.events;
-      this.checkpoint = checkpoint;
-    }
-    if (this.closed) this.sealed = true;
   }
 }
 

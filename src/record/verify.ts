@@ -119,7 +119,12 @@ function withTwin(report: VerifyReport, seals: Map<string, string>): VerifyRepor
   if (twin === undefined) return report;
   if (twin === seal && (report.grade === 'complete' || report.grade === 'crashed')) return undefined;
   const problem: Problem = { code: 'twice', message: `session ${session} has another recording that differs` };
-  return { ...report, grade: 'tampered', problems: [...report.problems, problem], problemCount: report.problemCount + 1 };
+  return {
+    ...report,
+    grade: 'tampered',
+    problems: [...report.problems, problem],
+    problemCount: report.problemCount + 1,
+  };
 }
 
 // A running gateway may have put the compressed copy in the place of the file since the folder was listed.

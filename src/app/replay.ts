@@ -1,0 +1,24 @@
+/** `hoopctl sessions replay`: finds a session's recording and gives its lines as plain data. */
+import { errorTable } from '../base/error.ts';
+import { findRecording, type ReplayLine, readEvents, replay, type Source } from '../record/index.ts';
+
+export interface ReplayRequest {
+  readonly session: string;
+  /** Folder of the recordings, unless the recording itself is given. */
+  readonly recordings?: string | undefined;
+  /** When the session was opened, RFC 3339, where it is known. */
+  readonly openedAt?: string | undefined;
+  /** The recording as fetched from a gateway. */
+  readonly source?: Source | undefined;
+}
+
+const fail = errorTable({
+  SESSION_UNKNOWN: { exit: 4, hint: 'list them with: hoopctl sessions' },
+});
+
+/** @throws SESSION_UNKNOWN, or RECORDING_UNREADABLE once the lines come to a damaged one */
+export function replaySession({ session, recordings, openedAt, source }: ReplayRequest): AsyncGenerator<ReplayLine> {
+  const found = source ?? (recordings === undefined ? undefined : findRecording(recordings, session, openedAt));
+  if (found === undefined) throw fail('SESSION_UNKNOWN', `there is no recording of session ${session}`);
+  return replay(readEvents(found));
+}
