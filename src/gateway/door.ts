@@ -13,7 +13,7 @@ import type { PolicySource } from '../domain/verdict.ts';
 import type { LiveRun } from './live-run.ts';
 import { refusal } from './refusal.ts';
 import type { Registry } from './registry.ts';
-import { circumstancesOf, LiveSession, type ServedTarget } from './session.ts';
+import { circumstancesOf, type GatewayStats, LiveSession, type ServedTarget } from './session.ts';
 
 /** A client that has connected must show the secret within this time. */
 const LOGIN_MS = 10_000;
@@ -35,6 +35,7 @@ export interface DoorParts {
   readonly clock: Clock;
   readonly resolveSecret: (ref: SecretRef) => Promise<Secret>;
   readonly standing: () => Refusal | undefined;
+  readonly stats: GatewayStats;
   /** Something went wrong that is ours, not a peer's. */
   readonly onFault: (where: string, error: unknown) => void;
 }
@@ -48,7 +49,7 @@ export interface Door {
 
 export function createDoor(parts: DoorParts): Door {
   const { targets, policy, registry, recordings, clock } = parts;
-  const cancels = new Map<string, CancelDesk>();
+  const cancels = new Map<string, KeptCancelDesk>();
 
   function reaches(run: LiveRun, name: string): boolean {
     const served = targets.get(name);
@@ -68,6 +69,7 @@ export function createDoor(parts: DoorParts): Door {
     } catch (error) {
       parts.onFault(`serving ${name}`, error);
     } finally {
+      forgetCancels(run, served);
       opening.authenticated();
       channel.abort(undefined);
       await opening.close((error) => parts.onFault(`closing a session on ${name}`, error));
@@ -158,6 +160,7 @@ export function createDoor(parts: DoorParts): Door {
       clock,
       resolveSecret: parts.resolveSecret,
       gatewayStanding: parts.standing,
+      stats: parts.stats,
     });
     registry.add(live);
     // Opening the recording took time: whoever was revoked meanwhile was not cut, since the session was not there yet.
@@ -197,13 +200,18 @@ export function createDoor(parts: DoorParts): Door {
     );
   }
 
-  function cancelDesk(run: LiveRun, { target }: ServedTarget): CancelDesk {
+  function cancelDesk(run: LiveRun, { target }: ServedTarget): KeptCancelDesk {
     const key = JSON.stringify([run.id, target.name]);
     const known = cancels.get(key);
     if (known) return known;
-    const desk = createCancelDesk(() => cancels.delete(key));
+    const desk = createCancelDesk();
     cancels.set(key, desk);
     return desk;
+  }
+
+  function forgetCancels(run: LiveRun, { target }: ServedTarget): void {
+    const key = JSON.stringify([run.id, target.name]);
+    if (cancels.get(key)?.isEmpty()) cancels.delete(key);
   }
 
   return { reaches, serve };
@@ -243,16 +251,19 @@ class Opening {
   }
 }
 
-/** Cancel keys of one run and target. @param onEmpty called when the last key is gone */
-export function createCancelDesk(onEmpty: () => void): CancelDesk {
+export interface KeptCancelDesk extends CancelDesk {
+  isEmpty(): boolean;
+}
+
+/** Cancel keys of one run and target. */
+export function createCancelDesk(): KeptCancelDesk {
   const keys = new Map<symbol, { key: Uint8Array; cancel: () => void }>();
   return {
+    isEmpty: () => keys.size === 0,
     register(key, cancel) {
       const handle = Symbol();
       keys.set(handle, { key, cancel });
-      return () => {
-        if (keys.delete(handle) && keys.size === 0) onEmpty();
-      };
+      return () => void keys.delete(handle);
     },
     request(key) {
       // Every key is compared, so that the time taken tells nothing about which one matched.

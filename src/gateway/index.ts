@@ -12,4 +12,4 @@ export {
   type Revocations,
 } from './revocations.ts';
 export { createRuns, type Runs, type RunsParts, type StartRun, type StartedRun } from './runs.ts';
-export { circumstancesOf, type CutReceipt, LiveSession, type ServedTarget } from './session.ts';
+export { circumstancesOf, type CutReceipt, type GatewayStats, LiveSession, type ServedTarget } from './session.ts';

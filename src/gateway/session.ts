@@ -7,7 +7,7 @@ import type { Command, Parameter } from '../domain/command.ts';
 import type { SessionEnd } from '../domain/end.ts';
 import { principalKey } from '../domain/principal.ts';
 import type { Protocol, SecretRef } from '../domain/protocol.ts';
-import type { Checkpoint, Recorder } from '../domain/recording.ts';
+import type { Checkpoint, Outcome, Recorder } from '../domain/recording.ts';
 import type { Refusal, Session, SessionView, Turn } from '../domain/session.ts';
 import type { SessionRow } from '../domain/store.ts';
 import type { Target } from '../domain/target.ts';
@@ -43,6 +43,15 @@ export interface SessionParts {
   readonly resolveSecret: (ref: SecretRef) => Promise<Secret>;
   /** Why nothing passes on this gateway now: the epoch is unconfirmed, it is shutting down. */
   readonly gatewayStanding: () => Refusal | undefined;
+  readonly stats: GatewayStats;
+}
+
+/** Counters for whoever watches the gateway. */
+export interface GatewayStats {
+  permitted(target: string, commands: number): void;
+  refused(target: string, code: string): void;
+  held(target: string): void;
+  settled(target: string, outcome: Outcome): void;
 }
 
 /** What became of the statements in flight when a session was cut. */
@@ -195,7 +204,7 @@ export class LiveSession {
   }
 
   #createGate(): Gate {
-    const { run, served, recorder, desk, clock, fingerprint } = this.#parts;
+    const { run, served, recorder, desk, clock, fingerprint, stats } = this.#parts;
     const { target } = served;
     return createGate({
       view: () => this.view(),
@@ -227,6 +236,7 @@ export class LiveSession {
         held: (request, ask) => {
           this.counts.held++;
           run.counts.held++;
+          stats.held(target.name);
           run.tell({
             type: 'held',
             approval: request.id,
@@ -249,6 +259,7 @@ export class LiveSession {
         permitted: (ids, verdicts) => {
           this.counts.commands += ids.length;
           run.counts.commands += ids.length;
+          stats.permitted(target.name, ids.length);
           for (const verdict of verdicts) this.counts.wouldBe += verdict.wouldBe?.length ?? 0;
           this.#touch();
         },
@@ -256,6 +267,7 @@ export class LiveSession {
           this.counts.rows += outcome.rows ?? 0;
           this.counts.maskedCells += outcome.maskedCells ?? 0;
           run.counts.maskedCells += outcome.maskedCells ?? 0;
+          stats.settled(target.name, outcome);
           this.#touch();
         },
       },
@@ -330,6 +342,7 @@ export class LiveSession {
     const { run, clock } = this.#parts;
     this.counts.refused++;
     run.counts.refused++;
+    this.#parts.stats.refused(this.target, answer.code);
     run.tell({
       type: 'refused',
       session: this.id,

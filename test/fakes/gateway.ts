@@ -156,6 +156,7 @@ export async function gatewayUnderTest({ maxAge = 3_600_000, runsMax = 8 * 3_600
     clock,
     resolveSecret: async () => Secret.of('x'),
     standing: () => revocations.standing(),
+    stats: { permitted: () => {}, refused: () => {}, held: () => {}, settled: () => {} },
     onFault: (_where, error) => faults.push(error),
   });
   await revocations.start();

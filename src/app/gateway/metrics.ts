@@ -1,0 +1,53 @@
+/** Counters and gauges of one gateway, for Prometheus. Labels are target names and codes only: nothing a client can choose. */
+import { collectDefaultMetrics, Counter, Gauge, Registry } from 'prom-client';
+import type { GatewayStats } from '../../gateway/index.ts';
+
+export interface Metrics {
+  readonly stats: GatewayStats;
+  /** The text exposition format. */
+  render(): Promise<{ type: string; text: string }>;
+}
+
+export interface Gauges {
+  sessions(): number;
+  runs(): number;
+}
+
+export function createMetrics(gauges: Gauges): Metrics {
+  const register = new Registry();
+  const registers = [register];
+  collectDefaultMetrics({ register });
+  const commands = new Counter({ name: 'hoop_commands_total', help: 'commands let through', labelNames: ['target'], registers });
+  const refused = new Counter({ name: 'hoop_refused_total', help: 'turns refused', labelNames: ['target', 'code'], registers });
+  const held = new Counter({ name: 'hoop_held_total', help: 'approval requests', labelNames: ['target'], registers });
+  const rows = new Counter({ name: 'hoop_rows_total', help: 'rows sent to clients', labelNames: ['target'], registers });
+  const masked = new Counter({ name: 'hoop_masked_cells_total', help: 'values masked in results', labelNames: ['target'], registers });
+  const outcomes = new Counter({ name: 'hoop_outcomes_total', help: 'outcomes of commands', labelNames: ['target', 'state'], registers });
+  gauge('hoop_sessions', 'sessions open now', gauges.sessions);
+  gauge('hoop_runs', 'runs alive now', gauges.runs);
+
+  function gauge(name: string, help: string, read: () => number): void {
+    new Gauge({
+      name,
+      help,
+      registers,
+      collect() {
+        this.set(read());
+      },
+    });
+  }
+
+  return {
+    stats: {
+      permitted: (target, count) => commands.inc({ target }, count),
+      refused: (target, code) => refused.inc({ target, code }),
+      held: (target) => held.inc({ target }),
+      settled(target, { state, rows: count, maskedCells }) {
+        outcomes.inc({ target, state });
+        if (count) rows.inc({ target }, count);
+        if (maskedCells) masked.inc({ target }, maskedCells);
+      },
+    },
+    render: async () => ({ type: register.contentType, text: await register.metrics() }),
+  };
+}
