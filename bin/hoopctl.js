@@ -31,10 +31,12 @@ function findCode() {
   return builtAt !== undefined && !changedSince(builtAt) ? built : source;
 }
 
-/** @param {number} time */
-function changedSince(time) {
-  const files = readdirSync(SOURCES, { recursive: true, encoding: 'utf8' });
-  return files.some((file) => statSync(join(SOURCES, file)).mtimeMs > time);
+/** A walk of our own: `readdirSync` with `recursive` takes five times as long. @param {number} time */
+function changedSince(time, folder = SOURCES) {
+  return readdirSync(folder, { withFileTypes: true }).some((entry) => {
+    const path = join(folder, entry.name);
+    return entry.isDirectory() ? changedSince(time, path) : statSync(path).mtimeMs > time;
+  });
 }
 
 async function runOnPinnedNode() {
