@@ -1,5 +1,6 @@
 /** A two-way stream of bytes as the protocols see it: chunks in, chunks out, backpressure both ways, one way to be cut. */
-import type { Duplex } from 'node:stream';
+import { Socket } from 'node:net';
+import { addAbortSignal, type Duplex } from 'node:stream';
 import { type ConnectionOptions, connect as tlsConnect, TLSSocket } from 'node:tls';
 
 export interface ByteReader {
@@ -76,11 +77,16 @@ export function channelOf(duplex: Duplex): ByteChannel {
   };
 }
 
-// An HTTP/2 stream that is merely destroyed looks to the peer like a clean end: it needs a reset code (8 = CANCEL, RFC 9113 section 7).
-function cut(duplex: Duplex): void {
-  const http2 = duplex as Duplex & { close?: (code: number) => void; rstCode?: number; resetAndDestroy?: () => void };
-  if (typeof http2.close === 'function' && 'rstCode' in http2) http2.close(8);
-  if (typeof http2.resetAndDestroy === 'function') http2.resetAndDestroy();
+/** Closes a stream so that its peer sees a reset, where its kind knows one. */
+export function cut(duplex: Duplex): void {
+  if (duplex.destroyed) return;
+  const { rstCode, remoteAddress } = duplex as Duplex & { rstCode?: number; remoteAddress?: string };
+  // An HTTP/2 stream that is merely destroyed looks to the peer like a clean end, and `close(8)` says END_STREAM before it resets. An abort
+  // sends RST_STREAM with CANCEL alone (RFC 9113, section 7).
+  if (rstCode !== undefined) addAbortSignal(AbortSignal.abort(), duplex);
+  // Only plain TCP knows a reset; on TLS and Unix sockets Node throws.
+  else if (duplex instanceof Socket && !(duplex instanceof TLSSocket) && remoteAddress !== undefined)
+    duplex.resetAndDestroy();
   else duplex.destroy();
 }
 
