@@ -88,7 +88,7 @@ export interface CommandParts {
 }
 
 export function command(parts: CommandParts = {}): Command {
-  const effects = new Set(parts.effects ?? ['read']);
+  const effects = new Set<Effect>(parts.effects ?? ['read']);
   return {
     text: 'a command',
     bytes: Buffer.from('a command'),

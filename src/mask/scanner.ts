@@ -1,0 +1,119 @@
+/** Scans the cells of a result for what detectors find, and gives back what must stand there instead. */
+import type { Detector, DetectorMask, MaskWith } from '../domain/mask.ts';
+import { type CellKind, type Fingerprint, standIn } from './cell.ts';
+import { createFind, type Find, type Found } from './find.ts';
+import { createJsonCutter, type Cut } from './json.ts';
+import { type NormalForm, normalForm } from './normal-form.ts';
+
+export interface CellScanner {
+  /** Some rule wants what cannot be scanned (binary, compressed, …) to be refused rather than passed. */
+  readonly strict: boolean;
+  /**
+   * Looks at the cell in bytes [start, end).
+   * @returns undefined when nothing is found (and then nothing was allocated), null for NULL, else the bytes that replace the cell's
+   */
+  scan(bytes: Buffer, start: number, end: number, kind: CellKind): Buffer | null | undefined;
+  /** The name of the rule that would replace something there, for masks in shadow. */
+  find(bytes: Buffer, start: number, end: number): string | undefined;
+}
+
+/** One scanner for a session's masks; not to be shared between threads. @param fingerprint what `with: hash` puts there */
+export function createCellScanner(masks: readonly DetectorMask[], fingerprint: Fingerprint): CellScanner {
+  const rules = strictestByDetector(masks);
+  const find = createFind(new Set(rules.keys()));
+  const found: Found = { start: 0, end: 0, detector: 'email' };
+
+  return {
+    strict: masks.some(({ strict }) => strict),
+    scan(bytes, start, end, kind) {
+      const outcome = find(bytes, start, start, end, found);
+      if (outcome === 'nothing') return undefined;
+      const matches = outcome === 'found' ? allMatches(find, bytes, start, end, found) : disguised(find, bytes, start, end, found);
+      return matches.length === 0 ? undefined : replaced(bytes, start, end, kind, matches, rules, fingerprint);
+    },
+    find(bytes, start, end) {
+      const outcome = find(bytes, start, start, end, found);
+      if (outcome === 'nothing') return undefined;
+      const detector = outcome === 'found' ? found.detector : disguised(find, bytes, start, end, found)[0]?.detector;
+      return detector && rules.get(detector)?.rule;
+    },
+  };
+}
+
+type Rules = ReadonlyMap<Detector, { readonly rule: string; readonly with: MaskWith }>;
+
+/** Where several rules look for the same thing, the one that shows least replaces it. */
+function strictestByDetector(masks: readonly DetectorMask[]): Rules {
+  const rules = new Map<Detector, { rule: string; with: MaskWith }>();
+  for (const { rule, detect, with: how } of masks) {
+    for (const name of detect as readonly Detector[]) {
+      const held = rules.get(name);
+      if (held === undefined || shown(how) < shown(held.with)) rules.set(name, { rule, with: how });
+    }
+  }
+  return rules;
+}
+
+function shown(how: MaskWith): number {
+  if (how === 'null') return 0;
+  if (how === 'last4') return 3;
+  return how === 'hash' ? 2 : 1;
+}
+
+/** Matches in the cell as it is. Odd characters behind the first match send the whole cell through its normal form. */
+function allMatches(find: Find, bytes: Buffer, start: number, end: number, first: Found): Found[] {
+  const matches = [{ ...first }];
+  let from = first.end;
+  for (;;) {
+    const outcome = find(bytes, from, start, end, first);
+    if (outcome === 'nothing') return matches;
+    if (outcome === 'odd') return disguised(find, bytes, start, end, first);
+    matches.push({ ...first });
+    from = first.end;
+  }
+}
+
+/** Matches in the cell's normal form, in offsets of the cell itself. */
+function disguised(find: Find, bytes: Buffer, start: number, end: number, found: Found): Found[] {
+  const form: NormalForm = normalForm(bytes, start, end);
+  const matches: Found[] = [];
+  let from = 0;
+  while (find(form.codes, from, 0, form.length, found) === 'found') {
+    matches.push({ start: form.startOf(found.start), end: form.endOf(found.end - 1), detector: found.detector });
+    from = found.end;
+  }
+  return matches;
+}
+
+function replaced(
+  bytes: Buffer,
+  start: number,
+  end: number,
+  kind: CellKind,
+  matches: readonly Found[],
+  rules: Rules,
+  fingerprint: Fingerprint,
+): Buffer | null {
+  if (kind === 'other') return null;
+  const cutter = kind === 'json' ? createJsonCutter(bytes, start, end) : undefined;
+  const parts: Buffer[] = [];
+  let kept = start;
+  for (const match of matches) {
+    const how = rules.get(match.detector)?.with ?? 'redact';
+    if (how === 'null') return null;
+    // A cut may reach over the next match (a number taken whole): what is gone is not taken twice.
+    if (match.end <= kept) continue;
+    const cut: Cut = cutter?.cut(match.start, match.end) ?? { ...match, quoted: false };
+    const text = standIn(how, bytes.subarray(match.start, match.end), fingerprint);
+    parts.push(bytes.subarray(kept, Math.max(kept, cut.start)), Buffer.from(inPlace(text, kind, cut)));
+    kept = Math.max(kept, cut.end);
+  }
+  parts.push(bytes.subarray(kept, end));
+  return Buffer.concat(parts);
+}
+
+function inPlace(text: string, kind: CellKind, { quoted }: Cut): string {
+  if (kind !== 'json') return text;
+  const json = JSON.stringify(text);
+  return quoted ? json : json.slice(1, -1);
+}
