@@ -35,12 +35,15 @@ const fail = errorTable({
   ANSWER_INVALID: { exit: 1, hint: 'is this address a hoopctl gateway?' },
 });
 
-export function createTransport(link: Http2Link, userToken: (() => Promise<string>) | undefined): Transport {
+export function createTransport(
+  link: Http2Link,
+  userToken: ((signal?: AbortSignal) => Promise<string | Token>) | undefined,
+): Transport {
   async function begin(call: Call): Promise<Begun> {
     const headers: Record<string, string> = {
       [constants.HTTP2_HEADER_METHOD]: call.method,
       [constants.HTTP2_HEADER_PATH]: call.path,
-      ...(await authorization(call.as)),
+      ...(await authorization(call)),
     };
     if (call.body !== undefined) headers[constants.HTTP2_HEADER_CONTENT_TYPE] = 'application/json';
     const body = call.body === undefined ? undefined : JSON.stringify(call.body);
@@ -56,11 +59,13 @@ export function createTransport(link: Http2Link, userToken: (() => Promise<strin
     }
   }
 
-  async function authorization(as: Call['as']): Promise<Record<string, string>> {
+  async function authorization({ as, signal }: Call): Promise<Record<string, string>> {
     if (as === 'nobody') return {};
-    if (as !== undefined) return { [constants.HTTP2_HEADER_AUTHORIZATION]: `Bearer ${as.expose()}` };
-    if (userToken === undefined) throw fail('NOT_LOGGED_IN', `you are not logged in to ${link.origin}`);
-    return { [constants.HTTP2_HEADER_AUTHORIZATION]: `Bearer ${await userToken()}` };
+    if (as === undefined && userToken === undefined)
+      throw fail('NOT_LOGGED_IN', `you are not logged in to ${link.origin}`);
+    const token = as ?? (await userToken?.(signal)) ?? '';
+    const text = typeof token === 'string' ? token : token.expose();
+    return { [constants.HTTP2_HEADER_AUTHORIZATION]: `Bearer ${text}` };
   }
 
   async function* chunks(call: Call): AsyncGenerator<Buffer, void, undefined> {

@@ -1,7 +1,7 @@
 /** The typed client for the gateway's HTTP API: what the command line and the launcher speak to a gateway with. */
 import { createHttp2Link, type Http2Link, type Http2LinkOptions } from '../base/http2-link.ts';
 import type { Token } from '../base/secret.ts';
-import { type Call, createTransport } from './client-transport.ts';
+import { createTransport } from './client-transport.ts';
 import type {
   AgentView,
   ApprovalLoginStarted,
@@ -29,7 +29,7 @@ export interface GatewayClientOptions extends Partial<Http2LinkOptions> {
   /** An open link to share (its owner closes it), instead of `url`, `ca`, `env` and `clock`. */
   readonly link?: Http2Link;
   /** The user's token, asked for at each call, so that a fresh one is used. Without it only what needs no token works. */
-  readonly token?: (() => Promise<string>) | undefined;
+  readonly token?: ((signal?: AbortSignal) => Promise<string | Token>) | undefined;
 }
 
 export interface SessionQuery {
@@ -39,6 +39,13 @@ export interface SessionQuery {
   readonly live?: boolean;
   readonly wouldBe?: boolean;
   readonly limit?: number;
+}
+
+/** How an approval is asked for or decided. */
+export interface ApprovalCall {
+  /** An approval token; without it the user's own, which decides only where the rule says `proof: login`. */
+  readonly token?: Token;
+  readonly signal?: AbortSignal;
 }
 
 /** One run, held by its own token. */
@@ -56,9 +63,9 @@ export type GatewayClient = ReturnType<typeof createGatewayClient>;
 export function createGatewayClient(options: GatewayClientOptions) {
   const link = options.link ?? createHttp2Link({ ...options, url: options.url ?? '' });
   const { call, events, lines } = createTransport(link, options.token);
-  const get = <T>(path: string): Promise<T> => call<T>({ method: 'GET', path });
-  const post = <T>(path: string, body?: unknown, more: Partial<Call> = {}): Promise<T> =>
-    call<T>({ method: 'POST', path, body, ...more });
+  const get = <T>(path: string, signal?: AbortSignal): Promise<T> => call<T>({ method: 'GET', path, signal });
+  const post = <T>(path: string, body: unknown, signal?: AbortSignal): Promise<T> =>
+    call<T>({ method: 'POST', path, body, signal });
 
   return {
     /** The link underneath, for tunnels to share. */
@@ -66,67 +73,102 @@ export function createGatewayClient(options: GatewayClientOptions) {
     /** Closes the connection, unless it was given. */
     close: () => (options.link === undefined ? link.close() : undefined),
 
-    config: () => call<ConfigView>({ method: 'GET', path: '/v1/config', as: 'nobody' }),
-    me: () => get<MeView>('/v1/me'),
+    config: (signal?: AbortSignal) => call<ConfigView>({ method: 'GET', path: '/v1/config', as: 'nobody', signal }),
+    me: (signal?: AbortSignal) => get<MeView>('/v1/me', signal),
 
-    targets: () => get<TargetView[]>('/v1/targets'),
-    refreshTarget: (name: string) => post<TargetView>(`/v1/targets/${part(name)}/refresh`),
-    rotateTarget: (name: string) => post<TargetView>(`/v1/targets/${part(name)}/rotate`),
+    targets: (signal?: AbortSignal) => get<TargetView[]>('/v1/targets', signal),
+    refreshTarget: (name: string, signal?: AbortSignal) =>
+      post<TargetView>(`/v1/targets/${part(name)}/refresh`, undefined, signal),
+    rotateTarget: (name: string, signal?: AbortSignal) =>
+      post<TargetView>(`/v1/targets/${part(name)}/rotate`, undefined, signal),
 
-    startRun: (request: RunRequest) => post<RunCreated>('/v1/runs', request),
-    renewRun: (id: string) => post<RunView>(`/v1/runs/${part(id)}/renew`),
+    startRun: (request: RunRequest, signal?: AbortSignal) => post<RunCreated>('/v1/runs', request, signal),
+    renewRun: (id: string, signal?: AbortSignal) => post<RunView>(`/v1/runs/${part(id)}/renew`, undefined, signal),
     /** Renews, and brings a suspended run back. Harmless while it lives. */
-    resumeRun: (id: string) => post<RunView>(`/v1/runs/${part(id)}/resume`),
+    resumeRun: (id: string, signal?: AbortSignal) => post<RunView>(`/v1/runs/${part(id)}/resume`, undefined, signal),
     runEvents: (run: RunHandle, signal?: AbortSignal) =>
       events<RunEvent>({ method: 'GET', path: `/v1/runs/${part(run.id)}/stream`, as: run.token, signal }),
     /** Keeps the lease; `until` is when it would lapse. */
     heartbeat: (run: RunHandle, signal?: AbortSignal) =>
-      post<{ until: string }>(`/v1/runs/${part(run.id)}/heartbeat`, undefined, { as: run.token, signal }),
-    endRun: (run: RunHandle, reason?: string) =>
-      post<RunSummary>(`/v1/runs/${part(run.id)}/end`, reason === undefined ? {} : { reason }, { as: run.token }),
+      call<{ until: string }>({ method: 'POST', path: `/v1/runs/${part(run.id)}/heartbeat`, as: run.token, signal }),
+    endRun: (run: RunHandle, reason?: string, signal?: AbortSignal) =>
+      call<RunSummary>({
+        method: 'POST',
+        path: `/v1/runs/${part(run.id)}/end`,
+        body: reason === undefined ? {} : { reason },
+        as: run.token,
+        signal,
+      }),
 
-    approvals: (states: readonly ApprovalView['state'][] = []) =>
-      get<ApprovalView[]>(`/v1/approvals${query({ state: states.length > 0 ? states.join(',') : undefined })}`),
-    /** @param as an approval token, instead of the user's */
-    approval: (id: string, as?: Token) => call<ApprovalView>({ method: 'GET', path: `/v1/approvals/${part(id)}`, as }),
-    approvalChanges: (signal?: AbortSignal) =>
+    approvals: (filter: { state?: ApprovalView['state'] } = {}, signal?: AbortSignal) =>
+      get<ApprovalView[]>(`/v1/approvals${query(filter)}`, signal),
+    approvalStream: (signal?: AbortSignal) =>
       events<ApprovalView>({ method: 'GET', path: '/v1/approvals/stream', signal }),
-    /** @param as an approval token; the user's own only where the rule says `proof: login` */
-    decide: (id: string, decision: DecisionRequest, as?: Token) =>
-      post<ApprovalView>(`/v1/approvals/${part(id)}/decision`, decision, { as }),
-    startApprovalLogin: (approval: string) =>
-      post<ApprovalLoginStarted>('/v1/approval-logins', { approval }, { as: 'nobody' }),
+    approval: (id: string, how: ApprovalCall = {}) =>
+      call<ApprovalView>({ method: 'GET', path: `/v1/approvals/${part(id)}`, as: how.token, signal: how.signal }),
+    decide: (id: string, body: DecisionRequest, how: ApprovalCall = {}) =>
+      call<ApprovalView>({
+        method: 'POST',
+        path: `/v1/approvals/${part(id)}/decision`,
+        body,
+        as: how.token,
+        signal: how.signal,
+      }),
+    startApprovalLogin: (approval: string, signal?: AbortSignal) =>
+      call<ApprovalLoginStarted>({
+        method: 'POST',
+        path: '/v1/approval-logins',
+        body: { approval },
+        as: 'nobody',
+        signal,
+      }),
     pollApprovalLogin: (id: string, signal?: AbortSignal) =>
-      post<ApprovalLoginState>(`/v1/approval-logins/${part(id)}/poll`, undefined, { as: 'nobody', signal }),
+      call<ApprovalLoginState>({
+        method: 'POST',
+        path: `/v1/approval-logins/${part(id)}/poll`,
+        as: 'nobody',
+        signal,
+      }),
 
-    sessions: (filter: SessionQuery = {}) => get<SessionView[]>(`/v1/sessions${query(filter)}`),
-    session: (id: string) => get<SessionView>(`/v1/sessions/${part(id)}`),
+    sessions: (filter: SessionQuery = {}, signal?: AbortSignal) =>
+      get<SessionView[]>(`/v1/sessions${query(filter)}`, signal),
+    session: (id: string, signal?: AbortSignal) => get<SessionView>(`/v1/sessions/${part(id)}`, signal),
     /** The recording's lines exactly as they are kept: what is hashed is the line. */
     sessionEvents: (id: string, signal?: AbortSignal) =>
       lines({ method: 'GET', path: `/v1/sessions/${part(id)}/events`, signal }),
-    killSession: (id: string, reason?: string) =>
+    killSession: (id: string, reason?: string, signal?: AbortSignal) =>
       post<RevocationReceipt['sessions'][number]>(
         `/v1/sessions/${part(id)}/kill`,
         reason === undefined ? {} : { reason },
+        signal,
       ),
 
-    agents: () => get<AgentView[]>('/v1/agents'),
+    agents: (signal?: AbortSignal) => get<AgentView[]>('/v1/agents', signal),
     // A claimed agent's name holds a slash, `dana@example.test/report`, and the route takes it as it is.
-    agent: (name: string) => get<AgentView>(`/v1/agents/${name.split('/').map(part).join('/')}`),
-    people: () => get<PersonView[]>('/v1/people'),
-    person: (who: string) => get<PersonView>(`/v1/people/${part(who)}`),
+    agent: (name: string, signal?: AbortSignal) =>
+      get<AgentView>(`/v1/agents/${name.split('/').map(part).join('/')}`, signal),
+    people: (signal?: AbortSignal) => get<PersonView[]>('/v1/people', signal),
+    person: (who: string, signal?: AbortSignal) => get<PersonView>(`/v1/people/${part(who)}`, signal),
 
-    revocations: () => get<RevocationView[]>('/v1/revocations'),
+    revocations: (signal?: AbortSignal) => get<RevocationView[]>('/v1/revocations', signal),
     /** Waits until every live gateway has answered or is named unconfirmed. */
-    revoke: (request: RevocationRequest) => post<RevocationReceipt>('/v1/revocations', request),
-    liftRevocation: (id: string, reason: string) =>
-      call<RevocationView>({ method: 'DELETE', path: `/v1/revocations/${part(id)}`, body: { reason } }),
+    revoke: (request: RevocationRequest, signal?: AbortSignal) =>
+      post<RevocationReceipt>('/v1/revocations', request, signal),
+    unrevoke: (id: string, reason: string, signal?: AbortSignal) =>
+      call<RevocationView>({ method: 'DELETE', path: `/v1/revocations/${part(id)}`, body: { reason }, signal }),
 
-    explain: (request: ExplainRequest) => post<ExplainView>('/v1/policy/explain', request),
+    explain: (request: ExplainRequest, signal?: AbortSignal) =>
+      post<ExplainView>('/v1/policy/explain', request, signal),
 
-    auditCheckpoint: () => call<string>({ method: 'GET', path: '/v1/audit/checkpoint', answer: 'text' }),
-    auditTile: (path: string) =>
-      call<Buffer>({ method: 'GET', path: `/v1/audit/tile/${path.split('/').map(part).join('/')}`, answer: 'bytes' }),
+    auditCheckpoint: (signal?: AbortSignal) =>
+      call<string>({ method: 'GET', path: '/v1/audit/checkpoint', answer: 'text', signal }),
+    auditTile: (path: string, signal?: AbortSignal) =>
+      call<Buffer>({
+        method: 'GET',
+        path: `/v1/audit/tile/${path.split('/').map(part).join('/')}`,
+        answer: 'bytes',
+        signal,
+      }),
   };
 }
 
