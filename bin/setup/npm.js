@@ -12,7 +12,7 @@ import { SetupError } from './setup-error.js';
  * @param {{ cwd: string, failure: string, hint: string }} options
  */
 export function runNpm(node, args, { cwd, failure, hint }) {
-  const env = { ...process.env, PATH: `${dirname(node)}${delimiter}${process.env.PATH ?? ''}` };
+  const env = { ...process.env, NODE_NO_WARNINGS: '1', PATH: `${dirname(node)}${delimiter}${process.env.PATH ?? ''}` };
   const done = spawnSync(node, [findNpm(), ...args], { cwd, env, stdio: ['ignore', 'ignore', 2] });
   if (done.error !== undefined) throw new SetupError(`${failure}: ${done.error.message}`, hint);
   if (done.status !== 0) throw new SetupError(`${failure} (npm ended with ${done.signal ?? done.status})`, hint);
