@@ -43,7 +43,7 @@ describe('what a recording holds', () => {
     const path = join(at.recordings, DAY, 's1.ndjson');
     const line = linesOf(path)[1] ?? '';
     assert.equal(/[\u0000-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069\ufeff]/.test(line), false);
-    assert.equal((eventsOf(path)[1]?.text as { text: string }).text, text);
+    assert.equal((eventsOf(path)[1] as { text: { text: string } }).text.text, text);
     await recorder.finish({ kind: 'closed' });
     await recordings.close();
     assert.equal((await verifyFolder(at.recordings, recordings)).get('s1')?.grade, 'complete');
