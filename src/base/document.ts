@@ -36,6 +36,8 @@ export interface YamlDocument {
   /** Notes a problem at the line of `path`, or of the nearest thing above it that is there. */
   problem(path: Path, message: string, hint?: string): void;
   lineOf(path: Path): number;
+  /** Lets nothing more be said about what stands at or below `path`: its problem is told, and its value must not be. */
+  hush(path: Path): void;
 }
 
 /** Opens one file; undefined, with the problems noted, when it is not one YAML mapping. */
@@ -87,24 +89,35 @@ export function openYaml(source: SourceText, problems: Problem[]): YamlDocument 
     return lines.linePos(offset).line;
   };
 
+  const hushed: Path[] = [];
+  const tell = (path: Path, message: string, hint?: string) => {
+    if (!hushed.some((held) => held.every((step, index) => step === path[index]))) note(lineOf(path), message, hint);
+  };
+
   return {
     file,
     root,
     lineOf,
-    problem: (path, message, hint) => note(lineOf(path), message, hint),
+    problem: tell,
+    hush: (path) => void hushed.push(path),
     children(path) {
       const value = valueAt(root, path);
       if (Array.isArray(value)) return value.map((_, index) => index);
       return isMapping(value) ? Object.keys(value) : [];
     },
     read(path, schema) {
-      const result = schema.safeParse(valueAt(root, path));
+      const value = valueAt(root, path);
+      const result = schema.safeParse(value);
       if (result.success) return result.data;
+      if (value === undefined) {
+        tell(path, `${spell(path)}: is missing`);
+        return undefined;
+      }
       for (const issue of result.error.issues) {
         for (const found of explainIssue(issue, (below) => valueAt(root, [...path, ...below]))) {
           const where = [...path, ...found.path];
           const subject = spell(found.about === 'key' ? where.slice(0, -1) : where);
-          note(lineOf(where), subject ? `${subject}: ${found.message}` : found.message, found.hint);
+          tell(where, subject ? `${subject}: ${found.message}` : found.message, found.hint);
         }
       }
       return undefined;

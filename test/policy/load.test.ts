@@ -240,7 +240,7 @@ describe('files', () => {
     assert.match(messages('version: 1\nversion: 1')[0]!, /second time/);
     assert.match(messages('version: 1\n---\nversion: 1')[0]!, /several documents/);
     assert.match(messages('version: 1\naccess: *nope')[0]!, /alias/);
-    assert.match(messages('version: !!binary aGk=')[0]!, /version/);
+    assert.match(messages('version: !!binary aGk=')[0]!, /tag/);
   });
 
   test('aliases that unfold without end are refused', () => {

@@ -1,0 +1,4 @@
+/** The door to gateway.yaml. */
+export { loadGateway } from './load.ts';
+export { type GatewayReading, type GatewaySource, readGateway } from './read.ts';
+export type { ConfiguredNotifier, ConfiguredTarget, GatewayConfig, HostPort, TargetReader } from './types.ts';

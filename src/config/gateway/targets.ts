@@ -1,0 +1,83 @@
+/** Reads `targets:`: what all have in common here, the rest by each target's protocol. */
+import { resolve } from 'node:path';
+import { isMapping, type YamlDocument } from '../../base/document.ts';
+import { nearest } from '../../base/nearest.ts';
+import { parseTargetName } from '../../domain/target.ts';
+import * as schema from './schema.ts';
+import type { ConfiguredTarget, TargetReader } from './types.ts';
+
+/** Protocols that later versions speak: naming one is no slip of the hand. */
+const PLANNED = ['ssh', 'http', 'kubernetes', 'mysql', 'redis'];
+const DEFAULT_HOLD = 60_000;
+
+export function readTargets(
+  document: YamlDocument,
+  folder: string,
+  protocols: Readonly<Record<string, TargetReader>>,
+): ConfiguredTarget[] {
+  const value = (document.root as Record<string, unknown>)['targets'];
+  if (!isMapping(value)) {
+    document.problem(['targets'], `targets: ${value === undefined ? 'is missing' : 'must be a mapping (name: …)'}`);
+    return [];
+  }
+  return Object.keys(value).flatMap((name) => readTarget(document, name, value[name], folder, protocols) ?? []);
+}
+
+function readTarget(
+  document: YamlDocument,
+  key: string,
+  raw: unknown,
+  folder: string,
+  protocols: Readonly<Record<string, TargetReader>>,
+): ConfiguredTarget | undefined {
+  const path = ['targets', key];
+  const name = parseTargetName(key);
+  if (name === undefined) {
+    document.problem(path, `targets: "${key}" is no name for a target`, 'use small letters, digits and "-", beginning with a letter, at most 63');
+  }
+  const shared = document.read(path, schema.target);
+  if (shared === undefined || name === undefined || !isMapping(raw)) return undefined;
+  const reader = Object.hasOwn(protocols, shared.protocol) ? protocols[shared.protocol] : undefined;
+  if (reader === undefined) {
+    refuseProtocol(document, key, shared.protocol, Object.keys(protocols));
+    return undefined;
+  }
+  const { protocol, labels, holdInTransaction, ...own } = raw;
+  const result = reader.settings(withFilesFrom(folder, own));
+  if (!result.ok) {
+    for (const problem of result.problems) {
+      document.problem([...path, ...problem.path], `targets.${name}: ${problem.message}`, problem.hint);
+    }
+    return undefined;
+  }
+  const { database } = own;
+  return {
+    name,
+    protocol: shared.protocol,
+    labels: shared.labels ?? {},
+    account: result.account,
+    address: result.address,
+    settings: result.settings,
+    secrets: result.secrets,
+    ...(typeof database === 'string' && { database }),
+    requireLeastPrivilege: shared.requireLeastPrivilege ?? true,
+    holdInTransaction: shared.holdInTransaction ?? DEFAULT_HOLD,
+  };
+}
+
+function refuseProtocol(document: YamlDocument, target: string, protocol: string, known: readonly string[]): void {
+  const path = ['targets', target, 'protocol'];
+  if (PLANNED.includes(protocol)) {
+    document.problem(path, `targets.${target}: the protocol ${protocol} is not in this version`, `this version speaks: ${known.join(', ')}`);
+    return;
+  }
+  const guess = nearest(protocol, known);
+  document.problem(path, `targets.${target}: unknown protocol "${protocol}"`, guess ? `did you mean "${guess}"?` : `this version speaks: ${known.join(', ')}`);
+}
+
+/** A CA file is named relative to gateway.yaml, as every other file is; a protocol does not know where that lies. */
+function withFilesFrom(folder: string, own: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
+  const { tls } = own;
+  if (!isMapping(tls) || typeof tls['ca'] !== 'string') return own;
+  return { ...own, tls: { ...tls, ca: resolve(folder, tls['ca']) } };
+}

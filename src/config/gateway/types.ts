@@ -1,0 +1,61 @@
+/** gateway.yaml after reading: durations in ms, sizes in bytes, paths absolute, each target checked by its protocol. */
+import type { IssuerConfig } from '../../domain/issuer.ts';
+import type { Protocol, SecretRef } from '../../domain/protocol.ts';
+import type { Target } from '../../domain/target.ts';
+
+export interface HostPort {
+  readonly host: string;
+  readonly port: number;
+}
+
+export interface GatewayConfig {
+  /** As it was named. */
+  readonly file: string;
+  /** Where the file lies: relative paths, also those in `secrets`, are relative to it. */
+  readonly folder: string;
+  readonly listen: HostPort;
+  readonly tls?: { readonly cert: string; readonly key: string };
+  /** An origin, without a slash at the end. */
+  readonly publicUrl: string;
+  readonly admin?: { readonly listen: HostPort };
+  readonly identity: {
+    readonly issuers: readonly IssuerConfig[];
+    /** How old the groups of a run may get, ms. */
+    readonly maxAge: number;
+    /** The built-in issuer for one person, instead of issuers. */
+    readonly local?: { readonly user: string };
+  };
+  readonly runs: { readonly max: number };
+  readonly store: { readonly kind: 'sqlite'; readonly path: string };
+  readonly recordings: {
+    readonly dir: string;
+    readonly durability: 'strict' | 'effects' | 'process';
+    /** Bytes of a result's rows that are kept; absent: the recorder's own default. */
+    readonly resultsLimit?: number;
+  };
+  /** Folder of the gateway's keys. */
+  readonly keys: string;
+  /** A policy file, or a folder of them. */
+  readonly policy: string;
+  readonly notify: readonly ConfiguredNotifier[];
+  readonly targets: readonly ConfiguredTarget[];
+}
+
+export interface ConfiguredNotifier {
+  readonly name: string;
+  readonly webhook: { readonly url: string; readonly secret: SecretRef };
+}
+
+export interface ConfiguredTarget extends Target {
+  readonly address: HostPort;
+  /** By the names the protocol asks for. */
+  readonly secrets: Readonly<Record<string, SecretRef>>;
+  /** What clients name as the database, where the protocol has such a thing. */
+  readonly database?: string;
+  readonly requireLeastPrivilege: boolean;
+  /** How long a held statement waits inside a transaction, ms. */
+  readonly holdInTransaction: number;
+}
+
+/** What reading a target takes from its protocol. */
+export type TargetReader = Pick<Protocol, 'settings' | 'facts' | 'defaultPort'>;
