@@ -64,11 +64,27 @@ export interface ProtocolClient {
   environment(endpoint: Endpoint, short: boolean): Readonly<Record<string, string>>;
   url(endpoint: Endpoint, form: 'url' | 'jdbc' | 'sqlalchemy'): string;
   /** argv and environment of the native client (`psql`), for `hoopctl connect`. */
-  native(endpoint: Endpoint, args: readonly string[]): { readonly command: string; readonly args: readonly string[]; readonly env: Readonly<Record<string, string>> };
+  native(
+    endpoint: Endpoint,
+    args: readonly string[],
+  ): { readonly command: string; readonly args: readonly string[]; readonly env: Readonly<Record<string, string>> };
   /** Runs one statement or command and streams its result, for `hoopctl exec`. */
   execute(endpoint: Endpoint, text: string, sink: ExecSink, signal: AbortSignal): Promise<ExecResult>;
   /** For a Unix socket in a folder: the file name clients expect (`.s.PGSQL.<port>`). */
   socketName?(port: number): string;
+  /**
+   * What a client is told whose connection cannot be opened now. `received` is all it sent so far; `answer` is all there is to say to that, from the
+   * first byte on (a longer `received` only makes it longer), and `done` says that the connection ends with it. Pure. Postgres: SQLSTATE 08006, and
+   * 28000 for `login`.
+   */
+  unavailable?(reason: Unavailable, received: Uint8Array): { readonly answer: Uint8Array; readonly done: boolean };
+}
+
+export interface Unavailable {
+  /** The gateway cannot be reached or the run is suspended; the launcher's login ran out; the gateway refused the stream. */
+  readonly kind: 'unreachable' | 'login' | 'refused';
+  /** What happened and what to do, in one line; starts with a HOOP_ word where there is one. */
+  readonly message: string;
 }
 
 export interface Endpoint {
@@ -99,4 +115,10 @@ export interface ExecColumn {
 
 export type ExecResult =
   | { readonly ok: true }
-  | { readonly ok: false; readonly code: string; readonly message: string; readonly detail?: string; readonly hint?: string };
+  | {
+      readonly ok: false;
+      readonly code: string;
+      readonly message: string;
+      readonly detail?: string;
+      readonly hint?: string;
+    };
