@@ -46,6 +46,16 @@ test('an install that failed is told with a hint, leaves no stamp, and is done a
     assert.equal(npmCalls().length, 2);
   }));
 
+test('an install that was broken off is done again, also when what asked for it is taken back', () =>
+  withCheckout({ npm: npmThatFirst('if (call === 2) process.exit(7);') }, ({ run, write, npmCalls }) => {
+    assert.equal(run('setup').status, 0);
+    write('package-lock.json', '{"changed":true}');
+    assert.equal(run('setup').status, 1);
+    write('package-lock.json', '{}');
+    assert.equal(run('setup').status, 0);
+    assert.equal(npmCalls().length, 3);
+  }));
+
 test('a program that was installed but does not start fails the set-up', () =>
   withCheckout(
     { npm: npmThatFirst('').concat("fs.writeFileSync('node_modules/esbuild/bin/esbuild', 'process.exit(1)');") },
