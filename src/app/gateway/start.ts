@@ -1,0 +1,294 @@
+/** Puts a gateway together from its files, runs it, and takes it down again: the only place where all its rooms meet. */
+import { readFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import type { Logger } from 'pino';
+import { startApiServer } from '../../api/index.ts';
+import { createDesk, createNotifier } from '../../approvals/index.ts';
+import { type Clock, systemClock } from '../../base/clock.ts';
+import type { ExitCode } from '../../base/error.ts';
+import { type ConfiguredTarget, createPolicySource, type GatewayConfig, loadGateway } from '../../config/index.ts';
+import type { IssuerConfig } from '../../domain/issuer.ts';
+import type { Protocol } from '../../domain/protocol.ts';
+import type { Refusal } from '../../domain/session.ts';
+import { createDoor, createRegistry, createRevocations, createRuns, type Runs, type ServedTarget } from '../../gateway/index.ts';
+import { createIdentity } from '../../identity/index.ts';
+import { compile } from '../../policy/index.ts';
+import { loadProtocols } from '../../protocols/index.ts';
+import { createRecordings, findRecording, type LocalRecordings } from '../../record/index.ts';
+import { createSecrets } from '../../secrets/index.ts';
+import { createStore } from '../../store/index.ts';
+import { acceptTunnel } from '../../tunnel/index.ts';
+import { startAdmin } from './admin.ts';
+import { createApprovalLogins } from './approval-logins.ts';
+import { explainText } from './explain.ts';
+import { gatewayIdentity } from './gateway-id.ts';
+import { startLocalIssuer } from './local-issuer.ts';
+import { createMetrics } from './metrics.ts';
+import { recordingLines } from './recording-lines.ts';
+import { createServices } from './services.ts';
+
+export interface GatewayOptions {
+  readonly configPath: string;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly log: Logger;
+  readonly version: string;
+  readonly clock?: Clock;
+  /** The code that the built-in sign-in asks for: to be shown on the gateway's own terminal. */
+  readonly onSignInCode?: (code: string) => void;
+  /** Gateway and agents run under one account, and every recording says so. Always so with the built-in issuer. */
+  readonly isolation?: 'none';
+}
+
+export interface RunningGateway {
+  readonly url: string;
+  readonly adminUrl: string | undefined;
+  /** Settles when the gateway has stopped, with what the process exits with. */
+  readonly closed: Promise<ExitCode>;
+  /** Tells every session why, seals the recordings, and destroys what is left after 10 s. */
+  stop(): Promise<void>;
+}
+
+/** What is left after that long is destroyed. */
+const FAREWELL_MS = 10_000;
+
+/** @throws HoopError with every problem of the files, or why a folder or port cannot be had */
+export async function startGateway(options: GatewayOptions): Promise<RunningGateway> {
+  const undo: (() => Promise<void> | void)[] = [];
+  try {
+    return await start(options, undo);
+  } catch (error) {
+    for (const step of undo.reverse()) await step();
+    throw error;
+  }
+}
+
+async function start(options: GatewayOptions, undo: (() => Promise<void> | void)[]): Promise<RunningGateway> {
+  const { env, log, version, clock = systemClock } = options;
+  const protocols = await loadProtocols();
+  undo.push(async () => void (await Promise.all(Object.values(protocols).map((protocol) => protocol.close()))));
+  const config = await loadGateway(options.configPath, protocols);
+  const gatewayId = await gatewayIdentity(dirname(config.store.path));
+  const isolation = config.identity.local ? 'none' : options.isolation;
+  const secrets = createSecrets({ env, folder: config.folder, warn: (message, hint) => log.warn({ hint }, message) });
+
+  const store = await createStore({ url: `sqlite:${config.store.path}`, clock });
+  undo.push(() => store.close());
+  const recordings = await openRecordings(config, gatewayId, clock, log);
+  undo.push(() => recordings.close());
+
+  const policy = await createPolicySource({
+    path: config.policy,
+    compile: (sources) =>
+      compile(sources, {
+        targets: config.targets.map(({ name, protocol, labels }) => ({ name, protocol, labels })),
+        facts: Object.fromEntries(Object.entries(protocols).map(([name, { facts }]) => [name, facts])),
+        notifiers: config.notify.map(({ name }) => name),
+      }),
+    clock,
+    onProblem: (problem) => log.error({ problem }, 'the policy did not load; the last good one stays in force'),
+  });
+  undo.push(() => policy.close());
+
+  const local = config.identity.local ? await startLocalIssuer(config.identity.local.user) : undefined;
+  if (local) undo.push(() => local.close());
+  const issuers: readonly IssuerConfig[] = local ? [local.issuer] : config.identity.issuers;
+  const identity = createIdentity({ issuers, clock });
+  const approvalLogins = createApprovalLogins({ issuers, identity, clock, find: (id) => desk.find(id) });
+
+  const targets = new Map(config.targets.map((target) => [target.name as string, served(target, protocols)]));
+  const registry = createRegistry();
+  const draining = new AbortController();
+  const revocations = createRevocations({
+    store: store.revocations,
+    registry,
+    clock,
+    runs: () => runs,
+    withdraw: (which, why) => withdraw(which, why),
+  });
+  const desk = createDesk({
+    store,
+    clock,
+    publicUrl: config.publicUrl,
+    policy: () => policy.current(),
+    isDead: (principal, since) => revocations.barred({ principal, vouchedAt: since }) !== undefined,
+    notifier: createNotifier({
+      clock,
+      notifiers: config.notify.map(({ name, webhook }) => ({
+        name,
+        webhook: { url: webhook.url, key: () => secrets.resolveToken(webhook.secret) },
+      })),
+      onError: (name, error) => log.warn({ notifier: name, err: error }, 'a notice could not be delivered'),
+    }),
+    onError: (error) => log.error({ err: error }, 'the store failed under an approval request'),
+  });
+  undo.push(() => desk.close());
+  const runs: Runs = createRuns({
+    store: store.runs,
+    policy,
+    targets,
+    registry,
+    clock,
+    maxAge: config.identity.maxAge,
+    runsMax: config.runs.max,
+    barred: (who) => revocations.barred(who),
+    onEnd: (run) => void desk.withdrawRun(run.id, 'the run ended').catch((error) => log.error({ err: error }, 'requests of an ended run')),
+  });
+
+  async function withdraw(
+    { runs: ids, by }: { runs: readonly string[]; by?: (principal: import('../../domain/principal.ts').Principal) => boolean },
+    why: string,
+  ): Promise<readonly string[]> {
+    const ofRuns = await Promise.all(ids.map((id) => desk.withdrawRun(id, why)));
+    const ofPerson = by ? await desk.withdrawPerson(by, why) : [];
+    return [...new Set([...ofRuns.flat(), ...ofPerson])];
+  }
+
+  const standing = (): Refusal | undefined => revocations.standing();
+  const metrics = createMetrics({ sessions: () => registry.all().length, runs: () => runs.all().length });
+  const door = createDoor({
+    gatewayId,
+    isolation,
+    targets,
+    policy,
+    registry,
+    recordings,
+    sessions: store.sessions,
+    desk,
+    clock,
+    resolveSecret: (ref) => secrets.resolve(ref),
+    standing,
+    stats: metrics.stats,
+    onFault: (where, error) => log.error({ err: error, where }, 'a session failed'),
+  });
+
+  await closeCrashedSessions(store, clock);
+  await revocations.start();
+  undo.push(() => revocations.stop());
+  await desk.restore();
+  await runs.restore();
+  policy.onChange((next) => registry.judgeAgain(next));
+
+  const readiness = async () => {
+    const problems: string[] = [];
+    await store.check().catch((error) => problems.push(`store: ${error.message}`));
+    await recordings.check().catch((error) => problems.push(`recordings: ${error.message}`));
+    if (standing()) problems.push('the epoch is not confirmed');
+    const ok = problems.length === 0 && !draining.signal.aborted;
+    return { ok, problems: [...problems, ...(policy.problem ? [`policy: ${policy.problem}`] : [])], local: config.identity.local !== undefined };
+  };
+
+  const services = createServices({
+    config: {
+      gateway: gatewayId,
+      version,
+      publicUrl: config.publicUrl,
+      local: config.identity.local !== undefined,
+      issuers: issuers.flatMap(({ issuer, clientId, scopes, audience, use, resource }) =>
+        clientId === undefined
+          ? []
+          : [{ issuer, clientId, scopes: [...(scopes ?? ['openid', 'offline_access'])], audience, use, ...(resource === undefined ? {} : { resource }) }],
+      ),
+      evidenceKey: { id: recordings.publicKey.id, pem: recordings.publicKey.pem },
+    },
+    gatewayId,
+    isolation,
+    clock,
+    store,
+    policy,
+    targets,
+    runs,
+    registry,
+    revocations,
+    desk,
+    door,
+    approvalLogins,
+    authenticateUser: async (token) => {
+      const answer = await identity.authenticate(token);
+      if (answer.kind === 'authenticated') return { ok: true, ...answer };
+      const { code, message, hint } = answer;
+      return { ok: false, code, message, ...(hint === undefined ? {} : { hint }) };
+    },
+    acceptTunnel,
+    recording: async (session) => {
+      const file = await findRecording(config.recordings.dir, session);
+      return file && recordingLines(file);
+    },
+    explain: (caller, request) => explainText({ caller, request, policy: policy.current(), targets }),
+    health: () => ({ ok: !draining.signal.aborted, problems: [] }),
+  });
+
+  const api = await startApiServer({
+    services,
+    host: config.listen.host,
+    port: config.listen.port,
+    ...(config.tls ? { tls: { cert: await readFile(config.tls.cert), key: await readFile(config.tls.key) } } : {}),
+    version,
+    log,
+    clock,
+  });
+  undo.push(() => api.destroy());
+  const admin = config.admin
+    ? await startAdmin({ ...config.admin.listen, ready: readiness, metrics: metrics.render })
+    : undefined;
+  if (admin) undo.push(() => admin.close());
+  if (local) options.onSignInCode?.(local.signInCode);
+
+  const { promise: closed, resolve: settle } = Promise.withResolvers<ExitCode>();
+  let stopping: Promise<void> | undefined;
+  async function stop(): Promise<void> {
+    draining.abort();
+    const quiet = api.close();
+    const cut = registry.cut(() => true, { kind: 'shutdown' });
+    const late = clock.after(FAREWELL_MS, () => api.destroy());
+    await cut;
+    await Promise.race([registry.empty(), new Promise((done) => clock.after(FAREWELL_MS, () => done(undefined)))]);
+    api.destroy();
+    late();
+    await quiet;
+    // In the order in which they lean on one another: what records last closes after what is recorded.
+    for (const step of undo.reverse()) await Promise.resolve(step()).catch((error) => log.error({ err: error }, 'while stopping'));
+    settle(0);
+  }
+  return {
+    url: urlOf(config, api.port),
+    adminUrl: admin && `http://${config.admin?.listen.host}:${admin.port}`,
+    closed,
+    stop: () => {
+      stopping ??= stop();
+      return stopping;
+    },
+  };
+}
+
+function served({ address, secrets, holdInTransaction, ...target }: ConfiguredTarget, protocols: Readonly<Record<string, Protocol>>): ServedTarget {
+  // Reading gateway.yaml refused every protocol that is not there.
+  return { target, protocol: protocols[target.protocol] as Protocol, address, secrets, holdInTransaction };
+}
+
+async function openRecordings(config: GatewayConfig, gatewayId: string, clock: Clock, log: Logger): Promise<LocalRecordings> {
+  const { dir, durability, resultsLimit } = config.recordings;
+  const recordings = await createRecordings({
+    dir,
+    journalDir: join(dirname(config.store.path), 'journal'),
+    keysDir: config.keys,
+    keysApartFrom: [config.store.path],
+    gatewayId,
+    durability,
+    clock,
+    ...(resultsLimit === undefined ? {} : { resultsLimit }),
+    warn: (message, error) => log.warn({ err: error }, message),
+  });
+  return recordings;
+}
+
+/** Sessions the last life of this gateway did not close: their recordings were closed as crashed, and the list says so too. */
+async function closeCrashedSessions(store: Awaited<ReturnType<typeof createStore>>, clock: Clock): Promise<void> {
+  for (const row of await store.sessions.list({ live: true, limit: 100_000 })) {
+    await store.sessions.update(row.id, { closedAt: clock.now(), end: { kind: 'crashed' } });
+  }
+}
+
+function urlOf(config: GatewayConfig, port: number): string {
+  const { host } = config.listen;
+  return `${config.tls ? 'https' : 'http'}://${host.includes(':') ? `[${host}]` : host}:${port}`;
+}
