@@ -4,6 +4,7 @@ import { closeSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync, unli
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import type { HoopError } from '../../src/base/error.ts';
+import type { SessionEvent } from '../../src/domain/recording.ts';
 import { realDisk } from '../../src/record/disk.ts';
 import { bench, DAY, diskWith, errno, eventsOf, intent, linesOf, opened, outcome, verifyFolder } from './workbench.ts';
 
@@ -76,9 +77,9 @@ describe('what a recording holds', () => {
     using at = bench();
     const recordings = await at.start();
     const recorder = await recordings.open(opened('s1'));
-    await assert.rejects(async () => recorder.append(intent('c1', 'x'.repeat(17 * 1024 * 1024)), 'intent'), {
-      code: 'EVENT_TOO_LARGE',
-    });
+    const [verdict] = intent('c1') as [SessionEvent];
+    const [, huge] = intent('c1', 'x'.repeat(17 * 1024 * 1024)) as [SessionEvent, SessionEvent];
+    await assert.rejects(async () => recorder.append([verdict, huge], 'intent'), { code: 'EVENT_TOO_LARGE' });
     assert.equal(recorder.failed.aborted, false);
     await recorder.append(intent('c2'), 'intent');
     await recorder.finish({ kind: 'closed' });
@@ -285,6 +286,22 @@ describe('durability', () => {
     await second;
     assert.deepEqual(done, ['first', 'second']);
     await Promise.all([one.finish({ kind: 'closed' }), two.finish({ kind: 'closed' })]);
+    await recordings.close();
+  });
+
+  test('a session is open only when the names of its folders and of the journal are on the disk', async () => {
+    using at = bench();
+    const synced: string[] = [];
+    const disk = diskWith({
+      syncFolder: async (path) => {
+        await realDisk.syncFolder(path);
+        synced.push(path);
+      },
+    });
+    const recordings = await at.start({ disk });
+    await recordings.open(opened('s1'));
+    const { recordings: top, journal } = at;
+    assert.deepEqual(synced, [top, join(top, '2026'), join(top, '2026/11'), join(journal, 'gw1')]);
     await recordings.close();
   });
 
