@@ -123,6 +123,7 @@ export interface Index {
   /** All columns it looks at, those of its expressions and predicate too; 0 stands for the whole row. */
   readonly columns: readonly number[];
   readonly evaluates: readonly string[];
+  readonly nullsNotDistinct: boolean;
 }
 
 export interface Trigger {
@@ -323,6 +324,7 @@ function index(row: Row): Index {
       row.numbers(4),
     ),
     evaluates,
+    nullsNotDistinct: row.flag(7),
   };
 }
 

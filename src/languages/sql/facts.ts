@@ -6,11 +6,11 @@ export const POSTGRES_FACTS = {
   'postgres.statement': 'string',
   /** Every kind of statement found in it, data-modifying CTEs and wrappers too. */
   'postgres.statements': 'list',
-  /** False when an UPDATE or DELETE anywhere in it has no WHERE (a TRUNCATE has none); absent without one. */
+  /** False when an UPDATE or DELETE anywhere in it has no WHERE; absent where there is neither. */
   'postgres.where': 'boolean',
   /** Relations it names, qualified, those behind views too. */
   'postgres.tables': 'list',
-  /** Columns it writes: `public.orders.amount`, `public.orders.*` when it lists none. */
+  /** Columns it writes: `public.orders.amount`; all of a table's where it lists none. */
   'postgres.columns': 'list',
   /** Functions it calls: `count` for PostgreSQL's own, qualified for others. */
   'postgres.functions': 'list',

@@ -138,7 +138,8 @@ class Walk {
   statement(site: Site, ctes: Ctes, top: boolean): void {
     const { kind, node } = site;
     const out = this.#out;
-    out.statements.push(kind);
+    // The VALUES of an INSERT are no statement of their own.
+    if (!(kind === 'SelectStmt' && site.field === 'selectStmt' && Array.isArray(node['valuesLists']))) out.statements.push(kind);
     for (const effect of statementClass(kind).effects) out.effects.add(effect);
     const inner = isFields(node['withClause']) ? this.#with(node['withClause'], ctes) : ctes;
     const around: Around = { ctes: inner, statement: kind, locked: false, sampled: false, from: false };
@@ -219,8 +220,6 @@ class Walk {
       if (node['is_program'] === true) effects.add('execute');
     } else if (kind === 'LockStmt') {
       effects.add(node['mode'] === ACCESS_SHARE ? 'read' : 'write');
-    } else if (kind === 'TruncateStmt') {
-      this.#out.where = false;
     }
   }
 

@@ -112,15 +112,6 @@ export function isUserOid(oid: Oid): boolean {
   return oid >= 16384;
 }
 
-/** `schema.name`, quoted only where a dot or quote would make it ambiguous. */
-export function qualified(schema: string, name: string): string {
-  return `${part(schema)}.${part(name)}`;
-}
-
-function part(name: string): string {
-  return /[."]/.test(name) ? `"${name.replaceAll('"', '""')}"` : name;
-}
-
 function key(schema: string, name: string): string {
   return `${schema}\0${name}`;
 }

@@ -44,14 +44,43 @@ export function parseOne(text: string): RawStatement | undefined {
   return parsed.kind === 'parsed' && parsed.statements.length === 1 ? parsed.statements[0] : undefined;
 }
 
-/** Ends of the tokens that start at the given byte offsets: where a literal stands. */
-export function tokenSpans(text: string, starts: readonly number[]): Span[] {
+/**
+ * Where the literals stand whose constants start at these byte offsets. A constant may start before its literal: at the sign of a number, at the type of
+ * `date '2020-01-01'`.
+ */
+export function literalSpans(text: string, starts: readonly number[]): Span[] {
   if (starts.length === 0) return [];
-  const wanted = new Set(starts);
+  const { tokens } = scanSync(text);
+  const spans: Span[] = [];
+  let wanted = [...new Set(starts)].sort((a, b) => a - b);
+  for (let i = 0; i < tokens.length && wanted.length > 0; i++) {
+    const start = tokens[i]?.start ?? 0;
+    if (start < (wanted[0] ?? 0)) continue;
+    let end = tokens[i]?.end ?? start;
+    for (let ahead = i; ahead < tokens.length && ahead < i + 8; ahead++) {
+      const token = tokens[ahead];
+      if (token === undefined || !LITERAL.test(token.text)) continue;
+      end = token.end;
+      break;
+    }
+    if (KEYWORD_LITERAL.test(tokens[i]?.text ?? '')) end = tokens[i]?.end ?? end;
+    spans.push({ start, end });
+    wanted = wanted.filter((one) => one > start);
+  }
+  return spans;
+}
+
+/** Every text literal between two byte offsets. */
+export function textLiterals(text: string, from: number, to: number): Span[] {
   return scanSync(text)
-    .tokens.filter((token) => wanted.has(token.start))
+    .tokens.filter((token) => token.start >= from && token.end <= to && TEXT_LITERAL.test(token.text))
     .map(({ start, end }) => ({ start, end }));
 }
+
+// The scanner names only some kinds of tokens: U&'', B'' and X'' are told by their text.
+const TEXT_LITERAL = /^(?:(?:[uU]&|[bBxXeEnN])?'|\$[^0-9$]*\$)/;
+const LITERAL = /^(?:(?:[uU]&|[bBxXeEnN])?'|\$[^0-9$]*\$|\.?[0-9])/;
+const KEYWORD_LITERAL = /^(true|false|null)$/i;
 
 export class ParserBroken extends Error {}
 

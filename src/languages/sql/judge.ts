@@ -1,0 +1,275 @@
+/** Reads one statement: what it does, what it touches, what is to be sent instead, or why it must not be sent. */
+import type { Effect, Span } from '../../domain/command.ts';
+import type { Copy, Cursor, Prepared, SqlBasis, SqlRefusal, StatementAnalysis } from './analysis.ts';
+import { type ControlReading, readDiscard, readSet, readSetConfig, readTransaction } from './control.ts';
+import { factsOf } from './fact-reading.ts';
+import { type Gathered, gather } from './gather.ts';
+import { accessesOf, REWRITABLE, refusalOf, refuse } from './guard.ts';
+import type { Behind, Knowledge } from './knowledge.ts';
+import type { MaskBook, MaskedRelation } from './masks.ts';
+import { effectivePath } from './names.ts';
+import { literalSpans, type RawStatement, textLiterals } from './parser.ts';
+import { type Resolved, resolve } from './resolve.ts';
+import { isStandIn, rewrite } from './rewrite.ts';
+import { type Aim, CREDENTIAL_STATEMENTS, findStruck } from './struck.ts';
+import { touchedBy } from './touched.ts';
+import { type Fields, isFields, type Site } from './tree.ts';
+import { writeOf } from './writes.ts';
+
+export interface Bench {
+  readonly basis: Omit<SqlBasis, 'catalog'>;
+  readonly knowledge: Knowledge;
+  readonly book: MaskBook;
+}
+
+export function judgeStatement(text: string, raw: RawStatement, bench: Bench): StatementAnalysis {
+  const { basis, knowledge, book } = bench;
+  const path = effectivePath(basis.searchPath);
+  const gathered = gather(raw.kind, raw.node);
+  const resolved = resolve(knowledge, gathered, path);
+  const own = ownControl(raw, basis);
+  const calls = settingCalls(raw, gathered, basis);
+  const behind = basis.guarded ? behindOf(raw, resolved, knowledge) : [];
+  const touched = touchedBy(raw, gathered, resolved, knowledge, path);
+  const masked = maskedUses(resolved, book);
+
+  const effects = new Set<Effect>([...gathered.effects, ...functionEffects(gathered, resolved, calls)]);
+  if (own !== undefined) effects.add(own.effect);
+  for (const call of calls) effects.add(call.effect);
+  for (const one of behind) for (const effect of one.effects) effects.add(effect);
+  for (const { access } of touched.resources) if (access === 'transfer' || access === 'administer') effects.add(access);
+  for (const effect of viewEffects(resolved, knowledge)) effects.add(effect);
+
+  const control = [...(own?.control ?? []), ...calls.flatMap((call) => call.control)];
+  const aim = masked.length === 0 ? undefined : aimOf(raw, masked, book);
+  const site: Site = { kind: raw.kind, node: raw.node, field: 'stmt' };
+  const struck = findStruck(site, aim);
+  const struckSpans = [
+    ...literalSpans(text, struck.starts),
+    ...(CREDENTIAL_STATEMENTS.has(raw.kind) ? textLiterals(text, raw.start, raw.start + raw.length) : []),
+  ];
+  const prepared = preparedOf(raw, effects, text);
+  const facts = factsOf({ raw, gathered, resolved, touched, masked: masked.map(({ hit }) => hit), own });
+
+  // Everything that needs the tree as it was written is done: the rewrite changes it.
+  const guarded = basis.guarded ? guard(raw, gathered, resolved, bench, behind, own, calls) : {};
+  return {
+    kind: raw.kind,
+    start: raw.start,
+    length: raw.length,
+    effects: [...effects],
+    resources: touched.resources,
+    facts,
+    schemas: touched.schemas,
+    objects: touched.objects,
+    ...guarded,
+    touchesMasked: masked.length > 0,
+    ranUserCode: resolved.reached.length > 0 || behind.some((one) => one.reached.length > 0),
+    struck: struckSpans,
+    struckParameters: struck.parameters,
+    parameters: gathered.parameters,
+    control,
+    ...(prepared === undefined ? {} : { prepared }),
+    ...cursorOf(raw),
+    ...copyOf(raw, masked),
+  };
+}
+
+interface MaskedUse {
+  readonly use: Resolved['relations'][number]['use'];
+  readonly hit: MaskedRelation;
+}
+
+function maskedUses(resolved: Resolved, book: MaskBook): MaskedUse[] {
+  if (book.masked.size === 0) return [];
+  return resolved.relations.flatMap(({ use, meaning }) => {
+    const hit = meaning.kind === 'user' ? book.masked.get(meaning.relation.oid) : undefined;
+    return hit === undefined ? [] : [{ use, hit }];
+  });
+}
+
+function ownControl(raw: RawStatement, basis: Bench['basis']): ControlReading | undefined {
+  switch (raw.kind) {
+    case 'TransactionStmt':
+      return readTransaction(raw.node);
+    case 'VariableSetStmt':
+      return readSet(raw.node, basis.pinned ?? {});
+    case 'DiscardStmt':
+      return readDiscard(raw.node);
+    case 'ConstraintsSetStmt':
+      return { effect: 'control', control: [{ op: 'constraints' }], name: 'set constraints' };
+    default:
+      return undefined;
+  }
+}
+
+/** Calls of set_config, each judged as the SET it is. */
+function settingCalls(raw: RawStatement, gathered: Gathered, basis: Bench['basis']): ControlReading[] {
+  return gathered.functions
+    .filter(({ names }) => names.at(-1) === 'set_config')
+    .map(({ node }) => readSetConfig(node, runsOnce(raw, node), basis.pinned ?? {}));
+}
+
+// SELECT set_config(…), … with nothing that could leave the row out or multiply it.
+function runsOnce(raw: RawStatement, call: Fields): boolean {
+  if (raw.kind !== 'SelectStmt') return false;
+  const extra = Object.keys(raw.node).filter((field) => !['targetList', 'limitOption', 'op'].includes(field));
+  const outputs = Array.isArray(raw.node['targetList']) ? raw.node['targetList'] : [];
+  return (
+    extra.length === 0 &&
+    outputs.some((item) => isFields(item) && isFields(item['ResTarget']) && isFields(item['ResTarget']['val']) && item['ResTarget']['val']['FuncCall'] === call)
+  );
+}
+
+// A set_config whose arguments are literals is what its setting is, not `unknown` by name.
+function functionEffects(gathered: Gathered, resolved: Resolved, calls: readonly ControlReading[]): Effect[] {
+  if (calls.length === 0) return [...resolved.effects];
+  const others = gathered.functions.some(
+    ({ names }, index) => names.at(-1) !== 'set_config' && (resolved.functions[index]?.meaning.builtin === 'unknown' || resolved.functions[index]?.meaning.builtin === undefined),
+  );
+  return [...resolved.effects].filter((effect) => effect !== 'unknown' || others || resolved.missing.length > 0);
+}
+
+function viewEffects(resolved: Resolved, knowledge: Knowledge): Effect[] {
+  return resolved.relations.flatMap(({ meaning }) => {
+    if (meaning.kind !== 'user' || (meaning.relation.kind !== 'v' && meaning.relation.kind !== 'm')) return [];
+    const view = knowledge.view(meaning.relation);
+    return meaning.relation.kind === 'm' ? [] : [...(view?.resolved.effects ?? [])];
+  });
+}
+
+/** What the definitions of the touched relations run, those below views too. */
+function behindOf(raw: RawStatement, resolved: Resolved, knowledge: Knowledge): Behind[] {
+  return resolved.relations.flatMap(({ use, meaning }) => {
+    if (meaning.kind !== 'user') return [];
+    const accesses = accessesOf(use, use.modifies ?? raw.node);
+    const below = meaning.relation.kind === 'v' ? (knowledge.view(meaning.relation)?.relations ?? []) : [];
+    return [meaning.relation, ...below].flatMap((relation) => accesses.map((access) => knowledge.ofRelation(relation, access)));
+  });
+}
+
+function guard(
+  raw: RawStatement,
+  gathered: Gathered,
+  resolved: Resolved,
+  bench: Bench,
+  behind: readonly Behind[],
+  own: ControlReading | undefined,
+  calls: readonly ControlReading[],
+): Partial<Pick<StatementAnalysis, 'refused' | 'rewrite'>> {
+  const { knowledge, book } = bench;
+  const changed = [...(own === undefined ? [] : [own]), ...calls].find((reading) => reading.effect === 'unknown');
+  if (changed !== undefined) return { refused: settingRefusal(changed) };
+  const refused = refusalOf({ raw, gathered, resolved, knowledge, book, behind });
+  if (refused !== undefined) return { refused };
+  if (!REWRITABLE.has(raw.kind)) return {};
+  const aimed = maskedUses(resolved, book);
+  const rewritten = rewrite(raw, resolved, book);
+  if (rewritten.kind === 'failed') return { refused: refuse('NOT_REWRITABLE', rewritten.reason, 'write it in a plainer form', '0A000') };
+  return { rewrite: { text: rewritten.text, struck: struckAgain(rewritten.text, rewritten.statement, aimed, book) } };
+}
+
+function settingRefusal(reading: ControlReading): SqlRefusal {
+  const what = reading.setting === undefined ? reading.name.toUpperCase() : `setting ${reading.setting}`;
+  return refuse('NOT_SUPPORTED', `${what} would change what statements mean or who runs them`, 'leave it out: the gateway sets up the session');
+}
+
+function struckAgain(text: string, statement: RawStatement, masked: readonly MaskedUse[], book: MaskBook): readonly Span[] {
+  if (masked.length === 0) return [];
+  const site: Site = { kind: statement.kind, node: statement.node, field: 'stmt' };
+  return literalSpans(text, findStruck(site, aimOf(statement, masked, book)).starts);
+}
+
+function aimOf(raw: RawStatement, masked: readonly MaskedUse[], book: MaskBook): Aim {
+  const columns = new Set(masked.flatMap(({ hit }) => [...hit.columns.keys()]));
+  const positions = new Set<number>();
+  const targets = new Set<Fields>();
+  for (const { use, hit } of masked) {
+    if (use.role !== 'target') continue;
+    const writable = hit.relation.columns;
+    writable.forEach((column, index) => {
+      if (hit.columns.has(column.name)) positions.add(index);
+    });
+  }
+  // Told by name: after a rewrite the nodes are others.
+  const names = new Set(masked.filter(({ use }) => use.role === 'target').map(({ hit }) => hit.relation.name));
+  const look = (node: unknown): void => {
+    if (Array.isArray(node)) return node.forEach(look);
+    if (!isFields(node)) return;
+    const relation = isFields(node['relation']) ? node['relation'] : undefined;
+    if (relation !== undefined && names.has(String(relation['relname']))) targets.add(node);
+    for (const key in node) look(node[key]);
+  };
+  if (names.size > 0) look(raw.node);
+  return { columns, positions, targets, skip: (site) => isStandIn(site, book) };
+}
+
+function preparedOf(raw: RawStatement, effects: Set<Effect>, text: string): Prepared | undefined {
+  const name = typeof raw.node['name'] === 'string' ? raw.node['name'] : undefined;
+  switch (raw.kind) {
+    case 'PrepareStmt':
+      return { op: 'prepare', name: name ?? '' };
+    case 'ExecuteStmt': {
+      const list = Array.isArray(raw.node['params']) ? raw.node['params'] : [];
+      return { op: 'execute', name: name ?? '', own: [...effects].filter((effect) => effect !== 'unknown'), arguments: list.map((item) => argumentSpans(text, item)) };
+    }
+    case 'DeallocateStmt':
+      return { op: 'deallocate', ...(name === undefined || raw.node['isall'] === true ? {} : { name }) };
+    default:
+      return undefined;
+  }
+}
+
+function argumentSpans(text: string, item: unknown): readonly Span[] {
+  const starts: number[] = [];
+  const look = (node: unknown): void => {
+    if (Array.isArray(node)) return node.forEach(look);
+    if (!isFields(node)) return;
+    const constant = node['A_Const'];
+    if (isFields(constant) && typeof constant['location'] === 'number') starts.push(constant['location']);
+    for (const key in node) look(node[key]);
+  };
+  look(item);
+  return literalSpans(text, starts);
+}
+
+/** parsenodes.h: CURSOR_OPT_BINARY, SCROLL, HOLD. */
+const CURSOR_BINARY = 0x01;
+const CURSOR_SCROLL = 0x02;
+const CURSOR_HOLD = 0x20;
+
+function cursorOf(raw: RawStatement): { readonly cursor?: Cursor } {
+  const name = typeof raw.node['portalname'] === 'string' ? raw.node['portalname'] : undefined;
+  switch (raw.kind) {
+    case 'DeclareCursorStmt': {
+      const options = typeof raw.node['options'] === 'number' ? raw.node['options'] : 0;
+      const has = (bit: number) => (options & bit) !== 0;
+      return { cursor: { op: 'declare', name: name ?? '', binary: has(CURSOR_BINARY), hold: has(CURSOR_HOLD), scroll: has(CURSOR_SCROLL) } };
+    }
+    case 'FetchStmt':
+      return { cursor: { op: raw.node['ismove'] === true ? 'move' : 'fetch', name: name ?? '' } };
+    case 'ClosePortalStmt':
+      return { cursor: { op: 'close', ...(name === undefined ? {} : { name }) } };
+    default:
+      return {};
+  }
+}
+
+function copyOf(raw: RawStatement, masked: readonly MaskedUse[]): { readonly copy?: Copy } {
+  if (raw.kind !== 'CopyStmt') return {};
+  const direction = raw.node['is_from'] === true ? 'in' : 'out';
+  const target = masked.find(({ use }) => use.role === 'target');
+  const columns = target === undefined ? [] : (writeOf(target.use, raw.node, target.hit.relation)?.columns ?? []);
+  const positions = columns.flatMap((name, index) => (target?.hit.columns.has(name) ? [index] : []));
+  return { copy: { direction, format: copyFormat(raw.node['options']), masked: positions } };
+}
+
+function copyFormat(options: unknown): Copy['format'] {
+  for (const option of Array.isArray(options) ? options : []) {
+    const element = isFields(option) && isFields(option['DefElem']) ? option['DefElem'] : {};
+    const value = isFields(element['arg']) && isFields(element['arg']['String']) ? String(element['arg']['String']['sval']).toLowerCase() : '';
+    if (element['defname'] === 'format') return value === 'csv' || value === 'binary' ? value : 'text';
+  }
+  return 'text';
+}
+

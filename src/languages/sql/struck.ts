@@ -1,0 +1,122 @@
+/**
+ * Finds the literals and parameters that are aimed at masked columns: they are struck from whatever is recorded. Generous: where it cannot be told which
+ * literal is aimed at the column, all of them are.
+ */
+import { eachChild, type Fields, isFields, nameParts, type Site } from './tree.ts';
+
+export interface Struck {
+  /** Byte offsets where the literals start. */
+  readonly starts: readonly number[];
+  readonly parameters: readonly number[];
+}
+
+export interface Aim {
+  /** Names of masked columns of the relations the statement touches. */
+  readonly columns: ReadonlySet<string>;
+  /** For the target of an INSERT or COPY without a column list: which positions are masked. */
+  readonly positions: ReadonlySet<number>;
+  /** The INSERT or UPDATE nodes whose target has the masked columns. */
+  readonly targets: ReadonlySet<Fields>;
+  readonly skip: (site: Site) => boolean;
+}
+
+export function findStruck(root: Site, aim: Aim | undefined): Struck {
+  const found = { starts: new Set<number>(), parameters: new Set<number>() };
+  if (aim !== undefined) visit(root, aim, found, root);
+  return { starts: [...found.starts], parameters: [...found.parameters].sort((a, b) => a - b) };
+}
+
+interface Found {
+  readonly starts: Set<number>;
+  readonly parameters: Set<number>;
+}
+
+function visit(site: Site, aim: Aim, found: Found, root: Site): void {
+  if (aim.skip(site)) return;
+  if (site.kind === 'InsertStmt' && aim.targets.has(site.node)) strikeInserted(site.node, aim, found, root);
+  if (site.kind === 'UpdateStmt' && aim.targets.has(site.node)) strikeUpdated(site.node, aim, found, root);
+  // A predicate or output that looks at a masked column: its literals are aimed at it. AND, OR and NOT only join such parts.
+  if (isExpression(site) && site.kind !== 'BoolExpr') {
+    const mentions = mentionsOf(site, aim);
+    if (mentions.masked) {
+      // Compared with something else of the statement: that may be where the literal stands.
+      collect(mentions.others ? root : site, found, aim.skip);
+      if (!SUBQUERIES.has(site.kind)) return;
+    }
+  }
+  eachChild(site.kind, site.node, (child) => visit(child, aim, found, root));
+}
+
+const SUBQUERIES: ReadonlySet<string> = new Set(['SubLink']);
+
+function isExpression(site: Site): boolean {
+  return EXPRESSION_FIELDS.has(site.field) || site.kind === 'A_Expr' || site.kind === 'FuncCall' || site.kind === 'CaseExpr' || site.kind === 'SubLink';
+}
+
+/** Fields of statements and clauses that hold one expression. */
+const EXPRESSION_FIELDS: ReadonlySet<string> = new Set(['val', 'whereClause', 'havingClause', 'quals', 'node', 'limitCount', 'limitOffset', 'condition']);
+
+function mentionsOf(site: Site, aim: Aim): { masked: boolean; others: boolean } {
+  let masked = false;
+  let others = false;
+  const look = (at: Site) => {
+    if (at.kind === 'ColumnRef') {
+      const last = nameParts(at.node['fields'])?.at(-1);
+      if (last !== undefined && aim.columns.has(last)) masked = true;
+      else others = true;
+    }
+    if (!aim.skip(at)) eachChild(at.kind, at.node, look);
+  };
+  look(site);
+  return { masked, others };
+}
+
+function strikeInserted(node: Fields, aim: Aim, found: Found, root: Site): void {
+  const columns = Array.isArray(node['cols']) ? node['cols'].map((item) => (isFields(item) && isFields(item['ResTarget']) ? String(item['ResTarget']['name']) : '')) : undefined;
+  const hit = (index: number) => (columns === undefined ? aim.positions.has(index) : aim.columns.has(columns[index] ?? ''));
+  const select = isFields(node['selectStmt']) && isFields(node['selectStmt']['SelectStmt']) ? node['selectStmt']['SelectStmt'] : undefined;
+  const rows = Array.isArray(select?.['valuesLists']) ? select['valuesLists'] : undefined;
+  if (select === undefined) return;
+  if (rows === undefined) {
+    const any = columns === undefined ? aim.positions.size > 0 : columns.some((name) => aim.columns.has(name));
+    if (any) collect(root, found, aim.skip);
+    return;
+  }
+  for (const row of rows) {
+    const items = isFields(row) && isFields(row['List']) && Array.isArray(row['List']['items']) ? row['List']['items'] : [];
+    items.forEach((item, index) => {
+      if (hit(index) && isFields(item)) eachChild('List', { items: [item] }, (site) => collect(site, found, aim.skip));
+    });
+  }
+}
+
+function strikeUpdated(node: Fields, aim: Aim, found: Found, root: Site): void {
+  for (const item of Array.isArray(node['targetList']) ? node['targetList'] : []) {
+    const target = isFields(item) && isFields(item['ResTarget']) ? item['ResTarget'] : {};
+    if (!aim.columns.has(String(target['name']))) continue;
+    eachChild('ResTarget', target, (site) => {
+      collect(site, found, aim.skip);
+      let elsewhere = false;
+      const look = (at: Site) => {
+        if (at.kind === 'ColumnRef' || at.kind === 'SelectStmt') elsewhere = true;
+        eachChild(at.kind, at.node, look);
+      };
+      look(site);
+      if (elsewhere) collect(root, found, aim.skip);
+    });
+  }
+}
+
+function collect(site: Site, found: Found, skip: (site: Site) => boolean): void {
+  if (skip(site) || site.kind === 'TypeName') return;
+  const { kind, node } = site;
+  if (kind === 'A_Const' && node['isnull'] !== true && typeof node['location'] === 'number') found.starts.add(node['location']);
+  else if (kind === 'ParamRef' && typeof node['number'] === 'number') found.parameters.add(node['number']);
+  eachChild(kind, node, (child) => collect(child, found, skip));
+}
+
+/** Statements whose options hold passwords and connection strings: every text literal in them is struck. */
+export const CREDENTIAL_STATEMENTS: ReadonlySet<string> = new Set([
+  ...['CreateRoleStmt', 'AlterRoleStmt', 'CreateUserMappingStmt', 'AlterUserMappingStmt', 'CreateForeignServerStmt', 'AlterForeignServerStmt'],
+  ...['CreateSubscriptionStmt', 'AlterSubscriptionStmt', 'AlterSystemStmt', 'AlterDatabaseSetStmt', 'AlterRoleSetStmt'],
+]);

@@ -1,0 +1,187 @@
+/**
+ * Writes on a guarded target that could tell or move a masked value: through a constraint that succeeds or fails by what is stored, through a predicate or
+ * source that reads it, through rows given back.
+ */
+import type { SqlRefusal } from './analysis.ts';
+import type { Constraint, Oid, Relation } from './catalog.ts';
+import type { Guarded } from './guard.ts';
+import { refuse } from './guard.ts';
+import type { RelationUse } from './gather.ts';
+import type { MaskBook, MaskedRelation } from './masks.ts';
+import { qualified } from './spelling.ts';
+import { type Fields, isFields, nameParts } from './tree.ts';
+
+export function checkWrites(guarded: Guarded): SqlRefusal | undefined {
+  const { gathered, resolved, book } = guarded;
+  if (book.masked.size === 0) return undefined;
+  const reading = gathered.modifications.length > 0 ? masksReadByWrites(guarded) : undefined;
+  if (reading !== undefined) return reading;
+  for (const { use, meaning } of resolved.relations) {
+    if (use.role !== 'target' || meaning.kind !== 'user') continue;
+    const write = writeOf(use, guarded.raw.node, meaning.relation);
+    if (write === undefined) continue;
+    const refusal = checkTarget(guarded, meaning.relation, write);
+    if (refusal !== undefined) return refusal;
+  }
+  return undefined;
+}
+
+/** What a statement writes into one relation. */
+export interface Write {
+  readonly kind: 'insert' | 'update' | 'delete' | 'merge';
+  /** Names of the columns it sets; all of them for `merge`. */
+  readonly columns: readonly string[];
+  readonly conflict: boolean;
+}
+
+export function writeOf(use: RelationUse, top: Fields, relation: Relation): Write | undefined {
+  const node = use.modifies ?? top;
+  const all = relation.columns.filter((column) => !column.generated).map((column) => column.name);
+  switch (use.statement) {
+    case 'InsertStmt':
+      return {
+        kind: 'insert',
+        // INSERT … DEFAULT VALUES has no source and sets nothing.
+        columns: node['selectStmt'] === undefined ? [] : (targetNames(node['cols']) ?? all),
+        conflict: node['onConflictClause'] !== undefined,
+      };
+    case 'UpdateStmt':
+      return { kind: 'update', columns: targetNames(node['targetList']) ?? all, conflict: false };
+    case 'DeleteStmt':
+      return { kind: 'delete', columns: [], conflict: false };
+    case 'MergeStmt':
+      return { kind: 'merge', columns: all, conflict: false };
+    case 'CopyStmt':
+      return top['is_from'] === true ? { kind: 'insert', columns: nameParts(top['attlist']) ?? all, conflict: false } : undefined;
+    default:
+      return undefined;
+  }
+}
+
+function targetNames(list: unknown): string[] | undefined {
+  if (!Array.isArray(list)) return undefined;
+  return list.map((item) => (isFields(item) && isFields(item['ResTarget']) ? String(item['ResTarget']['name']) : ''));
+}
+
+/** In a statement that writes, masked columns are not rewritten but kept out: what is written or counted would depend on them. */
+function masksReadByWrites({ gathered, resolved, book }: Guarded): SqlRefusal | undefined {
+  for (const { use, meaning } of resolved.relations) {
+    const masked = meaning.kind === 'user' ? book.masked.get(meaning.relation.oid) : undefined;
+    if (masked === undefined) continue;
+    const label = qualified(masked.relation.schema, masked.relation.name);
+    if (use.statement === 'MergeStmt') return refuse('MASK_WRITE', `MERGE with ${label}, which has masked columns, could tell their values`, 'use INSERT or UPDATE');
+    // The stored row of an INSERT's target is only seen by RETURNING and ON CONFLICT.
+    const blind = use.role === 'target' && use.modifies !== undefined && use.statement === 'InsertStmt' && use.modifies['returningClause'] === undefined;
+    if (blind) continue;
+    for (const name of masked.columns.keys()) {
+      if (!resolved.exposure.column(use, name)) continue;
+      return refuse(
+        'MASK_REACHED',
+        `a statement that writes would use ${label}.${name}, which is masked`,
+        gathered.returning ? 'name clear columns in RETURNING, and qualify columns of other tables' : 'use clear columns only, and qualify columns of other tables',
+      );
+    }
+  }
+  return undefined;
+}
+
+function checkTarget(guarded: Guarded, relation: Relation, write: Write): SqlRefusal | undefined {
+  const masked = guarded.book.masked.get(relation.oid);
+  if (masked !== undefined) {
+    const label = qualified(relation.schema, relation.name);
+    if (write.kind === 'merge') return refuse('MASK_WRITE', `MERGE on ${label}, which has masked columns, could tell their values`, 'use INSERT or UPDATE');
+    if (write.conflict) return refuse('MASK_WRITE', `ON CONFLICT on ${label}, which has masked columns, could tell their values`, 'use a plain INSERT');
+    const refusal = write.kind === 'delete' ? undefined : checkOwnConstraints(guarded, masked, write, label);
+    if (refusal !== undefined) return refusal;
+  }
+  return checkReferences(guarded, relation, write) ?? checkKeyAnswers(guarded, relation, write, new Set());
+}
+
+/** Constraints and indexes of a masked table whose answer depends on masked values. */
+function checkOwnConstraints({ knowledge }: Guarded, masked: MaskedRelation, write: Write, label: string): SqlRefusal | undefined {
+  const { relation } = masked;
+  const hidden = new Set([...masked.columns.values()].map((one) => one.column.attnum));
+  const listed = new Set(relation.columns.filter((column) => write.columns.includes(column.name)).map((column) => column.attnum));
+  const omittedIsNull = (attnum: number) => {
+    const column = relation.columns.find((one) => one.attnum === attnum);
+    return !listed.has(attnum) && column !== undefined && !column.hasDefault && !column.identity && !column.generated;
+  };
+  const touches = (columns: readonly number[], of: ReadonlySet<number>) => columns.includes(0) || columns.some((one) => of.has(one));
+  const no = (what: string) => refuse('MASK_WRITE', `${what} of ${label} would tell masked values by accepting or refusing the write`, 'leave the columns it covers out');
+
+  for (const one of knowledge.catalog.constraints) {
+    if (one.relation !== relation.oid || one.kind === 'notNull' || !touches(one.columns, hidden)) continue;
+    const unique = one.kind === 'unique' || one.kind === 'primary' || one.kind === 'exclusion';
+    if (unique && write.kind === 'insert') continue; // Its index is looked at below; an exclusion constraint has one too.
+    if (touches(one.columns, listed)) return no(`constraint ${one.name}`);
+  }
+  for (const index of knowledge.catalog.indexes) {
+    if (index.relation !== relation.oid || !touches(index.columns, hidden)) continue;
+    const quiet = write.kind === 'insert' && index.evaluates.length === 0 && !index.nullsNotDistinct && index.columns.some((one) => hidden.has(one) && omittedIsNull(one));
+    if (quiet) continue;
+    if (write.kind === 'insert' ? index.unique || touches(index.columns, listed) : touches(index.columns, listed)) return no(`index ${index.name}`);
+  }
+  for (const one of knowledge.catalog.constraints) {
+    const exclusion = one.relation === relation.oid && one.kind === 'exclusion' && touches(one.columns, hidden);
+    if (exclusion && write.kind === 'insert') return no(`constraint ${one.name}`);
+  }
+  for (const one of knowledge.catalog.defaults) {
+    if (one.relation !== relation.oid || one.from.length === 0) continue;
+    const mixes = touches(one.from, hidden) && touches(one.from, listed);
+    if (mixes) return no('a generated column');
+  }
+  return undefined;
+}
+
+/** Writing a column that refers to a masked one asks whether the value is among the masked ones. */
+function checkReferences({ knowledge, book }: Guarded, relation: Relation, write: Write): SqlRefusal | undefined {
+  if (write.kind === 'delete') return undefined;
+  for (const one of knowledge.catalog.constraints) {
+    if (one.relation !== relation.oid || one.kind !== 'foreign') continue;
+    const hidden = hiddenNumbers(book, one.references);
+    if (!one.referenced.some((attnum) => hidden.has(attnum))) continue;
+    const written = relation.columns.some((column) => one.columns.includes(column.attnum) && (write.columns.includes(column.name) || (write.kind === 'insert' && column.hasDefault)));
+    if (written) return refuse('MASK_WRITE', `foreign key ${one.name} would tell whether a masked value exists`, 'leave the column out');
+  }
+  return undefined;
+}
+
+/** Deleting a row, or changing its key, asks whether a masked foreign key points at it; cascades ask further down. */
+function checkKeyAnswers(guarded: Guarded, relation: Relation, write: Write, seen: Set<Oid>): SqlRefusal | undefined {
+  if (write.kind === 'insert' || seen.has(relation.oid)) return undefined;
+  seen.add(relation.oid);
+  const { knowledge, book } = guarded;
+  for (const one of knowledge.catalog.constraints) {
+    if (one.kind !== 'foreign' || one.references !== relation.oid || !changesKey(relation, one, write)) continue;
+    const hidden = hiddenNumbers(book, one.relation);
+    if (one.columns.some((attnum) => hidden.has(attnum))) {
+      return refuse('MASK_WRITE', `foreign key ${one.name} would tell whether a masked value points at the row`, 'leave such rows to an administrator');
+    }
+    const child = knowledge.names.relationByOid(one.relation);
+    const action = write.kind === 'update' ? one.onUpdate : one.onDelete;
+    if (child === undefined || action === 'a' || action === 'r') continue;
+    const columns = child.columns.filter((column) => one.columns.includes(column.attnum)).map((column) => column.name);
+    const follows: Write = action === 'c' && write.kind !== 'update' ? { kind: 'delete', columns: [], conflict: false } : { kind: 'update', columns, conflict: false };
+    const further = checkFollowing(guarded, child, follows, seen);
+    if (further !== undefined) return further;
+  }
+  return undefined;
+}
+
+function checkFollowing(guarded: Guarded, child: Relation, follows: Write, seen: Set<Oid>): SqlRefusal | undefined {
+  const masked = guarded.book.masked.get(child.oid);
+  if (masked !== undefined && follows.kind === 'update') {
+    const refusal = checkOwnConstraints(guarded, masked, follows, qualified(child.schema, child.name));
+    if (refusal !== undefined) return refusal;
+  }
+  return checkKeyAnswers(guarded, child, follows, seen);
+}
+
+function changesKey(relation: Relation, one: Constraint, write: Write): boolean {
+  if (write.kind !== 'update') return true;
+  return relation.columns.some((column) => one.referenced.includes(column.attnum) && write.columns.includes(column.name));
+}
+
+function hiddenNumbers(book: MaskBook, oid: Oid): ReadonlySet<number> {
+  return new Set([...(book.masked.get(oid)?.columns.values() ?? [])].map((one) => one.column.attnum));
+}
