@@ -20,6 +20,63 @@ const GATEWAY = 'Gateway and policy';
 const MORE = 'More';
 
 export const COMMANDS: readonly CommandEntry[] = [
+  {
+    name: 'whoami',
+    summary: 'show who the gateway takes you for',
+    group: START,
+    load: () => import('./commands/whoami.ts'),
+  },
+  { name: 'targets', summary: 'show what you may reach', group: WORK, load: () => import('./commands/targets.ts') },
+  {
+    name: 'approvals',
+    summary: 'show what waits for approval',
+    group: PEOPLE,
+    load: () => import('./commands/approvals.ts'),
+  },
+  {
+    name: 'approve',
+    summary: 'let a held command run, once',
+    group: PEOPLE,
+    load: () => import('./commands/approve.ts'),
+  },
+  { name: 'deny', summary: 'refuse a held command', group: PEOPLE, load: () => import('./commands/deny.ts') },
+  {
+    name: 'agents',
+    summary: 'show agents, their owners and their runs',
+    group: PEOPLE,
+    load: () => import('./commands/agents.ts'),
+  },
+  {
+    name: 'people',
+    summary: 'show people and what runs for them',
+    group: PEOPLE,
+    load: () => import('./commands/people.ts'),
+  },
+  {
+    name: 'revoke',
+    summary: 'cut off a person, an agent, a run, a session, or everyone',
+    group: PEOPLE,
+    load: () => import('./commands/revoke.ts'),
+  },
+  { name: 'unrevoke', summary: 'lift a revocation', group: PEOPLE, load: () => import('./commands/unrevoke.ts') },
+  {
+    name: 'revocations',
+    summary: 'show who is cut off',
+    group: PEOPLE,
+    load: () => import('./commands/revocations.ts'),
+  },
+  {
+    name: 'sessions',
+    summary: 'list, replay and cut sessions',
+    group: EVIDENCE,
+    load: () => import('./commands/sessions.ts'),
+  },
+  {
+    name: 'audit',
+    summary: 'prove that recordings are whole and unchanged',
+    group: EVIDENCE,
+    load: () => import('./commands/audit.ts'),
+  },
   { name: 'help', summary: 'show help on a command or a topic', group: MORE, load: () => import('./commands/help.ts') },
   { name: 'version', summary: 'print the version', group: MORE, load: () => import('./commands/version.ts') },
 ];

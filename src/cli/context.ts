@@ -1,4 +1,6 @@
 /** What a command is handed: where it runs, its voice, its time, and what is looked up only when it is asked for. */
+import type { GatewayClient } from '../api/client.ts';
+import type { LoginPlace, OpenGateway } from '../app/login.ts';
 import { type Clock, systemClock } from '../base/clock.ts';
 import { fail } from './errors.ts';
 import { createOutput, type Format, type Output } from './output.ts';
@@ -33,6 +35,12 @@ export interface Context extends Surroundings {
    * the terminal to a child) keeps Node's own behaviour or installs its own.
    */
   readonly signal: AbortSignal;
+  /** What the login is looked up by. */
+  readonly place: LoginPlace;
+  /** The gateway as the current login; opened once, closed when the command is over. @throws exit 2 or 3 when there is none */
+  gateway(): Promise<OpenGateway>;
+  /** The gateway without a login, for what needs no token. */
+  stranger(): Promise<GatewayClient>;
   /** Runs when the command is over, whatever happened; the last first. */
   onClose(close: () => void | Promise<void>): void;
 }
@@ -57,12 +65,41 @@ export function openContext(around: Surroundings, globals: Globals): OpenContext
     }
     return interrupts.signal;
   };
+  const out = createOutput({ ...around, ...globals });
+  const prompt = createPrompt(around.stdin, around.stderr, signal);
+  const place: LoginPlace = {
+    env: around.env,
+    cwd: around.cwd,
+    clock: systemClock,
+    gateway: globals.gateway,
+    ca: globals.ca,
+    notice: (text) => out.notice(text),
+    askPassphrase: (question) => prompt.secret(question, 'HOOPCTL_PASSPHRASE'),
+  };
+  let opened: Promise<OpenGateway> | undefined;
+  const openOnce = async () => {
+    const { openGateway } = await import('../app/login.ts');
+    const gateway = await openGateway(place);
+    closers.push(() => gateway.client.close());
+    return gateway;
+  };
   const ctx: Context = {
     ...around,
     globals,
-    out: createOutput({ ...around, ...globals }),
-    prompt: createPrompt(around.stdin, around.stderr, signal),
+    out,
+    prompt,
+    place,
     clock: systemClock,
+    gateway() {
+      opened ??= openOnce();
+      return opened;
+    },
+    async stranger() {
+      const { openAsStranger } = await import('../app/login.ts');
+      const client = await openAsStranger(place);
+      closers.push(() => client.close());
+      return client;
+    },
     get signal() {
       return signal();
     },

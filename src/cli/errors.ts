@@ -11,5 +11,11 @@ export const fail = errorTable({
   FILE_EXISTS: { exit: 2 },
   INTERRUPTED: { exit: 130 },
   NOT_FOUND: { exit: 1 },
+  NOT_YOURS: { exit: 4, hint: 'ask someone whom the rule names as approver' },
+  NOT_OPEN: { exit: 5, hint: 'run the command that was held once more: it asks anew' },
+  DIGEST_DIFFERS: { exit: 5, hint: 'look at what it asks now: hoopctl approvals show ID' },
+  SIGN_IN_EXPIRED: { exit: 3, hint: 'run the command again for a new code' },
+  UNCONFIRMED: { exit: 6 },
+  STREAM_ENDED: { exit: 6, hint: 'it may be restarting; run the command again' },
   BAD_KEY: { exit: 2 },
 });

@@ -82,7 +82,8 @@ function descend(
   words: readonly string[],
 ): { leaf: CommandForm; path: string; rest: readonly string[] } {
   if (form.subcommands === undefined) return { leaf: form, path: form.name, rest: words };
-  const at = words.findIndex((word, index) => !word.startsWith('-') && !TAKE_A_VALUE.has(words[index - 1] ?? ''));
+  const takeAValue = valueFlags(form);
+  const at = words.findIndex((word, index) => !word.startsWith('-') && !takeAValue.has(words[index - 1] ?? ''));
   const name = at < 0 ? undefined : words[at];
   const asksHelp = words.some((word) => word === '--help' || word === '-h');
   if (name === undefined && (asksHelp || form.defaultSubcommand === undefined)) return bare(form, words);
@@ -90,6 +91,14 @@ function descend(
   const leaf = form.subcommands.find((each) => each.name === wanted);
   if (leaf === undefined) throw unknownSubcommand(form, wanted ?? '');
   return { leaf, path: `${form.name} ${leaf.name}`, rest: words.toSpliced(at < 0 ? words.length : at, at < 0 ? 0 : 1) };
+}
+
+/** `sessions --target orders-db`: the name of a target is no subcommand. */
+function valueFlags(form: CommandForm): ReadonlySet<string> {
+  const options = [...GLOBAL_OPTIONS, ...(form.subcommands ?? []).flatMap((each) => each.options ?? [])];
+  return new Set(
+    options.filter(({ flags }) => flags.includes('<')).flatMap(({ flags }) => flags.match(/--[a-z-]+|-[a-z]\b/g) ?? []),
+  );
 }
 
 function bare(

@@ -11,7 +11,8 @@ import { FakeClock } from '../fakes/clock.ts';
 function place(t: TestContext, env: Record<string, string>) {
   const cwd = mkdtempSync(join(tmpdir(), 'hoopctl-token-'));
   t.after(() => rmSync(cwd, { recursive: true, force: true }));
-  return { env: { PATH: process.env['PATH'], ...env }, cwd, clock: new FakeClock() };
+  const all: Record<string, string | undefined> = { PATH: process.env['PATH'], ...env };
+  return { env: all, cwd, clock: new FakeClock() };
 }
 
 const jwt = (exp: number) => `h.${Buffer.from(JSON.stringify({ exp })).toString('base64url')}.s`;

@@ -1,5 +1,5 @@
-/** A gateway's API as the command line sees it, answering with what a test gives it. Plain HTTP/1.1 on loopback. */
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+/** A gateway's API as the command line sees it, answering with what a test gives it. Plain HTTP/2 on loopback. */
+import { createServer, type Http2ServerRequest, type Http2ServerResponse, type ServerHttp2Session } from 'node:http2';
 import type { AddressInfo } from 'node:net';
 import type { TestContext } from 'node:test';
 import type {
@@ -43,12 +43,14 @@ export async function startApi(t: TestContext): Promise<FakeApi> {
   const server = createServer((request, response) => void answer(request, response));
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const sessions = new Set<ServerHttp2Session>();
+  server.on('session', (session) => sessions.add(session));
   t.after(() => {
-    server.closeAllConnections();
+    for (const session of sessions) session.destroy();
     server.close();
   });
 
-  async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  async function answer(request: Http2ServerRequest, response: Http2ServerResponse): Promise<void> {
     const chunks: Buffer[] = [];
     for await (const chunk of request) chunks.push(chunk);
     const text = Buffer.concat(chunks).toString('utf8');

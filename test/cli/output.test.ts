@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { Writable } from 'node:stream';
 import { describe, test } from 'node:test';
 import { HoopError } from '../../src/base/error.ts';
-import { createOutput, type Format } from '../../src/cli/output.ts';
+import { type Column, createOutput, type Format } from '../../src/cli/output.ts';
 import { HOSTILE } from './api.ts';
 
 interface Given {
@@ -138,9 +138,9 @@ describe('a table', () => {
     { id: 'ses_0123456789', text: 'a rather long statement that would not fit at all' },
     { id: 'ses_1', text: '名前' },
   ];
-  const columns = [
-    { title: 'ID', cell: (row: { id: string }) => row.id, whole: true },
-    { title: 'TEXT', cell: (row: { text: string }) => row.text },
+  const columns: Column<(typeof rows)[number]>[] = [
+    { title: 'ID', cell: (row) => row.id, whole: true },
+    { title: 'TEXT', cell: (row) => row.text },
   ];
 
   test('is as wide as it is when it goes to a pipe', () => {

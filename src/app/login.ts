@@ -1,0 +1,135 @@
+/**
+ * Which gateway, and as whom: where the command line's address, private CA and token come from.
+ *
+ * A token from the environment wins over the stored login, and inside a run the stored login is refused: an agent is not its owner. (A tripwire, not a
+ * wall: without a sandbox the agent can read what its user can.)
+ */
+import { readFileSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { createGatewayClient, type GatewayClient } from '../api/client.ts';
+import type { Clock } from '../base/clock.ts';
+import { errorTable } from '../base/error.ts';
+import type { Secret, Token } from '../base/secret.ts';
+import { findKnown, gatewayUrl, type KnownGateway, readKnown } from './known-gateways.ts';
+import { type TokenSource, tokenFromEnvironment } from './token-source.ts';
+
+const fail = errorTable({
+  NO_GATEWAY: { exit: 2, hint: 'give --gateway URL, set HOOPCTL_GATEWAY, or run: hoopctl login --gateway URL' },
+  NOT_LOGGED_IN: { exit: 3, hint: 'run: hoopctl login' },
+  LOGIN_IN_RUN: {
+    exit: 3,
+    hint: 'what a run may do is in HOOP_CONTEXT_FILE; a person decides the rest from a terminal of their own',
+  },
+  CA_UNREADABLE: { exit: 2, hint: 'give a PEM file of the certificate authority' },
+});
+
+/** What a login depends on of the command line around it. A command's context is one. */
+export interface LoginPlace {
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly cwd: string;
+  readonly clock: Clock;
+  /** `--gateway` and `--ca`, where they were given. */
+  readonly gateway?: string | undefined;
+  readonly ca?: string | undefined;
+  notice(text: string): void;
+  /** Asks for the passphrase of the sealed file; absent or rejecting without a terminal. */
+  askPassphrase?(question: string): Promise<Secret>;
+}
+
+/** A gateway's address and what it is verified with. */
+export interface GatewayAddress {
+  readonly url: string;
+  /** PEM of the private CA, if it has one. */
+  readonly ca?: string;
+}
+
+export interface CurrentLogin {
+  readonly gateway: string;
+  readonly ca?: string;
+  readonly source: TokenSource['kind'] | 'stored';
+  /** A token that is good for a while yet; refreshed silently where it can be. @throws exit 3 when there is none any more */
+  token(signal?: AbortSignal): Promise<Token>;
+}
+
+export interface OpenGateway {
+  readonly client: GatewayClient;
+  readonly login: CurrentLogin;
+}
+
+/** @throws NO_GATEWAY, NOT_LOGGED_IN, LOGIN_IN_RUN */
+export async function currentLogin(place: LoginPlace): Promise<CurrentLogin> {
+  const { url: gateway, ...ca } = await gatewayAddress(place);
+  const given = tokenFromEnvironment(place);
+  if (given !== undefined) return { gateway, ...ca, source: given.kind, token: given.token };
+  refuseInRun(place);
+  const { storedToken } = await import('./stored-login.ts');
+  const token = await storedToken(place, { url: gateway, ...ca });
+  if (token === undefined)
+    throw fail('NOT_LOGGED_IN', `you are not logged in to ${gateway}`, {
+      hint: `run: hoopctl login --gateway ${gateway}`,
+    });
+  return { gateway, ...ca, source: 'stored', token };
+}
+
+/** The typed client, as the current login. Close it when done. */
+export async function openGateway(place: LoginPlace): Promise<OpenGateway> {
+  const login = await currentLogin(place);
+  const { env, clock } = place;
+  const client = createGatewayClient({ url: login.gateway, ca: login.ca, env, clock, token: login.token });
+  return { client, login };
+}
+
+/** The typed client without a login: for what needs no token. */
+export async function openAsStranger(place: LoginPlace): Promise<GatewayClient> {
+  const { url, ca } = await gatewayAddress(place);
+  return createGatewayClient({ url, ca, env: place.env, clock: place.clock });
+}
+
+/** What is remembered of the gateway in use; undefined before the first login. */
+export async function knownGateway(place: LoginPlace): Promise<KnownGateway | undefined> {
+  const known = readKnown(await configFolder(place));
+  const url = await chosenUrl(place);
+  return url === undefined ? undefined : findKnown(known, url);
+}
+
+/** Flag, environment, configuration, else the one of the last login. @throws NO_GATEWAY */
+export async function gatewayAddress(place: LoginPlace): Promise<GatewayAddress> {
+  const url = await chosenUrl(place);
+  if (url === undefined) throw fail('NO_GATEWAY', 'no gateway is chosen');
+  const file = place.ca ?? (place.env['HOOPCTL_CA_FILE'] || undefined);
+  const ca = file === undefined ? findKnown(readKnown(await configFolder(place)), url)?.ca : readCa(place, file);
+  return ca === undefined ? { url } : { url, ca };
+}
+
+/** Inside a run nothing may use, make or remove the login of the run's user. @throws LOGIN_IN_RUN */
+export function refuseInRun({ env }: LoginPlace): void {
+  if (!env['HOOP_RUN_ID']) return;
+  throw fail(
+    'LOGIN_IN_RUN',
+    'this runs inside a run (HOOP_RUN_ID is set), so it does not use the login of the person who started it',
+  );
+}
+
+/** Where what hoopctl remembers of this person is kept. */
+export async function configFolder({ env }: LoginPlace): Promise<string> {
+  const base = env['XDG_CONFIG_HOME'] || join(env['HOME'] || homedir(), '.config');
+  return join(base, 'hoopctl');
+}
+
+async function chosenUrl(place: LoginPlace): Promise<string | undefined> {
+  const text = place.gateway ?? (place.env['HOOPCTL_GATEWAY'] || undefined);
+  return text === undefined ? readKnown(await configFolder(place)).current : gatewayUrl(text);
+}
+
+function readCa({ cwd }: LoginPlace, file: string): string {
+  let text: string;
+  try {
+    text = readFileSync(resolve(cwd, file), 'utf8');
+  } catch (error) {
+    throw fail('CA_UNREADABLE', `${file} can not be read: ${(error as NodeJS.ErrnoException).code}`, { cause: error });
+  }
+  if (!text.includes('-----BEGIN CERTIFICATE-----'))
+    throw fail('CA_UNREADABLE', `${file} holds no certificate in PEM form`);
+  return text;
+}

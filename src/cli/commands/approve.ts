@@ -1,0 +1,4 @@
+/** `hoopctl approve ID`. */
+import { decisionCommand } from '../decide.ts';
+
+export const command = decisionCommand('approve');

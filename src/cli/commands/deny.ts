@@ -1,0 +1,4 @@
+/** `hoopctl deny ID`. */
+import { decisionCommand } from '../decide.ts';
+
+export const command = decisionCommand('deny');

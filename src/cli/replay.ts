@@ -1,0 +1,87 @@
+/** `hoopctl sessions replay`: a recording as a person reads it, or as it was written. From the gateway, or from a file. */
+import { resolve } from 'node:path';
+import type { replaySession } from '../app/replay.ts';
+import { wait } from '../base/clock.ts';
+import type { Arguments, Options } from './command.ts';
+import type { Context } from './context.ts';
+import type { Part, Style } from './output.ts';
+
+type Line = ReturnType<typeof replaySession> extends AsyncGenerator<infer Each> ? Each : never;
+
+const LONGEST_PAUSE = 2_000;
+
+export async function replay(ctx: Context, args: Arguments, options: Options): Promise<number> {
+  const session = args.one('ID');
+  const source = isPath(session) ? resolve(ctx.cwd, session) : await fetched(ctx, session);
+  if (ctx.out.json) {
+    const { recordedEvents } = await import('../app/recording.ts');
+    for await (const event of recordedEvents(source)) ctx.out.ndjson(event);
+    return 0;
+  }
+  const { replaySession } = await import('../app/replay.ts');
+  let before = 0;
+  for await (const line of replaySession({ session, source })) {
+    if (options.has('timing') && line.afterMs > before)
+      await wait(ctx.clock, Math.min(LONGEST_PAUSE, line.afterMs - before), ctx.signal);
+    before = line.afterMs;
+    show(ctx, line);
+  }
+  return 0;
+}
+
+/** Ids are opaque but hold neither slashes nor dots. */
+function isPath(text: string): boolean {
+  return text.includes('/') || /\.(ndjson|gz)$/.test(text);
+}
+
+/** The recording's bytes from the gateway, in flat memory. */
+export async function fetched(ctx: Context, session: string): Promise<AsyncIterable<Uint8Array>> {
+  const { client } = await ctx.gateway();
+  return bytesOf(client.sessionEvents(session, ctx.signal));
+}
+
+async function* bytesOf(lines: AsyncIterable<string>): AsyncGenerator<Uint8Array> {
+  for await (const line of lines) yield Buffer.from(`${line}\n`, 'utf8');
+}
+
+const STYLES = new Map<Line['kind'], Style>([
+  ['asked', 'bold'],
+  ['held', 'yellow'],
+  ['decided', 'yellow'],
+  ['outcome', 'green'],
+  ['unknown', 'red'],
+  ['closed', 'dim'],
+]);
+
+function show({ out }: Context, line: Line): void {
+  const style = STYLES.get(line.kind);
+  const head: Part[] = [
+    { text: `${clockTime(line.at)}  `, style: 'dim' },
+    style === undefined ? line.kind : { text: line.kind, style },
+  ];
+  const detail = line.detail === undefined ? '' : `  [${line.detail}]`;
+  if (isText(line)) {
+    out.print(...head, { text: detail, style: 'dim' });
+    out.printBlock(line.text);
+  } else out.print(...head, `  ${line.text}`, { text: detail, style: 'dim' });
+  const { rows, columns } = line;
+  if (rows === undefined || rows.length === 0) return;
+  const titles = columns ?? rows[0]?.map((_, index) => String(index + 1)) ?? [];
+  out.table(
+    rows,
+    titles.map((title, index) => ({ title, cell: (row: readonly (string | null)[]): Part => cellOf(row[index]) })),
+  );
+}
+
+function isText({ kind }: Line): boolean {
+  return kind === 'asked' || kind === 'sent' || kind === 'stream';
+}
+
+function cellOf(value: string | null | undefined): Part {
+  return value === null || value === undefined ? { text: 'NULL', style: 'dim' } : value;
+}
+
+/** `18:00:00.123` of an RFC 3339 time; whatever else stands there as it is. */
+function clockTime(at: string): string {
+  return /T(\d\d:\d\d:\d\d\.\d{3})Z$/.exec(at)?.[1] ?? at;
+}
