@@ -14,29 +14,33 @@ const PATIENCE = 5_000;
 
 /** @throws Error that says what is wrong with the answer, in words for the gateway's operator */
 export async function fetchJson(url: URL, fetch: Fetch): Promise<unknown> {
-  const response = await fetch(url, {
-    headers: { accept: 'application/json' },
-    redirect: 'manual',
-    signal: AbortSignal.timeout(PATIENCE),
-  });
-  try {
-    if (response.status !== 200) throw new Error(`${url.href} answered ${response.status}`);
-    return JSON.parse(await bounded(response, url));
-  } catch (error) {
-    await response.body?.cancel().catch(() => {});
-    throw error;
-  }
+  const response = await bounded(fetch)(url, { headers: { accept: 'application/json' } });
+  if (response.status !== 200) throw new Error(`${url.href} answered ${response.status}`);
+  return await response.json();
 }
 
-async function bounded(response: Response, url: URL): Promise<string> {
+/** The same fetch, but no redirect is followed, little is read, and nothing is waited for long. */
+export function bounded(fetch: Fetch): Fetch {
+  return async (input, init = {}) => {
+    const patience = AbortSignal.timeout(PATIENCE);
+    const signal = init.signal ? AbortSignal.any([init.signal, patience]) : patience;
+    const response = await fetch(input, { ...init, redirect: 'manual', signal });
+    const { status, headers } = response;
+    const body = await readAll(response);
+    return new Response(body.byteLength === 0 ? null : body, { status, headers });
+  };
+}
+
+async function readAll(response: Response): Promise<Uint8Array<ArrayBuffer>> {
   const chunks: Uint8Array[] = [];
   let size = 0;
+  // Leaving the loop by the error cancels what is still to come.
   for await (const chunk of (response.body ?? []) as AsyncIterable<Uint8Array>) {
     size += chunk.byteLength;
-    if (size > LARGEST) throw new Error(`${url.href} sent more than ${LARGEST / 1024} KiB`);
+    if (size > LARGEST) throw new Error(`the issuer sent more than ${LARGEST / 1024} KiB`);
     chunks.push(chunk);
   }
-  return new TextDecoder('utf-8', { fatal: true }).decode(Buffer.concat(chunks));
+  return new Uint8Array(Buffer.concat(chunks));
 }
 
 /** https anywhere, http on this machine; no login, no fragment. Undefined for everything else. */
