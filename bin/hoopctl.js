@@ -31,7 +31,12 @@ function findCode() {
   return builtAt !== undefined && !changedSince(builtAt) ? built : source;
 }
 
-/** A walk of our own: `readdirSync` with `recursive` takes five times as long. @param {number} time */
+/**
+ * A walk of our own: `readdirSync` with `recursive` takes five times as long.
+ *
+ * @param {number} time
+ * @returns {boolean}
+ */
 function changedSince(time, folder = SOURCES) {
   return readdirSync(folder, { withFileTypes: true }).some((entry) => {
     const path = join(folder, entry.name);

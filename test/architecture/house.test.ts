@@ -30,12 +30,16 @@ test('a house built as drawn has no violations', () => {
   const tree = {
     'src/base/clock.ts': `${REASON}export const clock = 1;`,
     'src/domain/run.ts': `${REASON}import { clock } from '../base/clock.ts';\nexport const run = clock;`,
-    'src/protocols/index.ts': `${REASON}export const list = { toy: () => import('./toy/index.ts') };`,
+    'src/protocols/index.ts': `${REASON}export const list = { toy: () => import('./toy/index.ts'), client: () => import('./toy/client.ts') };`,
+    'src/protocols/toy/client.ts': `${REASON}export {};`,
     'src/protocols/toy/index.ts': `${REASON}import net from 'node:net';\nimport './frames.ts';\nexport default net;`,
     'src/protocols/toy/frames.ts': `${REASON}import { run } from '../../domain/run.ts';\nexport const frame = run;`,
     'src/protocols/toy/upstream.ts': `${REASON}export const login = (secret: { reveal(): string }) => secret.reveal();`,
     'src/api/index.ts': `${REASON}export {};`,
     'src/api/client.ts': `${REASON}export {};`,
+    'src/app/run.ts': `${REASON}import '../api/client.ts';\nimport '../config/client/index.ts';`,
+    'src/config/index.ts': `${REASON}export {};`,
+    'src/config/client/index.ts': `${REASON}export {};`,
     'src/cli/main.ts': `${REASON}import '../api/client.ts';\nimport '../protocols/index.ts';`,
     'test/base/clock.test.ts': "test('a test.skip( in a sentence', () => {});",
   };

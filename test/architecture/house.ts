@@ -36,10 +36,13 @@ export const MAY_IMPORT: ReadonlyMap<string, readonly string[]> = new Map([
   ['cli', ['base', 'domain', 'config', 'api', 'app', 'protocols']],
 ]);
 
-/** The only files of a room that another room may name, where that is narrower than its index. An API's shapes are its client's words. */
-const DOORS: readonly { from: string; to: string; door: RegExp }[] = [
-  { from: 'cli', to: 'api', door: /^api\/(client|shapes)(\.ts$|\/index\.ts$)/ },
-  { from: 'cli', to: 'protocols', door: /^protocols\/index\.ts$/ },
+/** Doors beside the index: what a command line needs of a room whose index loads the gateway's side. */
+const SIDE_DOORS = new Set(['api/client.ts', 'api/shapes.ts', 'config/client/index.ts']);
+
+/** Rooms that another room may enter by few doors only. */
+const NARROW: readonly { from: string; to: string; doors: readonly string[] }[] = [
+  { from: 'cli', to: 'api', doors: ['api/client.ts', 'api/shapes.ts'] },
+  { from: 'cli', to: 'protocols', doors: ['protocols/index.ts'] },
 ];
 
 /** Shared by several protocols, so each of them may import it. */
@@ -173,8 +176,9 @@ function roomRules(from: string, to: string): string[] {
 
 /** From outside a folder that has an index.ts, only that is imported. */
 function doorRules(from: string, to: string, paths: ReadonlySet<string>): string[] {
-  const narrower = DOORS.find((rule) => rule.from === roomOf(from) && rule.to === roomOf(to));
-  if (narrower !== undefined) return narrower.door.test(to) ? [] : [`imports ${to}, which is not that room's door`];
+  const narrow = NARROW.find((rule) => rule.from === roomOf(from) && rule.to === roomOf(to));
+  if (narrow !== undefined) return narrow.doors.includes(to) ? [] : [`imports ${to}, which is not that room's door`];
+  if (SIDE_DOORS.has(to) || handsOutClient(from, to)) return [];
   const folders = to
     .split('/')
     .slice(0, -1)
@@ -188,9 +192,13 @@ function protocolRules(from: string, to: string): string[] {
   const [here, there] = [protocolOf(from), protocolOf(to)];
   if (there === undefined || here === there || SHARED_PROTOCOL_ROOMS.has(there)) return [];
   if (here !== undefined) return [`one protocol imports another (${to})`];
-  return to === `protocols/${there}/index.ts`
-    ? []
-    : [`imports ${to}; outside a protocol only its index.ts is imported`];
+  if (to === `protocols/${there}/index.ts` || handsOutClient(from, to)) return [];
+  return [`imports ${to}; outside a protocol only its index.ts is imported`];
+}
+
+/** The list of protocols hands each one's native client to the command line, without the rest of it. */
+function handsOutClient(from: string, to: string): boolean {
+  return from === 'protocols/index.ts' && to === `protocols/${protocolOf(to)}/client.ts`;
 }
 
 /** Every way back to a file, along imports that are followed when it is loaded. */

@@ -88,7 +88,7 @@ test('an old Node starts the pinned one, with the same arguments and exit code',
   assert.deepEqual([status, stdout], [4, 'source run two words\n']);
 });
 
-test('a signal sent to the old Node ends what it started, and then itself', async () => {
+test('a signal sent to the old Node ends what it started, and then itself', async (context) => {
   write(
     'src/cli/main.ts',
     'export async function main() { console.log(process.pid); await new Promise((end) => setInterval(end, 1e9)); }',
@@ -97,6 +97,7 @@ test('a signal sent to the old Node ends what it started, and then itself', asyn
   symlinkSync(process.execPath, join(root, '.node', 'bin', 'node'));
   const outer = spawn(process.execPath, [...onOldNode(), bin()], { stdio: ['ignore', 'pipe', 'ignore'] });
   const [inner] = await once(outer.stdout, 'data');
+  context.after(() => [outer.pid, Number(inner)].forEach(endForSure));
   outer.kill('SIGTERM');
   assert.deepEqual(await once(outer, 'exit'), [null, 'SIGTERM']);
   assert.throws(() => process.kill(Number(inner), 0), { code: 'ESRCH' });
@@ -124,3 +125,11 @@ test('a checkout without its dependencies says how to get them', () => {
   assert.equal(status, 2);
   assert.match(stderr, /are not installed \[NOT_SET_UP\]\nhoopctl: hint: run "npm run setup"/);
 });
+
+function endForSure(pid: number | undefined): void {
+  try {
+    if (pid !== undefined) process.kill(pid, 'SIGKILL');
+  } catch {
+    // It has ended, as it should.
+  }
+}
