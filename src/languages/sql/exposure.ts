@@ -7,7 +7,7 @@
 import type { ColumnUse, Gathered, RelationUse } from './gather.ts';
 
 export interface Exposure {
-  /** @param system whether a system column of that name counts, which stars do not include */
+  /** @param system for system columns, which stars and whole rows do not include */
   column(use: RelationUse, name: string, system?: boolean): boolean;
   /** Some value of the statement is a whole row. */
   readonly wholeRows: boolean;
@@ -36,7 +36,7 @@ export function exposureOf(gathered: Gathered): Exposure {
   return {
     column(use, name, system = false) {
       if (!system && everything) return true;
-      if (rows.has(use.alias) || rows.has(use.name)) return true;
+      if (!system && (rows.has(use.alias) || rows.has(use.name))) return true;
       if (!system && (starred.has(use.alias) || starred.has(use.name))) return true;
       return (byName.get(name) ?? []).some((column) => mayMean(column, use, gathered));
     },

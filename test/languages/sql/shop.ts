@@ -1,0 +1,114 @@
+/**
+ * A shop's database for the tests of this room: its schema, to be copied so that all copies have the same OIDs, and its rows. Two copies filled with
+ * different secrets differ in nothing else, not even in where their rows lie.
+ */
+import type { SqlBasis, SqlMask } from '../../../src/languages/sql/index.ts';
+import type { CatalogSnapshot } from '../../../src/languages/sql/index.ts';
+
+export interface Secrets {
+  readonly ssn: (row: number) => string;
+  readonly card: (row: number) => string;
+  readonly born: (row: number) => string;
+  readonly score: (row: number) => string;
+  readonly mood: (row: number) => string;
+  readonly tags: (row: number) => string;
+}
+
+export const LEFT: Secrets = {
+  ssn: (row) => `'919-01-00${row + 10}'`,
+  card: (row) => `'41111111111111${row + 10}'`,
+  born: (row) => `'19${60 + row}-02-03'`,
+  score: (row) => `${row * 7.25}`,
+  mood: (row) => (row % 2 === 0 ? "'glad'" : "'sad'"),
+  tags: (row) => `'{"a${row}","b"}'`,
+};
+
+// last4 shows four characters, so those are the same.
+export const RIGHT: Secrets = {
+  ssn: (row) => (row === 2 ? 'NULL' : `'5${row}'`),
+  card: (row) => `'9${'x'.repeat(row)}777777777711${row + 10}'`,
+  born: (row) => (row === 1 ? 'NULL' : `'20${10 + row}-12-24'`),
+  score: (row) => `${-1000 + row}`,
+  mood: (row) => (row % 3 === 0 ? 'NULL' : "'sad'"),
+  tags: () => 'NULL',
+};
+
+export const SHOP_SCHEMA = `
+    CREATE TYPE mood AS ENUM ('sad', 'glad');
+    CREATE TABLE customers (
+      id integer PRIMARY KEY, name text NOT NULL, email text, ssn varchar(20), card text, born date, score numeric(10,2), mood mood, tags text[], grp integer,
+      hint text GENERATED ALWAYS AS (upper(ssn)) STORED
+    );
+    CREATE TABLE orders (id serial PRIMARY KEY, customer_id integer REFERENCES customers (id) ON DELETE CASCADE, amount numeric(10,2), note text, at timestamptz);
+    CREATE TABLE plain (id integer PRIMARY KEY, ssn text, name text);
+    CREATE TABLE refs (id integer PRIMARY KEY, customer_ssn varchar(20), customer_id integer REFERENCES customers (id));
+    CREATE TABLE watched (id integer PRIMARY KEY, owner_ref integer REFERENCES plain (id), label text);
+    CREATE VIEW v_customers AS SELECT id, ssn AS harmless FROM customers;
+    CREATE VIEW v_nested AS SELECT harmless AS x FROM v_customers;
+    CREATE VIEW v_orders AS SELECT id, amount FROM orders;
+    CREATE MATERIALIZED VIEW mv_customers AS SELECT id, ssn FROM customers;
+    CREATE FUNCTION first_ssn(customers) RETURNS text LANGUAGE sql AS 'SELECT $1.ssn::text';
+    CREATE FUNCTION peek(integer) RETURNS text LANGUAGE sql AS 'SELECT ssn::text FROM public.customers WHERE id = $1';
+    CREATE FUNCTION initcap(integer) RETURNS text LANGUAGE sql AS 'SELECT ssn::text FROM public.customers WHERE id = $1';
+    CREATE OPERATOR !## (LEFTARG = integer, RIGHTARG = integer, FUNCTION = int4pl);
+    CREATE FUNCTION op_peek(integer, integer) RETURNS text LANGUAGE sql AS 'SELECT ssn::text FROM public.customers WHERE id = $1';
+    CREATE OPERATOR ### (LEFTARG = integer, RIGHTARG = integer, FUNCTION = op_peek);
+    CREATE SCHEMA hr;
+    CREATE TABLE hr.employees (id integer PRIMARY KEY, salary integer);
+    CREATE TABLE hr.customers (id integer PRIMARY KEY, ssn text);
+    CREATE VIEW v_hr AS SELECT * FROM hr.employees;
+    CREATE TABLE parent (id integer, secret text);
+    CREATE TABLE child () INHERITS (parent);
+    CREATE TABLE parts (id integer, secret text) PARTITION BY RANGE (id);
+    CREATE TABLE parts_1 PARTITION OF parts FOR VALUES FROM (0) TO (100);
+    CREATE TABLE guarded_rows (id integer, secret text);
+    ALTER TABLE guarded_rows ENABLE ROW LEVEL SECURITY;
+    CREATE POLICY p ON guarded_rows USING (secret > 'a');
+    CREATE TABLE via_policy (id integer);
+    ALTER TABLE via_policy ENABLE ROW LEVEL SECURITY;
+    CREATE POLICY p ON via_policy USING (EXISTS (SELECT FROM public.customers c WHERE c.id = via_policy.id AND c.ssn LIKE '9%'));
+    CREATE TABLE unique_secret (id integer PRIMARY KEY, secret text UNIQUE, label text, CHECK (label <> secret));
+    CREATE TABLE secret_ref (id integer PRIMARY KEY, secret integer REFERENCES plain (id));
+    CREATE TABLE points_at_secret (id integer PRIMARY KEY, secret text REFERENCES unique_secret (secret));
+    CREATE FUNCTION note_it() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
+    CREATE TABLE triggered (id integer, label text);
+    CREATE TRIGGER t BEFORE INSERT ON triggered FOR EACH ROW EXECUTE FUNCTION note_it();
+    CREATE TABLE ruled (id integer);
+    CREATE RULE r AS ON INSERT TO ruled DO ALSO DELETE FROM plain;
+    CREATE TABLE defaulted (id integer, label text DEFAULT peek(1));
+    CREATE DOMAIN positive AS integer CHECK (VALUE > 0);
+    CREATE TABLE "Mixed Case" (id integer, "Odd Name" text);`;
+
+export function shopRows(secrets: Secrets): string {
+  const rows = [1, 2, 3, 4, 5, 6, 7, 8].map(
+    (row) =>
+      `(${row}, 'name${row % 5}', 'p${row}@example.test', ${secrets.ssn(row)}, ${secrets.card(row)}, ${secrets.born(row)}, ${secrets.score(row)}, ${secrets.mood(row)}, ${secrets.tags(row)}, ${row % 3})`,
+  );
+  return `
+    INSERT INTO customers (id, name, email, ssn, card, born, score, mood, tags, grp) VALUES ${rows.join(', ')};
+    INSERT INTO orders (customer_id, amount, note, at)
+      SELECT 1 + g % 8, g * 1.5, 'note ' || g, timestamptz '2026-01-01 00:00:00+00' + g * interval '1 hour' FROM generate_series(1, 30) g;
+    INSERT INTO plain SELECT g, '000-00-000' || g, 'name' || g FROM generate_series(1, 5) g;
+    INSERT INTO watched VALUES (1, 1, 'a'), (2, 2, 'b');
+    INSERT INTO via_policy VALUES (1), (2), (3);
+    REFRESH MATERIALIZED VIEW mv_customers;
+    ANALYZE;`;
+}
+
+export const MASKS: readonly SqlMask[] = [
+  { relation: 'public.customers', column: 'ssn', with: 'redact' },
+  { relation: 'public.customers', column: 'card', with: 'last4' },
+  { relation: 'public.customers', column: 'born', with: 'redact' },
+  { relation: 'public.customers', column: 'score', with: 'null' },
+  { relation: 'public.customers', column: 'mood', with: 'redact' },
+  { relation: 'public.customers', column: 'tags', with: { fixed: 'none' } },
+  ...['parent', 'parts', 'guarded_rows', 'unique_secret', 'secret_ref'].map((name): SqlMask => ({ relation: `public.${name}`, column: 'secret', with: 'redact' })),
+];
+
+export function guardedBasis(catalog: CatalogSnapshot): SqlBasis {
+  return { catalog, masks: MASKS, guarded: true, searchPath: ['public'], trustedFunctions: [] };
+}
+
+export function openBasis(catalog: CatalogSnapshot): SqlBasis {
+  return { catalog, masks: [], guarded: false, searchPath: ['public'], trustedFunctions: [] };
+}
