@@ -1,0 +1,219 @@
+/**
+ * Keeps what is known of each target's catalog, at most half a minute old, for all its sessions. Read on a connection of its own, so that no client's transaction
+ * hides what others have done; each statement of it is recorded in the session that asked.
+ */
+import type { Clock } from '../../base/clock.ts';
+import { errorTable } from '../../base/error.ts';
+import type { Command } from '../../domain/command.ts';
+import type { Session } from '../../domain/session.ts';
+import { bindMasks, CATALOG_PROBE, CATALOG_QUERY, type CatalogSnapshot, catalogFromRows, type SqlMask } from '../../languages/sql/index.ts';
+import { isProblem, upstreamLimits } from './frames.ts';
+import { isSilence } from './inbox.ts';
+import { query, readErrorFields, TERMINATE } from './messages.ts';
+import { decodeRow } from './rows.ts';
+import type { PostgresSettings } from './settings.ts';
+import { connectUpstream, type Upstream, type Way } from './upstream.ts';
+
+const fail = errorTable({
+  CATALOG_UNREADABLE: { exit: 6, hint: 'check that the account may read pg_catalog' },
+  TARGET_NOT_SUPPORTED: { exit: 6, hint: 'use PostgreSQL 12 to 18' },
+});
+
+export interface Snapshot {
+  readonly catalog: CatalogSnapshot;
+  /** Schemas the account's names are looked for in, in order. */
+  readonly searchPath: readonly string[];
+  /** What the account may do that a login for agents should not. */
+  readonly risks: readonly string[];
+  /** `PostgreSQL 15.18 …` */
+  readonly server: string;
+  /** Gives each mask the numbers its names had when the gateway first saw them. */
+  bind(masks: readonly SqlMask[]): readonly SqlMask[];
+}
+
+/** What reading a catalog needs of the session that asks. */
+export interface CatalogAsker {
+  readonly way: Way;
+  readonly settings: PostgresSettings;
+  submit: Session['submit'];
+}
+
+export interface Catalogs {
+  /** @param key names target and account */
+  current(key: string, asker: CatalogAsker): Promise<Snapshot> | Snapshot;
+  /** Definitions changed: what is known is no longer enough. */
+  forget(key: string): void;
+}
+
+/** SEMANTICS: a snapshot is at most this old. */
+const OLDEST = 30_000;
+
+interface Entry {
+  snapshot?: Snapshot;
+  probe?: string;
+  readAt: number;
+  loading?: Promise<Snapshot>;
+  /** First bindings of masks, by name: a later rename is noticed. */
+  readonly bindings: Map<string, { readonly oid: number; readonly attnum: number }>;
+}
+
+export function createCatalogs(clock: Clock): Catalogs {
+  const entries = new Map<string, Entry>();
+
+  async function load(entry: Entry, asker: CatalogAsker): Promise<Snapshot> {
+    const startedAt = clock.monotonic();
+    const read = await readCatalog(asker, entry.probe, entry.snapshot?.catalog);
+    const { bindings } = entry;
+    entry.snapshot = { ...read, bind: (masks) => bind(masks, read.catalog, bindings) };
+    entry.probe = read.probe;
+    entry.readAt = startedAt;
+    return entry.snapshot;
+  }
+
+  return {
+    current(key, asker) {
+      const entry: Entry = entries.get(key) ?? { readAt: -Infinity, bindings: new Map() };
+      entries.set(key, entry);
+      if (entry.snapshot && clock.monotonic() - entry.readAt < OLDEST) return entry.snapshot;
+      entry.loading ??= load(entry, asker).finally(() => {
+        delete entry.loading;
+      });
+      return entry.loading;
+    },
+    forget(key) {
+      const entry = entries.get(key);
+      if (!entry) return;
+      entry.readAt = -Infinity;
+      // One that began before the change may have missed it.
+      delete entry.loading;
+    },
+  };
+}
+
+function bind(masks: readonly SqlMask[], catalog: CatalogSnapshot, bindings: Entry['bindings']): readonly SqlMask[] {
+  const known = masks.map((mask) => ({ ...mask, ...bindings.get(`${mask.relation}.${mask.column}`) }));
+  const bound = bindMasks(catalog, known);
+  for (const { relation, column, oid, attnum } of bound) {
+    if (oid !== undefined && attnum !== undefined) bindings.set(`${relation}.${column}`, { oid, attnum });
+  }
+  return bound;
+}
+
+interface Read extends Omit<Snapshot, 'bind'> {
+  readonly probe: string;
+}
+
+async function readCatalog(asker: CatalogAsker, known: string | undefined, catalog: CatalogSnapshot | undefined): Promise<Read> {
+  const { settings, way } = asker;
+  const wanted = new Map([['application_name', 'hoopctl catalog'], ...searchPathSetting(settings.searchPath)]);
+  const upstream = await connectUpstream(way, settings, wanted);
+  try {
+    const ask = (text: string) => askRecorded(asker, upstream, text);
+    const facts = await readFacts(ask);
+    const [[probe = '']] = (await ask(CATALOG_PROBE)) as [[string]];
+    if (catalog && probe === known) return { ...facts, catalog, probe };
+    const rows = await ask(`BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY;\n${CATALOG_QUERY};\nCOMMIT`);
+    return { ...facts, catalog: catalogFromRows(rows), probe };
+  } finally {
+    upstream.channel.write(TERMINATE);
+    upstream.channel.end();
+  }
+}
+
+/** As a startup parameter: every name quoted. */
+export function searchPathSetting(searchPath: readonly string[] | undefined): readonly (readonly [string, string])[] {
+  if (searchPath === undefined) return [];
+  return [['search_path', searchPath.length === 0 ? '""' : searchPath.map((name) => `"${name.replaceAll('"', '""')}"`).join(', ')]];
+}
+
+type Ask = (text: string) => Promise<readonly (readonly (string | null)[])[]>;
+
+/** Logs in and looks around, without a session: nothing is recorded. For `gateway check --login`. */
+export async function probeServer(way: Way, settings: PostgresSettings): Promise<Pick<Snapshot, 'server' | 'risks'>> {
+  const upstream = await connectUpstream(way, settings, new Map([['application_name', 'hoopctl check']]));
+  try {
+    return await readFacts((text) => askTarget(upstream, text));
+  } finally {
+    upstream.channel.write(TERMINATE);
+    upstream.channel.end();
+  }
+}
+
+async function readFacts(ask: Ask): Promise<Omit<Read, 'catalog' | 'probe'>> {
+  // Before anything else, and without an operator: the account's own search_path still decides what names mean.
+  const [[server = '', schemas = '[]'] = []] = (await ask('SELECT pg_catalog.version(), pg_catalog.to_json(pg_catalog.current_schemas(false))::text')) as string[][];
+  if (!/^PostgreSQL \d/.test(server) || FORKS.test(server)) throw fail('TARGET_NOT_SUPPORTED', `the target is not PostgreSQL: ${server.slice(0, 80)}`);
+  await ask("SET search_path = ''");
+  const [[risks = ''] = []] = (await ask(RISKS_QUERY)) as string[][];
+  return { server, searchPath: JSON.parse(schemas ?? '[]') as string[], risks: risks === '' ? [] : risks.split('; ') };
+}
+
+/** They speak of themselves as PostgreSQL, and read SQL in ways of their own. */
+const FORKS = /greenplum|redshift|cockroach|yugabyte|-YB-|enterprisedb advanced|materialize|risingwave/i;
+
+const RISK = (condition: string, words: string) => `CASE WHEN ${condition} THEN '${words}' END`;
+const MEMBER = (role: string) => `pg_catalog.pg_has_role(r.rolname, '${role}', 'MEMBER')`;
+
+const RISKS_QUERY = `SELECT pg_catalog.concat_ws('; ',
+  ${RISK('r.rolsuper', 'is superuser')},
+  ${RISK('r.rolbypassrls AND NOT r.rolsuper', 'bypasses row security')},
+  ${RISK('r.rolcreaterole AND NOT r.rolsuper', 'may create roles')},
+  ${RISK('r.rolreplication AND NOT r.rolsuper', 'may replicate')},
+  ${RISK(`NOT r.rolsuper AND (${['pg_read_server_files', 'pg_write_server_files', 'pg_execute_server_program'].map(MEMBER).join(' OR ')})`, 'may reach files or programs of the server')},
+  ${RISK("NOT r.rolsuper AND pg_catalog.has_database_privilege(r.rolname, pg_catalog.current_database(), 'CREATE')", 'may create schemas')},
+  (SELECT 'may create objects in ' || pg_catalog.string_agg(n.nspname, ', ' ORDER BY n.nspname) FROM pg_catalog.pg_namespace n
+    WHERE NOT r.rolsuper AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema' AND pg_catalog.has_schema_privilege(r.rolname, n.oid, 'CREATE')))
+FROM pg_catalog.pg_roles r WHERE r.rolname = CURRENT_USER`;
+
+/** Risks that lie only in creating things: no harm where the grant allows to define. */
+export function isCreation(risk: string): boolean {
+  return risk.startsWith('may create schemas') || risk.startsWith('may create objects');
+}
+
+/** One statement of the gateway's own: recorded first, like everything else. */
+async function askRecorded({ submit }: CatalogAsker, upstream: Upstream, text: string): Promise<readonly (readonly (string | null)[])[]> {
+  const permit = await submit({ commands: [ownCommand(text)], basis: '', by: 'gateway' });
+  if (permit.kind === 'refusal') throw fail('CATALOG_UNREADABLE', permit.message);
+  try {
+    const rows = await askTarget(upstream, text);
+    permit.settle(0, { state: 'completed', rows: rows.length, durationMs: 0 });
+    return rows;
+  } catch (error) {
+    permit.settle(0, { state: 'failed', durationMs: 0 });
+    throw error;
+  }
+}
+
+// Equal texts share their reading: the gateway's own statements are few.
+const readings = new Map<string, object>();
+
+function ownCommand(text: string): Command {
+  const reading = readings.get(text) ?? {};
+  readings.set(text, reading);
+  const effects = new Set(['read'] as const);
+  return { text, bytes: Buffer.from(text), effects, resources: [], facts: {}, scopes: [], context: '{}', reading };
+}
+
+/** All rows of a simple query, as text. */
+async function askTarget({ channel, inbox, scrub }: Upstream, text: string): Promise<readonly (readonly (string | null)[])[]> {
+  channel.write(query(text));
+  const rows: (string | null)[][] = [];
+  let failed: string | undefined;
+  for (;;) {
+    const frame = await inbox.frame(resultLimits);
+    if (isSilence(frame)) throw fail('CATALOG_UNREADABLE', 'the target closed the connection');
+    if (isProblem(frame)) throw fail('CATALOG_UNREADABLE', frame.problem);
+    if (frame.type === 0x44) rows.push(decodeRow(frame.body, undefined));
+    if (frame.type === 0x45) failed = scrub.text(readErrorFields(frame.body)?.get('M') ?? 'no reason given');
+    if (frame.type !== 0x5a) continue;
+    if (failed !== undefined) throw fail('CATALOG_UNREADABLE', failed);
+    return rows;
+  }
+}
+
+const MiB = 1024 * 1024;
+
+/** A large schema is one row of JSON. */
+function resultLimits(type: number): number | undefined {
+  return type === 0x44 ? 256 * MiB : upstreamLimits(type);
+}

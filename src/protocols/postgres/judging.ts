@@ -1,0 +1,268 @@
+/**
+ * Reads a turn and submits it: each text is analysed under the policy and catalog in force, names prepared or declared before are resolved, and what comes
+ * of it goes to the gate as a whole.
+ */
+import type { Command, Impossible } from '../../domain/command.ts';
+import type { Session, SubmitOptions } from '../../domain/session.ts';
+import { type Analysis, resolveIndirect, type StatementAnalysis } from '../../languages/sql/index.ts';
+import type { Basis } from './basis.ts';
+import { type Judged, type JudgedUnit, strictest } from './flight.ts';
+import { commandOf, emptyCommand, functionCallCommand, type Meaning, parametersOf, sentText, severalCommand, type Slice, slicesOf, unreadCommand } from './interpret.ts';
+import type { Telling } from './scrub.ts';
+import type { SessionState } from './state.ts';
+import type { Mirror, Portal, Prepared, Reading } from './statements.ts';
+import type { QueryUnit, StatementUnit, Turn, Unit } from './turn.ts';
+
+export interface JudgeParts {
+  readonly session: Pick<Session, 'submit'>;
+  readonly mirror: Mirror;
+  readonly state: SessionState;
+  /** What the target's transaction state is now. */
+  inTransaction(): boolean;
+  /** What texts are read against now. */
+  basis(searchPath: readonly string[]): Promise<Basis> | Basis;
+  analyse(text: Buffer, basis: Basis): Promise<Analysis> | Analysis;
+}
+
+export type Judge = (turn: Turn, options: SubmitOptions) => Promise<Judged>;
+
+/** Policy may change between reading and submitting; more often than this it is not worth trying. */
+const ATTEMPTS = 3;
+
+export function createJudge(parts: JudgeParts): Judge {
+  return async (turn, options) => {
+    for (let attempt = 1; ; attempt++) {
+      const basis = await parts.basis(parts.state.searchPath);
+      const read = await new TurnReading(parts, basis).read(turn);
+      const answer = await parts.session.submit(
+        { commands: read.commands, basis: basis.view.basis, ...(parts.inTransaction() ? { inTransaction: true } : {}) },
+        options,
+      );
+      const again = answer.kind === 'refusal' && answer.code === 'HOOP_STALE' && attempt < ATTEMPTS && !read.stale;
+      if (!again) return read.judged(answer);
+    }
+  };
+}
+
+/** One attempt at one turn. What it prepares and declares is found by what follows in it. */
+class TurnReading {
+  readonly #parts: JudgeParts;
+  readonly #basis: Basis;
+  readonly #units: JudgedUnit[] = [];
+  readonly #prepared = new Map<string, Named | undefined>();
+  readonly #declared = new Map<string, Named | undefined>();
+  readonly commands: Command[] = [];
+  #telling: Telling = 'all';
+  #position: number | undefined;
+  /** Something was prepared under another basis, and would now be sent otherwise. */
+  stale = false;
+
+  constructor(parts: JudgeParts, basis: Basis) {
+    this.#parts = parts;
+    this.#basis = basis;
+  }
+
+  async read(turn: Turn): Promise<this> {
+    for (const unit of turn.units) {
+      const first = this.commands.length;
+      const { readings, sent } = await this.#unit(unit);
+      this.#units.push({ unit, first, readings, sent });
+    }
+    return this;
+  }
+
+  judged(answer: Judged['answer']): Judged {
+    const { id, detectors, masked } = this.#basis;
+    return {
+      ...{ answer, units: this.#units, basis: id, telling: this.#telling, detectors, masked },
+      ...(this.#position === undefined ? {} : { position: this.#position }),
+    };
+  }
+
+  #unit(unit: Unit): Promise<ReadUnit> | ReadUnit {
+    const { unavailable } = this.#basis;
+    if (unit.kind === 'functionCall') return this.#functionCall();
+    const { text } = unit.kind === 'query' ? unit : unit.statement;
+    if (unavailable !== undefined) return this.#unread({ ok: false, code: 'internal', message: unavailable, sqlState: '58000' }, text);
+    return unit.kind === 'query' ? this.#query(unit) : this.#statement(unit);
+  }
+
+  async #query({ text }: QueryUnit): Promise<ReadUnit> {
+    const analysis = await this.#parts.analyse(text, this.#basis);
+    if (!analysis.ok) return this.#unread(analysis, text);
+    const { statements } = analysis;
+    if (statements.length === 0) return this.#empty(text);
+    const slices = slicesOf(text, statements);
+    const readings: Reading[] = [];
+    for (const [i, statement] of statements.entries()) {
+      readings.push(await this.#add(statement, slices[i] as Slice, { sent: statement.rewrite?.text }));
+    }
+    return { readings, sent: sentText(slices, statements) };
+  }
+
+  async #statement(unit: StatementUnit): Promise<ReadUnit> {
+    const { statement, portal } = unit;
+    const known = statement.reading;
+    const analysis = known && known.basis === this.#basis.id ? known.analysis : await this.#only(statement);
+    if (!('effects' in analysis)) return analysis;
+    const sent = analysis.rewrite?.text;
+    const stale = known !== undefined && known.sent !== sent;
+    this.stale ||= stale;
+    const part = this.#partOf(unit, analysis);
+    const reading = await this.#add(analysis, { bytes: statement.text, start: 0 }, {
+      sent,
+      ...(part === undefined ? {} : { part }),
+      ...(portal ? { parameters: parametersOf(statement, portal, analysis.struckParameters) } : {}),
+      ...(stale ? { impossible: STALE } : {}),
+    });
+    return { readings: [reading], sent };
+  }
+
+  /** The one statement of a prepared text. */
+  async #only({ text }: Prepared): Promise<StatementAnalysis | ReadUnit> {
+    const analysis = await this.#parts.analyse(text, this.#basis);
+    if (!analysis.ok) return this.#unread(analysis, text);
+    const [statement, second] = analysis.statements;
+    if (statement === undefined) return this.#empty(text);
+    if (second === undefined) return statement;
+    this.commands.push(severalCommand(text, this.#parts.state.context, analysis));
+    return NOTHING;
+  }
+
+  #unread(analysis: Extract<Analysis, { ok: false }>, text: Buffer): ReadUnit {
+    this.commands.push(unreadCommand(analysis, text, this.#parts.state.context));
+    this.#position ??= analysis.position;
+    return NOTHING;
+  }
+
+  #empty(text: Buffer): ReadUnit {
+    this.commands.push(emptyCommand(text, this.#parts.state.context));
+    return NOTHING;
+  }
+
+  #functionCall(): ReadUnit {
+    this.commands.push(functionCallCommand(this.#parts.state.context));
+    return NOTHING;
+  }
+
+  // Binding plans the statement, and planning may already run functions marked IMMUTABLE: with user code in it, it counts as running.
+  #partOf({ part, portal }: StatementUnit, analysis: StatementAnalysis): Meaning['part'] {
+    if (part === 'prepare') return portal && analysis.ranUserCode ? undefined : 'prepare';
+    return part === 'continue' && portal?.basis === this.#basis.id ? 'continue' : undefined;
+  }
+
+  /** One more command of the turn. */
+  async #add(statement: StatementAnalysis, slice: Slice, meaning: Omit<Meaning, 'context'>): Promise<Reading> {
+    const { analysis, ...indirect } = await this.#resolve(statement);
+    const { detectors, guarded } = this.#basis;
+    const impossible = indirect.impossible ?? meaning.impossible ?? (detectors?.enforced ? unscannableCopy(analysis) : undefined);
+    this.commands.push(
+      commandOf(analysis, slice, { context: this.#parts.state.context, ...meaning, ...indirect, ...(impossible ? { impossible } : {}) }),
+    );
+    this.#telling = strictest(this.#telling, tellingOf(analysis, guarded, meaning.sent));
+    this.#note(statement, slice);
+    return { analysis: statement, basis: this.#basis.id, sent: meaning.sent };
+  }
+
+  async #resolve(statement: StatementAnalysis): Promise<Resolved> {
+    const { prepared, cursor } = statement;
+    if (prepared?.op === 'execute') {
+      const { statements } = this.#parts.mirror;
+      const found = this.#prepared.has(prepared.name) ? this.#prepared.get(prepared.name) : named(statements.get(prepared.name));
+      return this.#join(statement, found, { code: '26000', what: `prepared statement "${prepared.name}" does not exist` });
+    }
+    if (cursor?.op === 'fetch' || cursor?.op === 'move') {
+      const { portals } = this.#parts.mirror;
+      const found = this.#declared.has(cursor.name) ? this.#declared.get(cursor.name) : ofPortal(portals.get(cursor.name));
+      const joined = await this.#join(statement, found, { code: '34000', what: `cursor "${cursor.name}" does not exist` });
+      return found?.basis === this.#basis.id && !joined.impossible ? { ...joined, part: 'continue' } : joined;
+    }
+    return { analysis: statement };
+  }
+
+  /** What it names was prepared or declared before, maybe under another policy: it is read again, and must still come out as it was sent. */
+  async #join(statement: StatementAnalysis, found: Named | undefined, missing: { code: string; what: string }): Promise<Resolved> {
+    if (!found) return { analysis: statement, impossible: { code: 'HOOP_DENIED', reason: missing.what, protocolCode: missing.code } };
+    const { text, reading } = found;
+    if (reading && reading.basis === this.#basis.id) return { analysis: joined(statement, reading.analysis), runs: text };
+    const analysis = await this.#parts.analyse(text, this.#basis);
+    const runs = analysis.ok && analysis.statements.length === 1 ? analysis.statements[0] : undefined;
+    const stale = !runs || runs.rewrite?.text !== reading?.sent;
+    this.stale ||= stale;
+    return stale ? { analysis: statement, impossible: STALE } : { analysis: joined(statement, runs), runs: text };
+  }
+
+  /** Names that later statements of this turn may use. */
+  #note(statement: StatementAnalysis, { bytes, start }: Slice): void {
+    const { prepared, cursor } = statement;
+    const text = bytes.subarray(statement.start - start, statement.start - start + statement.length);
+    const reading = { analysis: statement, basis: this.#basis.id, sent: statement.rewrite?.text };
+    const entry: Named = { text, reading, basis: this.#basis.id };
+    if (prepared?.op === 'prepare') this.#prepared.set(prepared.name, entry);
+    if (prepared?.op === 'deallocate' && prepared.name !== undefined) this.#prepared.set(prepared.name, undefined);
+    if (cursor?.op === 'declare') this.#declared.set(cursor.name, entry);
+    if (cursor?.op === 'close' && cursor.name !== undefined) this.#declared.set(cursor.name, undefined);
+  }
+}
+
+interface ReadUnit {
+  readonly readings: readonly Reading[];
+  readonly sent: string | undefined;
+}
+
+const NOTHING: ReadUnit = { readings: [], sent: undefined };
+
+interface Resolved {
+  readonly analysis: StatementAnalysis;
+  readonly runs?: Buffer;
+  readonly part?: 'continue';
+  readonly impossible?: Impossible;
+}
+
+/** A statement known by a name: its own text, and what was read when it was sent. */
+interface Named {
+  readonly text: Buffer;
+  readonly reading: Reading | undefined;
+  /** The basis on which it was let through, where it has begun to run. */
+  readonly basis: string | undefined;
+}
+
+function named(statement: Prepared | undefined): Named | undefined {
+  return statement && { text: statement.text, reading: statement.reading, basis: undefined };
+}
+
+function ofPortal(portal: Portal | undefined): Named | undefined {
+  return portal && { text: portal.statement.text, reading: portal.statement.reading, basis: portal.started ? portal.basis : undefined };
+}
+
+// Verdicts are cached by object: the same pair gives the same object again.
+const joins = new WeakMap<StatementAnalysis, WeakMap<StatementAnalysis, StatementAnalysis>>();
+
+function joined(statement: StatementAnalysis, runs: StatementAnalysis): StatementAnalysis {
+  const pairs = joins.get(statement) ?? new WeakMap<StatementAnalysis, StatementAnalysis>();
+  joins.set(statement, pairs);
+  const known = pairs.get(runs);
+  if (known) return known;
+  const made = resolveIndirect(statement, runs);
+  pairs.set(runs, made);
+  return made;
+}
+
+const STALE: Impossible = {
+  code: 'HOOP_STALE',
+  reason: 'policy or catalog changed since this was prepared, and it would now be sent otherwise',
+  hint: 'prepare it again',
+  protocolCode: '0A000',
+};
+
+function unscannableCopy({ copy }: StatementAnalysis): Impossible | undefined {
+  if (copy?.direction !== 'out' || copy.format !== 'binary') return undefined;
+  return { code: 'HOOP_DENIED', reason: 'binary COPY cannot be scanned for masked patterns', hint: 'use the text or csv format' };
+}
+
+// Where masks or a scope apply, user code and masked relations may speak of what must not be seen.
+function tellingOf({ ranUserCode, touchesMasked }: StatementAnalysis, guarded: boolean, sent: string | undefined): Telling {
+  if (guarded && ranUserCode) return 'nothing';
+  if (touchesMasked) return 'code';
+  return sent === undefined ? 'all' : 'noPosition';
+}
