@@ -5,14 +5,13 @@
  * wall: without a sandbox the agent can read what its user can.)
  */
 import { readFileSync } from 'node:fs';
-import { homedir } from 'node:os';
-import { join, resolve } from 'node:path';
 import { createGatewayClient, type GatewayClient } from '../api/client.ts';
 import type { Clock } from '../base/clock.ts';
 import { errorTable } from '../base/error.ts';
 import type { Secret, Token } from '../base/secret.ts';
+import { type ClientConfig, describeOrigin, loadClientConfig } from '../config/client/index.ts';
 import { findKnown, gatewayUrl, type KnownGateway, readKnown } from './known-gateways.ts';
-import { type TokenSource, tokenFromEnvironment } from './token-source.ts';
+import { tokenSource } from './token-source.ts';
 
 const fail = errorTable({
   NO_GATEWAY: { exit: 2, hint: 'give --gateway URL, set HOOPCTL_GATEWAY, or run: hoopctl login --gateway URL' },
@@ -47,7 +46,8 @@ export interface GatewayAddress {
 export interface CurrentLogin {
   readonly gateway: string;
   readonly ca?: string;
-  readonly source: TokenSource['kind'] | 'stored';
+  /** `stored`, or where a token was given: `the variable HOOPCTL_TOKEN`. */
+  readonly source: string;
   /** A token that is good for a while yet; refreshed silently where it can be. @throws exit 3 when there is none any more */
   token(signal?: AbortSignal): Promise<Token>;
 }
@@ -60,8 +60,11 @@ export interface OpenGateway {
 /** @throws NO_GATEWAY, NOT_LOGGED_IN, LOGIN_IN_RUN */
 export async function currentLogin(place: LoginPlace): Promise<CurrentLogin> {
   const { url: gateway, ...ca } = await gatewayAddress(place);
-  const given = tokenFromEnvironment(place);
-  if (given !== undefined) return { gateway, ...ca, source: given.kind, token: given.token };
+  const { token: given } = await clientConfig(place);
+  if (given !== undefined) {
+    const source = describeOrigin(given.from);
+    return { gateway, ...ca, source, token: tokenSource(given.value, source, place) };
+  }
   refuseInRun(place);
   const { storedToken } = await import('./stored-login.ts');
   const token = await storedToken(place, { url: gateway, ...ca });
@@ -86,19 +89,34 @@ export async function openAsStranger(place: LoginPlace): Promise<GatewayClient> 
   return createGatewayClient({ url, ca, env: place.env, clock: place.clock });
 }
 
+/** What flags, environment and files say; read once for each place, and what was ignored is said once. */
+export function clientConfig(place: LoginPlace): Promise<ClientConfig> {
+  const known = configs.get(place);
+  if (known !== undefined) return known;
+  const { env, cwd, gateway, ca } = place;
+  const loading = loadClientConfig({ env, cwd, flags: { gateway, ca } }).then((config) => {
+    for (const notice of config.notices) place.notice(notice);
+    return config;
+  });
+  configs.set(place, loading);
+  return loading;
+}
+
+const configs = new WeakMap<LoginPlace, Promise<ClientConfig>>();
+
 /** What is remembered of the gateway in use; undefined before the first login. */
 export async function knownGateway(place: LoginPlace): Promise<KnownGateway | undefined> {
-  const known = readKnown(await configFolder(place));
+  const { folder } = await clientConfig(place);
   const url = await chosenUrl(place);
-  return url === undefined ? undefined : findKnown(known, url);
+  return url === undefined ? undefined : findKnown(readKnown(folder), url);
 }
 
 /** Flag, environment, configuration, else the one of the last login. @throws NO_GATEWAY */
 export async function gatewayAddress(place: LoginPlace): Promise<GatewayAddress> {
   const url = await chosenUrl(place);
   if (url === undefined) throw fail('NO_GATEWAY', 'no gateway is chosen');
-  const file = place.ca ?? (place.env['HOOPCTL_CA_FILE'] || undefined);
-  const ca = file === undefined ? findKnown(readKnown(await configFolder(place)), url)?.ca : readCa(place, file);
+  const { ca: file, folder } = await clientConfig(place);
+  const ca = file === undefined ? findKnown(readKnown(folder), url)?.ca : readCa(file.value);
   return ca === undefined ? { url } : { url, ca };
 }
 
@@ -111,21 +129,15 @@ export function refuseInRun({ env }: LoginPlace): void {
   );
 }
 
-/** Where what hoopctl remembers of this person is kept. */
-export async function configFolder({ env }: LoginPlace): Promise<string> {
-  const base = env['XDG_CONFIG_HOME'] || join(env['HOME'] || homedir(), '.config');
-  return join(base, 'hoopctl');
-}
-
 async function chosenUrl(place: LoginPlace): Promise<string | undefined> {
-  const text = place.gateway ?? (place.env['HOOPCTL_GATEWAY'] || undefined);
-  return text === undefined ? readKnown(await configFolder(place)).current : gatewayUrl(text);
+  const { gateway, folder } = await clientConfig(place);
+  return gateway === undefined ? readKnown(folder).current : gatewayUrl(gateway.value);
 }
 
-function readCa({ cwd }: LoginPlace, file: string): string {
+function readCa(file: string): string {
   let text: string;
   try {
-    text = readFileSync(resolve(cwd, file), 'utf8');
+    text = readFileSync(file, 'utf8');
   } catch (error) {
     throw fail('CA_UNREADABLE', `${file} can not be read: ${(error as NodeJS.ErrnoException).code}`, { cause: error });
   }

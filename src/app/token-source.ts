@@ -5,51 +5,59 @@
  * both rotate while we run.
  */
 import { readFile } from 'node:fs/promises';
-import { resolve } from 'node:path';
 import { promisify } from 'node:util';
 import type { Clock } from '../base/clock.ts';
 import { errorTable } from '../base/error.ts';
+import { exhaustive } from '../base/exhaustive.ts';
 import { Token } from '../base/secret.ts';
+import type { TokenPlace } from '../config/client/index.ts';
 
 const fail = errorTable({
   TOKEN_UNREADABLE: { exit: 3 },
   TOKEN_EMPTY: { exit: 3 },
 });
 
-export interface TokenSource {
-  /** The variable it comes from. */
-  readonly kind: 'HOOPCTL_TOKEN' | 'HOOPCTL_TOKEN_FILE' | 'HOOPCTL_TOKEN_CMD';
-  token(signal?: AbortSignal): Promise<Token>;
-}
-
-export interface TokenPlace {
+export interface TokenSurroundings {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly cwd: string;
   readonly clock: Clock;
 }
 
-/** In this order: HOOPCTL_TOKEN, HOOPCTL_TOKEN_FILE, HOOPCTL_TOKEN_CMD. Undefined when none is set. */
-export function tokenFromEnvironment({ env, cwd, clock }: TokenPlace): TokenSource | undefined {
-  const { HOOPCTL_TOKEN: text, HOOPCTL_TOKEN_FILE: file, HOOPCTL_TOKEN_CMD: command } = env;
-  if (text) return { kind: 'HOOPCTL_TOKEN', token: async () => checked(text, 'HOOPCTL_TOKEN') };
-  if (file) return { kind: 'HOOPCTL_TOKEN_FILE', token: (signal) => fromFile(resolve(cwd, file), signal) };
-  if (command) return { kind: 'HOOPCTL_TOKEN_CMD', token: fromCommand(command, { env, cwd, clock }) };
-  return undefined;
+/** @param from how the place is named in errors: `HOOPCTL_TOKEN_FILE`, `config.yaml:3` */
+export function tokenSource(
+  place: TokenPlace,
+  from: string,
+  around: TokenSurroundings,
+): (signal?: AbortSignal) => Promise<Token> {
+  switch (place.kind) {
+    case 'variable':
+      return async () => checked(around.env['HOOPCTL_TOKEN'] ?? '', from);
+    case 'file':
+      return (signal) => fromFile(place.path, from, signal);
+    case 'command':
+      return fromCommand(place.command, from, around);
+    default:
+      return exhaustive(place);
+  }
 }
 
-async function fromFile(path: string, signal: AbortSignal | undefined): Promise<Token> {
+async function fromFile(path: string, from: string, signal: AbortSignal | undefined): Promise<Token> {
   const text = await readFile(path, { encoding: 'utf8', signal }).catch((error: NodeJS.ErrnoException) => {
-    throw fail('TOKEN_UNREADABLE', `the file in HOOPCTL_TOKEN_FILE can not be read: ${error.code ?? error.message}`, {
-      hint: `write a token to ${path}, or unset HOOPCTL_TOKEN_FILE`,
+    throw fail('TOKEN_UNREADABLE', `the token file of ${from} can not be read: ${error.code ?? error.message}`, {
+      hint: `write a token to ${path}, or name another file`,
     });
   });
-  return checked(text, 'HOOPCTL_TOKEN_FILE');
+  return checked(text, from);
 }
 
 const COMMAND_TIME = 30_000;
 const EARLY = 30_000;
 
-function fromCommand(command: string, { env, cwd, clock }: TokenPlace): TokenSource['token'] {
+function fromCommand(
+  command: string,
+  from: string,
+  { env, cwd, clock }: TokenSurroundings,
+): (signal?: AbortSignal) => Promise<Token> {
   let kept: { token: Token; until: number } | undefined;
   return async (signal) => {
     if (kept !== undefined && clock.now() < kept.until) return kept.token;
@@ -65,17 +73,18 @@ function fromCommand(command: string, { env, cwd, clock }: TokenPlace): TokenSou
       signal?.throwIfAborted();
       const how = error.killed ? 'took longer than 30 s' : `ended with ${String(error.code)}`;
       // Its own output is not repeated: it may hold part of a token.
-      throw fail('TOKEN_UNREADABLE', `the command in HOOPCTL_TOKEN_CMD ${how}`, { hint: 'run it by hand to see why' });
+      throw fail('TOKEN_UNREADABLE', `the command of ${from} ${how}`, { hint: 'run it by hand to see why' });
     });
-    const token = checked(stdout, 'HOOPCTL_TOKEN_CMD');
+    const token = checked(stdout, from);
     kept = { token, until: expiryOf(token) - EARLY };
     return token;
   };
 }
 
-function checked(text: string, from: TokenSource['kind']): Token {
+function checked(text: string, from: string): Token {
   const value = text.trim();
-  if (value === '') throw fail('TOKEN_EMPTY', `${from} gives no token`, { hint: `unset ${from}, or give it one` });
+  if (value === '')
+    throw fail('TOKEN_EMPTY', `${from} gives no token`, { hint: `unset ${from}, or see to it that it gives one` });
   // RFC 6750 section 2.1: what a bearer token may consist of. Anything else could break out of its header.
   if (!/^[A-Za-z0-9\-._~+/]+=*$/.test(value))
     throw fail('TOKEN_UNREADABLE', `${from} gives something that is no bearer token`, {

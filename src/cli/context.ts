@@ -2,6 +2,7 @@
 import type { GatewayClient } from '../api/client.ts';
 import type { LoginPlace, OpenGateway } from '../app/login.ts';
 import { type Clock, systemClock } from '../base/clock.ts';
+import type { ClientConfig } from '../config/client/index.ts';
 import { fail } from './errors.ts';
 import { createOutput, type Format, type Output } from './output.ts';
 import { createPrompt, type Prompt } from './prompt.ts';
@@ -37,6 +38,8 @@ export interface Context extends Surroundings {
   readonly signal: AbortSignal;
   /** What the login is looked up by. */
   readonly place: LoginPlace;
+  /** What flags, environment, hoop.yaml and the user's own file say. @throws exit 2 when a file is wrong */
+  config(): Promise<ClientConfig>;
   /** The gateway as the current login; opened once, closed when the command is over. @throws exit 2 or 3 when there is none */
   gateway(): Promise<OpenGateway>;
   /** The gateway without a login, for what needs no token. */
@@ -90,6 +93,10 @@ export function openContext(around: Surroundings, globals: Globals): OpenContext
     prompt,
     place,
     clock: systemClock,
+    async config() {
+      const { clientConfig } = await import('../app/login.ts');
+      return clientConfig(place);
+    },
     gateway() {
       opened ??= openOnce();
       return opened;

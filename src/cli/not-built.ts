@@ -9,10 +9,6 @@ export interface NotBuilt {
 export const NOT_BUILT: readonly NotBuilt[] = [
   { path: 'init', hint: 'write hoop.yaml by hand; docs/cli.md shows one' },
   { path: 'doctor', hint: 'check the gateway with: hoopctl gateway check --config FILE' },
-  {
-    path: 'trust',
-    hint: "a project's hoop.yaml can not set the gateway; use --gateway, HOOPCTL_GATEWAY or: hoopctl gateways use URL",
-  },
   { path: 'completion', hint: 'see the commands with: hoopctl help' },
   { path: 'targets refresh', hint: 'a new session reads the catalog anew' },
   {

@@ -23,7 +23,7 @@ export const command: CommandForm = {
       ['subject', me.subject],
       ['groups', me.groups.length > 0 ? me.groups.join(', ') : '–'],
       ['roles', me.roles.length > 0 ? me.roles.join(', ') : '–'],
-      ['login', login.source === 'stored' ? 'stored' : `from ${login.source}`],
+      ['login', login.source === 'stored' ? 'stored' : `a token from ${login.source}`],
       ['token ends', me.expiresAt === undefined ? undefined : until(ctx.clock, me.expiresAt)],
     ]);
     for (const [name, value] of Object.entries(claims ?? {}))
