@@ -10,7 +10,7 @@ import { pipeline } from 'node:stream/promises';
 import { promisify } from 'node:util';
 import { createGzip, gzip } from 'node:zlib';
 import type { Disk } from './disk.ts';
-import { LIVE, SEALED } from './layout.ts';
+import { draftName, LIVE, SEALED } from './layout.ts';
 
 /** What a gzip file of ours begins with: no name, no time, made on a Unix. Byte-for-byte, so that a flipped bit shows here too. */
 export const GZIP_HEAD = Buffer.from([0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3]);
@@ -63,16 +63,6 @@ export function createCompressor(parts: CompressorParts): Compressor {
   };
 }
 
-/** Where the copy is made before it gets its name. */
-export function draftOf(source: string, gateway: string): string {
-  return join(dirname(source), `.${gateway}~${basename(source, LIVE)}.gz`);
-}
-
-/** Whether a name is a draft of this gateway, left by a crash. */
-export function isDraftOf(name: string, gateway: string): boolean {
-  return name.startsWith(`.${gateway}~`);
-}
-
 async function compressAll(jobs: readonly Job[], parts: CompressorParts): Promise<void> {
   const copied: { job: Job; draft: string }[] = [];
   for (const job of jobs) {
@@ -104,7 +94,7 @@ async function compressAll(jobs: readonly Job[], parts: CompressorParts): Promis
 }
 
 async function copy(source: string, { disk, gateway }: CompressorParts): Promise<string> {
-  const draft = draftOf(source, gateway);
+  const draft = copyOf(source, gateway);
   rmSync(draft, { force: true });
   const fd = disk.create(draft);
   try {
@@ -131,7 +121,7 @@ async function keepSource(
 ): Promise<void> {
   warn(`${source} stays as it is: it could not be compressed`, error);
   try {
-    rmSync(draftOf(source, gateway), { force: true });
+    rmSync(copyOf(source, gateway), { force: true });
     const fd = disk.reopen(source);
     try {
       await disk.sync(fd);
@@ -143,4 +133,8 @@ async function keepSource(
   } catch (second) {
     done.reject(second);
   }
+}
+
+function copyOf(source: string, gateway: string): string {
+  return join(dirname(source), draftName(gateway, `${basename(source, LIVE)}.gz`));
 }

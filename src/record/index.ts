@@ -4,9 +4,10 @@ export { keyIdOf, type PublicKeys, readPublicKeys, statementOf } from './checkpo
 export type { Disk } from './disk.ts';
 export { findRecording, type RecordingFile, recordingsBelow } from './layout.ts';
 export type { Source } from './lines.ts';
+export type { LocalRecordings, RecordingsOptions } from './local.ts';
 export { type RecordedEvent, readEvents } from './read.ts';
 export type { Durability } from './recorder.ts';
-export { createRecordings, type LocalRecordings, type RecordingsOptions } from './recordings.ts';
+export { createRecordings } from './recordings.ts';
 export type { Recovered, Recovery } from './recover.ts';
 export { type ReplayLine, replay } from './replay.ts';
 export { type RecordingSummary, summarize } from './summary.ts';

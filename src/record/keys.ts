@@ -53,7 +53,7 @@ export function openKeys(folder: string): RecordingKeys {
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   const privateKey = readPrivateKey(folder);
   const publicPem = createPublicKey(privateKey).export({ type: 'spki', format: 'pem' }).toString();
-  ensure(join(folder, PUBLIC), () => publicPem, 0o644);
+  refuseOtherKey(join(folder, PUBLIC), publicPem);
   const secret = readSecret(folder);
   const fingerprintKey = derive(secret, 'hoopctl fingerprint v1');
   const journalKey = derive(secret, 'hoopctl journal v1');
@@ -105,6 +105,14 @@ function readPrivateKey(folder: string): KeyObject {
     throw fail('KEY_UNREADABLE', `${path} cannot be read as a private key`, { cause });
   }
   throw fail('KEY_UNREADABLE', `${path} is not an Ed25519 key`);
+}
+
+// What is handed to auditors must be the half that verifies what is signed from now on.
+function refuseOtherKey(path: string, publicPem: string): void {
+  if (ensure(path, () => publicPem, 0o644) === publicPem) return;
+  throw fail('KEY_UNREADABLE', `${path} does not belong to the ${PRIVATE} beside it`, {
+    hint: `to replace the key, keep the old public one under another name ending in .pub and remove ${PUBLIC}`,
+  });
 }
 
 function readSecret(folder: string): Buffer {

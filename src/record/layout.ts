@@ -83,3 +83,12 @@ function daysBelow(recordings: string): string[] {
     ),
   );
 }
+
+/** A file that has not got its name yet. It names its gateway, which removes its own after a crash. */
+export function draftName(gateway: string, name: string): string {
+  return `.${gateway}~${name}`;
+}
+
+export function isDraftOf(name: string, gateway: string): boolean {
+  return name.startsWith(draftName(gateway, ''));
+}

@@ -489,6 +489,36 @@ test('a line without an end does not fill the memory', async () => {
   assert.match(report.problems[0]?.message ?? '', /longer than/);
 });
 
+test('a long recording is verified in flat memory', async () => {
+  const { privateKey, publicKey } = generateKeyPairSync('ed25519');
+  const used = () => {
+    const { heapUsed, external } = process.memoryUsage();
+    return heapUsed + external;
+  };
+  const base = used();
+  let most = 0;
+  let bytes = 0;
+  async function* long() {
+    const chain = new Chain();
+    const time = '2026-11-21T18:00:00.000Z';
+    const data = 'x'.repeat(256 * 1024);
+    yield Buffer.from(chain.line(opened('s1'), time));
+    while (bytes < 96 * 1024 * 1024) {
+      const line = Buffer.from(chain.line({ type: 'stream', direction: 'out', data }, time));
+      bytes += line.length;
+      most = Math.max(most, used() - base);
+      yield line;
+    }
+    yield Buffer.from(chain.line({ type: 'session.closed', end: { kind: 'closed' } }, time));
+    const { size, root } = chain;
+    const checkpoint = createSigner(privateKey).sign({ session: 's1', size, root, at: time });
+    yield Buffer.from(chain.line({ type: 'checkpoint', ...checkpoint }, time));
+  }
+  const { grade } = await verifyRecording(long(), { keys: new Map([[keyIdOf(publicKey), publicKey]]) });
+  assert.equal(grade, 'complete');
+  assert.ok(most < bytes * 0.7, `${most} bytes in use for ${bytes} bytes read`);
+});
+
 test('lines come out the same however the bytes were cut', () => {
   const whole = new LineSplitter().push(first).map(String);
   const splitter = new LineSplitter();

@@ -1,0 +1,263 @@
+/** The recordings of one gateway that has its folders, keys and locks: opens them, signs them in time, and closes. */
+import { existsSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import type { Cancel, Clock } from '../base/clock.ts';
+import type { Recordings, SessionEvent } from '../domain/recording.ts';
+import { Chain } from './chain.ts';
+import type { PublicKeys } from './checkpoint.ts';
+import type { Compressor } from './compress.ts';
+import type { Disk } from './disk.ts';
+import { fail } from './errors.ts';
+import { Journal } from './journal.ts';
+import { lastSegmentNumber } from './journal-read.ts';
+import type { RecordingKeys } from './keys.ts';
+import { checkSessionId, dayOf, draftName, LIVE } from './layout.ts';
+import type { Lock } from './lock.ts';
+import { type Durability, SessionRecorder } from './recorder.ts';
+import type { Recovery } from './recover.ts';
+
+export interface RecordingsOptions {
+  /** Folder of the recordings; may be shared by several gateways. */
+  readonly dir: string;
+  /** Folder of the journal; each gateway has its own part of it. */
+  readonly journalDir: string;
+  /** Folder of this gateway's keys. */
+  readonly keysDir: string;
+  /** Folders that must not hold the keys, and that the keys' folder must not hold, beside the two above. */
+  readonly keysApartFrom?: readonly string[];
+  readonly gatewayId: string;
+  readonly durability: Durability;
+  readonly clock: Clock;
+  /** Bytes of a result's rows that are kept; 64 KiB unless told. */
+  readonly resultsLimit?: number;
+  /** When a checkpoint is written into a running recording: after that many events, or that long after an event. */
+  readonly checkpoint?: { readonly events?: number; readonly ms?: number };
+  /** A journal segment is followed by the next when it holds more; 16 MiB unless told. */
+  readonly journalSegmentBytes?: number;
+  readonly disk?: Disk;
+  /** Told what went wrong without harm to a promise, such as a recording that could not be compressed. */
+  readonly warn?: (message: string, error: unknown) => void;
+}
+
+/** {@link Recordings} on a local disk. */
+export interface LocalRecordings extends Recordings {
+  /** What was done at start about recordings that were never sealed. */
+  readonly recovery: Recovery;
+  readonly publicKey: { readonly id: string; readonly pem: string; readonly trusted: PublicKeys };
+  /** Whether a session's recording is open in this gateway. */
+  isLive(session: string): boolean;
+  /** Fails when nothing could be recorded now. For /readyz. */
+  check(): Promise<void>;
+  /**
+   * Waits until sealed recordings are compressed and on the disk, and gives the files back. Finish the sessions first: one that is
+   * still open fails, and the next start closes it as crashed.
+   */
+  close(): Promise<void>;
+}
+
+type Opened = Extract<SessionEvent, { type: 'session.opened' }>;
+
+const DEFAULTS = { resultsLimit: 64 * 1024, events: 256, ms: 5_000, segment: 16 * 1024 * 1024 };
+
+export interface Held {
+  readonly journalDir: string;
+  readonly disk: Disk;
+  readonly keys: RecordingKeys;
+  readonly compressor: Compressor;
+  readonly recovery: Recovery;
+  readonly locks: readonly Lock[];
+  readonly warn: (message: string, error: unknown) => void;
+}
+
+// Beats are spread so that many quiet sessions do not hold up one that is busy: a signature takes about 50 µs.
+const BEATS_AT_ONCE = 16;
+
+export class DiskRecordings implements LocalRecordings {
+  readonly recovery: Recovery;
+  readonly publicKey: LocalRecordings['publicKey'];
+  readonly #options: RecordingsOptions;
+  readonly #held: Held;
+  readonly #live = new Map<string, SessionRecorder>();
+  readonly #unsigned = new Set<SessionRecorder>();
+  readonly #days = new Map<string, Promise<void>>();
+  #journal: Journal | undefined;
+  #beat: Cancel | undefined;
+  #time = { ms: Number.NaN, text: '' };
+  #closed = false;
+
+  constructor(options: RecordingsOptions, held: Held) {
+    this.#options = options;
+    this.#held = held;
+    this.recovery = held.recovery;
+    const { signer, publicPem, trusted } = held.keys;
+    this.publicKey = { id: signer.keyId, pem: publicPem, trusted };
+  }
+
+  async open(opened: Opened): Promise<SessionRecorder> {
+    const { session } = opened;
+    checkSessionId(session);
+    if (opened.gateway !== this.#options.gatewayId) {
+      throw fail('EVENT_INVALID', `session ${session} is opened in the name of gateway "${opened.gateway}"`);
+    }
+    if (this.#closed) throw fail('RECORDING_FAILED', 'the recordings are closed');
+    try {
+      return await this.#create(opened);
+    } catch (cause) {
+      const why = cause instanceof Error ? cause.message : String(cause);
+      throw fail('RECORDING_FAILED', `the recording of session ${session} cannot be opened: ${why}`, { cause });
+    }
+  }
+
+  fingerprint(bytes: Uint8Array): string {
+    return this.#held.keys.fingerprint(bytes);
+  }
+
+  isLive(session: string): boolean {
+    return this.#live.has(session);
+  }
+
+  async check(): Promise<void> {
+    if (this.#closed) throw fail('RECORDING_FAILED', 'the recordings are closed');
+    await this.#ensureDay(dayOf(this.#now()));
+    await this.#currentJournal()?.commit();
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#beat?.();
+    for (const recorder of [...this.#live.values()]) {
+      recorder.beat();
+      recorder.fail(fail('RECORDING_FINISHED', 'the recordings were closed before the session ended'));
+    }
+    try {
+      await this.#held.compressor.idle();
+      await this.#journal?.close();
+    } finally {
+      for (const lock of this.#held.locks) lock.release();
+    }
+  }
+
+  async #create(opened: Opened): Promise<SessionRecorder> {
+    const { disk, keys, compressor } = this.#held;
+    const { durability, checkpoint = {}, resultsLimit = DEFAULTS.resultsLimit, gatewayId, dir } = this.#options;
+    const day = dayOf(this.#now());
+    await this.#ensureDay(day);
+    const folder = join(dir, day);
+    const file = join(folder, opened.session + LIVE);
+    // After the last await: from here to the first line nothing comes between.
+    const journal = this.#currentJournal();
+    const chain = new Chain();
+    const first = Buffer.from(chain.line(opened, this.#now()));
+    const fd = createWith(first, file, gatewayId, disk);
+    const recorder = new SessionRecorder({
+      session: opened.session,
+      path: `${day}/${opened.session}`,
+      file,
+      fd,
+      folder,
+      chain,
+      disk,
+      journal,
+      signer: keys.signer,
+      durability,
+      now: () => this.#now(),
+      checkpointEvery: checkpoint.events ?? DEFAULTS.events,
+      resultsLimit,
+      onUnsigned: (unsigned) => this.#remember(unsigned),
+      onDone: (done) => this.#forget(done),
+      compress: (source) => compressor.compress(source),
+    });
+    this.#live.set(opened.session, recorder);
+    await recorder.begin(first);
+    return recorder;
+  }
+
+  // A journal that failed takes nothing more, and its sessions are over. New sessions get a new one: the disk may have room again.
+  #currentJournal(): Journal | undefined {
+    if (this.#options.durability === 'process') return undefined;
+    if (this.#journal && !this.#journal.failed) return this.#journal;
+    const { journalDir, disk, keys, warn } = this.#held;
+    const journal: Journal = new Journal({
+      folder: journalDir,
+      disk,
+      mac: keys.journalMac,
+      first: Math.max(lastSegmentNumber(journalDir) + 1, this.#journal?.nextNumber ?? 1),
+      segmentBytes: this.#options.journalSegmentBytes ?? DEFAULTS.segment,
+      onFailed: (error) => this.#journalFailed(journal, error),
+      warn,
+    });
+    this.#journal = journal;
+    return journal;
+  }
+
+  #journalFailed(journal: Journal, error: unknown): void {
+    for (const recorder of [...this.#live.values()]) if (recorder.journal === journal) recorder.fail(error);
+  }
+
+  // Folders are made one by one and never the first of them: when the whole disk is gone, its mount point must not fill up instead.
+  #ensureDay(day: string): Promise<void> {
+    const known = this.#days.get(day);
+    if (known && existsSync(join(this.#options.dir, day))) return known;
+    const made = this.#makeDay(day);
+    this.#days.clear();
+    this.#days.set(day, made);
+    made.catch(() => this.#days.delete(day));
+    return made;
+  }
+
+  async #makeDay(day: string): Promise<void> {
+    let folder = this.#options.dir;
+    for (const part of day.split('/')) {
+      const parent = folder;
+      folder = join(parent, part);
+      if (existsSync(folder)) continue;
+      this.#held.disk.makeFolder(folder);
+      await this.#held.disk.syncFolder(parent);
+    }
+  }
+
+  #remember(recorder: SessionRecorder): void {
+    this.#unsigned.add(recorder);
+    const ms = this.#options.checkpoint?.ms ?? DEFAULTS.ms;
+    this.#beat ??= this.#options.clock.after(ms, () => this.#signAll());
+  }
+
+  #forget(recorder: SessionRecorder): void {
+    this.#unsigned.delete(recorder);
+    this.#live.delete(recorder.session);
+  }
+
+  #signAll(): void {
+    this.#beat = undefined;
+    const due = [...this.#unsigned];
+    this.#unsigned.clear();
+    const some = () => {
+      for (const recorder of due.splice(0, BEATS_AT_ONCE)) recorder.beat();
+      if (due.length > 0) setImmediate(some);
+    };
+    some();
+  }
+
+  // Several commands fall into one millisecond, and making the text costs more than hashing a line.
+  #now(): string {
+    const ms = this.#options.clock.now();
+    if (ms !== this.#time.ms) this.#time = { ms, text: new Date(ms).toISOString() };
+    return this.#time.text;
+  }
+}
+
+/** The file appears under its name with its first line in it, or not at all. */
+function createWith(first: Uint8Array, file: string, gateway: string, disk: Disk): number {
+  if (existsSync(file)) throw fail('RECORDING_EXISTS', `${file} exists`);
+  const draft = join(dirname(file), draftName(gateway, `${basename(file)}.new`));
+  const fd = disk.create(draft);
+  try {
+    disk.write(fd, first);
+    disk.rename(draft, file);
+    return fd;
+  } catch (error) {
+    disk.close(fd);
+    throw error;
+  }
+}
