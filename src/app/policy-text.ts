@@ -1,0 +1,73 @@
+/** Reads a text without a target to ask: for trying a policy out before anything runs. Says what it had to assume. */
+import type { Command } from '../domain/command.ts';
+import type { TargetName } from '../domain/target.ts';
+import { createSqlReader, EMPTY_CATALOG, type StatementAnalysis } from '../languages/sql/index.ts';
+import type { HoopError } from '../base/error.ts';
+import { errorTable } from '../base/error.ts';
+
+/** Turns a text into what policy judges, one command for each statement. */
+export type Interpret = (target: { readonly name: TargetName; readonly protocol: string }, text: string) => Promise<readonly Command[]>;
+
+export interface OfflineReader {
+  readonly interpret: Interpret;
+  /** What was assumed in place of what a target would have said. */
+  readonly assumptions: readonly string[];
+  close(): Promise<void>;
+}
+
+const fail = errorTable({
+  TEXT_UNREADABLE: { exit: 2, hint: 'write a statement that the target itself would read' },
+  TEXT_PROTOCOL: { exit: 2, hint: 'ask the gateway instead: leave out --policy' },
+});
+
+export function createOfflineReader(): OfflineReader {
+  const sql = createSqlReader();
+  return {
+    assumptions: [
+      'read without the target: every relation named is taken for an ordinary table, one without a schema for public, and no user function is known',
+    ],
+    async interpret({ name, protocol }, text) {
+      if (protocol !== 'postgres') throw fail('TEXT_PROTOCOL', `texts for ${name} (${protocol}) cannot be read without the target`);
+      const bytes = Buffer.from(text);
+      const basis = { catalog: EMPTY_CATALOG, masks: [], guarded: false, searchPath: [ASSUMED], trustedFunctions: [] };
+      const analysis = await sql.analyse(bytes, basis);
+      if (!analysis.ok) throw unreadable(analysis.message);
+      return analysis.statements.map((statement) => commandOf(statement, bytes));
+    },
+    close: () => sql.close(),
+  };
+}
+
+const ASSUMED = 'public';
+
+function unreadable(message: string): HoopError {
+  return fail('TEXT_UNREADABLE', `the text cannot be read: ${message}`);
+}
+
+function commandOf(statement: StatementAnalysis, text: Buffer): Command {
+  const { effects, facts, schemas, refused, start, length } = statement;
+  const bytes = text.subarray(start, start + length);
+  const resources = statement.resources.map((resource) =>
+    resource.kind === UNRESOLVED ? { ...resource, kind: 'table', name: qualified(resource.name) } : resource,
+  );
+  const assumed = statement.resources.some(({ kind }) => kind === UNRESOLVED);
+  const tables = facts['postgres.tables'];
+  return {
+    text: bytes.toString('utf8'),
+    bytes,
+    effects: new Set(effects),
+    resources,
+    facts: { ...facts, ...(assumed && Array.isArray(tables) && { 'postgres.tables': tables.map(qualified) }) },
+    scopes: assumed ? [...new Set([...(schemas ?? []), ...resources.map(({ name }) => name.slice(0, name.lastIndexOf('.')))])] : schemas,
+    context: '{}',
+    reading: statement,
+    // A name that is not found is what reading without a target is about; any other refusal stands.
+    ...(refused && refused.code !== 'NAME_UNKNOWN' && { impossible: { code: 'HOOP_DENIED' as const, reason: refused.reason, hint: refused.hint } }),
+  };
+}
+
+const UNRESOLVED = 'relation-unknown';
+
+function qualified(name: string): string {
+  return name.includes('.') ? name : `${ASSUMED}.${name}`;
+}
