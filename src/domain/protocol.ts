@@ -1,9 +1,10 @@
 /** What every protocol gives: how its targets are configured, its facts, and how it serves one connection. */
 import type { ByteChannel } from '../base/channel.ts';
 import type { Secret } from '../base/secret.ts';
-import type { FactType } from './command.ts';
+import type { Command, FactType } from './command.ts';
 import type { Verifier } from './run.ts';
-import type { PendingSession } from './session.ts';
+import type { PendingSession, SessionView } from './session.ts';
+import type { Target } from './target.ts';
 
 /** A reference to a credential, as configuration holds it. */
 export type SecretRef = { readonly env: string } | { readonly file: string };
@@ -39,6 +40,8 @@ export interface Protocol<Settings = unknown> {
   settings(raw: Readonly<Record<string, unknown>>): SettingsResult<Settings>;
   /** Serves one client connection until it ends. Resolves always: what a peer does is no reason to throw. */
   serve(client: ByteChannel, pending: PendingSession<Settings>): Promise<void>;
+  /** Reads a text without running it, for `policy explain`: against what is known of the target now, or pessimistically where nothing is. */
+  interpret?(text: string, view: SessionView, target: Target<Settings>): Promise<readonly Command[]>;
   /** Dials and logs in once, for `gateway check --login`. Throws HoopError. */
   probe(settings: Settings, reach: Reach): Promise<ProbeResult>;
   close(): Promise<void>;
@@ -58,6 +61,8 @@ export interface ProbeResult {
 
 /** The command-line side of a protocol, loaded lazily: how an agent or a native client reaches a local tunnel. */
 export interface ProtocolClient {
+  /** The port its clients use when none is named; part of a Unix socket's name. */
+  readonly defaultPort?: number;
   /** Makes what the gateway keeps of the tunnel's secret. */
   verifierOf(secret: string): Promise<Verifier>;
   /** Variables for the endpoint. `short` adds the protocol's usual names (DATABASE_URL, PGHOST, …). */

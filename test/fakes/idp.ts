@@ -1,5 +1,6 @@
 /** The identity provider of the demo, with a robot for the person at the browser and a hand on the time of signing in. */
 import { type Idp, type IdpOptions, type IdpUser, startIdp } from '../../src/app/demo/idp.ts';
+import { visit } from '../../src/app/demo/visitor.ts';
 
 export const DANA: IdpUser = { email: 'dana@example.test', groups: ['data-agents'] };
 export const RILEY: IdpUser = { email: 'riley@example.test', groups: ['db-owners'] };
@@ -32,66 +33,9 @@ export async function startFakeIdp(options: Partial<IdpOptions> = {}): Promise<F
     async visit(link, person) {
       if (person.authTime === undefined) times.delete(person.user);
       else times.set(person.user, person.authTime);
-      return await browse(idp, link, person);
+      const { user, code = idp.signInCode, answer = 'yes' } = person;
+      return await visit(idp.issuer, link, { user, code, answer });
     },
     [Symbol.asyncDispose]: () => idp.close(),
   };
-}
-
-async function browse(idp: Idp, link: string, person: Person): Promise<{ text: string } | { leavesTo: string }> {
-  const cookies = new Map<string, string>();
-  let url = new URL(link);
-  let form: URLSearchParams | undefined;
-  for (let step = 0; step < 20; step++) {
-    if (url.origin !== idp.issuer) return { leavesTo: url.href };
-    const response = await fetch(url, {
-      redirect: 'manual',
-      method: form ? 'POST' : 'GET',
-      headers: { cookie: [...cookies].map(([name, value]) => `${name}=${value}`).join('; ') },
-      ...(form ? { body: form } : {}),
-    });
-    for (const line of response.headers.getSetCookie()) {
-      const [, name = '', value = ''] = /^([^=]+)=([^;]*)/.exec(line) ?? [];
-      if (value === '') cookies.delete(name);
-      else cookies.set(name, value);
-    }
-    const text = await response.text();
-    const location = response.headers.get('location');
-    if (location !== null) {
-      url = new URL(location, url);
-      form = undefined;
-      continue;
-    }
-    const next = fill(text, idp, person);
-    if (!next || /class="wrong"/.test(text)) return { text: plain(text) };
-    url = new URL(next.action, url);
-    form = next.form;
-  }
-  throw new Error('the provider shows one form after another');
-}
-
-function fill(html: string, idp: Idp, person: Person): { action: string; form: URLSearchParams } | undefined {
-  const action = /<form[^>]* action="([^"]*)"/.exec(html)?.[1];
-  if (action === undefined) return undefined;
-  const form = new URLSearchParams();
-  for (const [tag] of html.matchAll(/<input[^>]*>/g)) {
-    const name = /name="([^"]*)"/.exec(tag)?.[1];
-    if (name !== undefined) form.set(name, decoded(/value="([^"]*)"/.exec(tag)?.[1] ?? ''));
-  }
-  if (html.includes('<select name="user">')) {
-    form.set('user', person.user);
-    form.set('code', person.code ?? idp.signInCode);
-    form.set('answer', person.answer ?? 'yes');
-  }
-  return { action: decoded(action), form };
-}
-
-function decoded(text: string): string {
-  return text.replace(/&#(\d+);/g, (_, code) => String.fromCharCode(Number(code))).replaceAll('&amp;', '&');
-}
-
-function plain(html: string): string {
-  return decoded(html.replace(/<(style|title)>.*?<\/\1>|<[^>]*>/gs, ' '))
-    .replace(/\s+/g, ' ')
-    .trim();
 }

@@ -8,18 +8,19 @@ import { type Clock, systemClock } from '../../base/clock.ts';
 import type { ExitCode } from '../../base/error.ts';
 import { type ConfiguredTarget, createPolicySource, type GatewayConfig, loadGateway } from '../../config/index.ts';
 import type { IssuerConfig } from '../../domain/issuer.ts';
+import type { Principal } from '../../domain/principal.ts';
 import type { Protocol } from '../../domain/protocol.ts';
 import type { Refusal } from '../../domain/session.ts';
 import { createDoor, createRegistry, createRevocations, createRuns, type Runs, type ServedTarget } from '../../gateway/index.ts';
-import { createIdentity } from '../../identity/index.ts';
+import { createApprovalLogins, createIdentity } from '../../identity/index.ts';
 import { compile } from '../../policy/index.ts';
-import { loadProtocols } from '../../protocols/index.ts';
+import { protocols as protocolModules } from '../../protocols/index.ts';
 import { createRecordings, findRecording, type LocalRecordings } from '../../record/index.ts';
 import { createSecrets } from '../../secrets/index.ts';
 import { createStore } from '../../store/index.ts';
 import { acceptTunnel } from '../../tunnel/index.ts';
 import { startAdmin } from './admin.ts';
-import { createApprovalLogins } from './approval-logins.ts';
+import { approvalLoginsFor } from './approval-logins.ts';
 import { explainText } from './explain.ts';
 import { gatewayIdentity } from './gateway-id.ts';
 import { startLocalIssuer } from './local-issuer.ts';
@@ -64,7 +65,7 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
 
 async function start(options: GatewayOptions, undo: (() => Promise<void> | void)[]): Promise<RunningGateway> {
   const { env, log, version, clock = systemClock } = options;
-  const protocols = await loadProtocols();
+  const protocols = await loadProtocols(clock, (bytes) => recordings.fingerprint(bytes));
   undo.push(async () => void (await Promise.all(Object.values(protocols).map((protocol) => protocol.close()))));
   const config = await loadGateway(options.configPath, protocols);
   const gatewayId = await gatewayIdentity(dirname(config.store.path));
@@ -73,7 +74,7 @@ async function start(options: GatewayOptions, undo: (() => Promise<void> | void)
 
   const store = await createStore({ url: `sqlite:${config.store.path}`, clock });
   undo.push(() => store.close());
-  const recordings = await openRecordings(config, gatewayId, clock, log);
+  const recordings: LocalRecordings = await openRecordings(config, gatewayId, clock, log);
   undo.push(() => recordings.close());
 
   const policy = await createPolicySource({
@@ -85,7 +86,10 @@ async function start(options: GatewayOptions, undo: (() => Promise<void> | void)
         notifiers: config.notify.map(({ name }) => name),
       }),
     clock,
-    onProblem: (problem) => log.error({ problem }, 'the policy did not load; the last good one stays in force'),
+    onProblem: (problem) =>
+      problem === undefined
+        ? log.info('the policy loads again')
+        : log.error({ problem }, 'the policy did not load; the last good one stays in force'),
   });
   undo.push(() => policy.close());
 
@@ -93,7 +97,7 @@ async function start(options: GatewayOptions, undo: (() => Promise<void> | void)
   if (local) undo.push(() => local.close());
   const issuers: readonly IssuerConfig[] = local ? [local.issuer] : config.identity.issuers;
   const identity = createIdentity({ issuers, clock });
-  const approvalLogins = createApprovalLogins({ issuers, identity, clock, find: (id) => desk.find(id) });
+  const logins = createApprovalLogins({ issuers, identity, clock });
 
   const targets = new Map(config.targets.map((target) => [target.name as string, served(target, protocols)]));
   const registry = createRegistry();
@@ -135,10 +139,11 @@ async function start(options: GatewayOptions, undo: (() => Promise<void> | void)
   });
 
   async function withdraw(
-    { runs: ids, by }: { runs: readonly string[]; by?: (principal: import('../../domain/principal.ts').Principal) => boolean },
+    { runs: ids, by }: { runs: readonly string[]; by?: (principal: Principal) => boolean },
     why: string,
   ): Promise<readonly string[]> {
     const ofRuns = await Promise.all(ids.map((id) => desk.withdrawRun(id, why)));
+    if (by) logins.forget(by);
     const ofPerson = by ? await desk.withdrawPerson(by, why) : [];
     return [...new Set([...ofRuns.flat(), ...ofPerson])];
   }
@@ -201,7 +206,7 @@ async function start(options: GatewayOptions, undo: (() => Promise<void> | void)
     revocations,
     desk,
     door,
-    approvalLogins,
+    approvalLogins: approvalLoginsFor(logins, () => desk),
     authenticateUser: async (token) => {
       const answer = await identity.authenticate(token);
       if (answer.kind === 'authenticated') return { ok: true, ...answer };
@@ -211,7 +216,7 @@ async function start(options: GatewayOptions, undo: (() => Promise<void> | void)
     acceptTunnel,
     recording: async (session) => {
       const file = await findRecording(config.recordings.dir, session);
-      return file && recordingLines(file);
+      return file === undefined ? undefined : recordingLines(file);
     },
     explain: (caller, request) => explainText({ caller, request, policy: policy.current(), targets }),
     health: () => ({ ok: !draining.signal.aborted, problems: [] }),
@@ -258,6 +263,13 @@ async function start(options: GatewayOptions, undo: (() => Promise<void> | void)
       return stopping;
     },
   };
+}
+
+/** All protocols this version speaks: gateway.yaml is read with them, and what it names beyond is refused. */
+async function loadProtocols(clock: Clock, fingerprint: (bytes: Uint8Array) => string): Promise<Record<string, Protocol>> {
+  const loaded: Record<string, Protocol> = {};
+  for (const [name, load] of protocolModules) loaded[name] = (await load()).createProtocol({ clock, fingerprint });
+  return loaded;
 }
 
 function served({ address, secrets, holdInTransaction, ...target }: ConfiguredTarget, protocols: Readonly<Record<string, Protocol>>): ServedTarget {
