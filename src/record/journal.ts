@@ -99,7 +99,8 @@ export class Journal {
   async close(): Promise<void> {
     if (!this.#failure) await this.commit();
     await this.#syncing;
-    if (!this.#failure) this.#retire(this.#segment);
+    if (this.#failure) this.#parts.disk.close(this.#segment.fd);
+    else this.#retire(this.#segment);
     await this.#retired;
   }
 
