@@ -1,9 +1,9 @@
 /** Reads a text without a target to ask: for trying a policy out before anything runs. Says what it had to assume. */
+import { errorTable, type HoopError } from '../base/error.ts';
 import type { Command } from '../domain/command.ts';
 import type { TargetName } from '../domain/target.ts';
 import { createSqlReader, EMPTY_CATALOG, type StatementAnalysis } from '../languages/sql/index.ts';
-import type { HoopError } from '../base/error.ts';
-import { errorTable } from '../base/error.ts';
+
 
 /** Turns a text into what policy judges, one command for each statement. */
 export type Interpret = (target: { readonly name: TargetName; readonly protocol: string }, text: string) => Promise<readonly Command[]>;
@@ -22,6 +22,8 @@ const fail = errorTable({
 
 export function createOfflineReader(): OfflineReader {
   const sql = createSqlReader();
+  // Its threads keep no process alive while they start, and a command line waits for nothing else.
+  const alive = setInterval(() => {}, 60_000);
   return {
     assumptions: [
       'read without the target: every relation named is taken for an ordinary table, one without a schema for public, and no user function is known',
@@ -34,7 +36,10 @@ export function createOfflineReader(): OfflineReader {
       if (!analysis.ok) throw unreadable(analysis.message);
       return analysis.statements.map((statement) => commandOf(statement, bytes));
     },
-    close: () => sql.close(),
+    async close() {
+      clearInterval(alive);
+      await sql.close();
+    },
   };
 }
 

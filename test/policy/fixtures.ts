@@ -59,15 +59,20 @@ export const SURROUNDINGS: PolicySurroundings = {
 
 /** A policy of version 1 from its other sections; fails the test when it does not load. */
 export function policy(text: string, around: PolicySurroundings = SURROUNDINGS): CompiledPolicy {
-  const result = compile([{ file: 'policy.yaml', text: text.startsWith('version') ? text : `version: 1\n${text}` }], around);
+  const result = compile([{ file: 'policy.yaml', text: whole(text) }], around);
   assert.deepEqual(result.ok ? [] : result.problems, []);
   assert.ok(result.ok);
   return result.policy;
 }
 
+/** A file of its own, or sections of one. */
+function whole(text: string): string {
+  return text.startsWith('version') || text.startsWith('{') ? text : `version: 1\n${text}`;
+}
+
 /** What keeps a policy from loading. */
 export function problemsOf(text: string, around: PolicySurroundings = SURROUNDINGS): readonly Problem[] {
-  const result = compile([{ file: 'policy.yaml', text: text.startsWith('version') ? text : `version: 1\n${text}` }], around);
+  const result = compile([{ file: 'policy.yaml', text: whole(text) }], around);
   assert.ok(!result.ok, 'the policy loads');
   return result.problems;
 }
