@@ -20,6 +20,9 @@ export interface TunnelStream {
 
 const LONGEST_REFUSAL = 64 * 1024;
 
+/** What a refusal may say of how a command ends: login, policy, approval, reach, revocation, limit. */
+const EXITS = [3, 4, 5, 6, 7, 9] as const;
+
 const fail = errorTable({
   TUNNEL_REFUSED: { exit: 1 },
   TUNNEL_LOST: { exit: 6 },
@@ -63,9 +66,13 @@ async function readRefusal(stream: ClientHttp2Stream, headers: IncomingHttpHeade
 }
 
 function refusalFrom(body: unknown): HoopError | undefined {
-  const error = (body as { error?: { code?: unknown; message?: unknown; hint?: unknown } } | null)?.error;
+  const error = (body as { error?: Record<string, unknown> } | null)?.error;
   if (typeof error?.code !== 'string' || typeof error.message !== 'string') return undefined;
-  return new HoopError(error.code, error.message, { hint: typeof error.hint === 'string' ? error.hint : undefined });
+  const exit = EXITS.find((one) => one === error.exit);
+  return new HoopError(error.code, error.message, {
+    hint: typeof error.hint === 'string' ? error.hint : undefined,
+    exit,
+  });
 }
 
 function unexplained(status: number): HoopError {

@@ -21,6 +21,8 @@ export type ListenPlace =
 export interface ListenerOptions {
   readonly place: ListenPlace;
   open(): Promise<TunnelStream>;
+  /** A connection got no stream. */
+  onRefused?: ((error: HoopError) => void) | undefined;
   /**
    * Answers in the target's protocol when no stream could be opened: all that is to be said to what was received so far, and whether that is
    * the end. Without it the connection is just reset.
@@ -85,7 +87,9 @@ async function serve(local: Socket, options: ListenerOptions): Promise<void> {
       throw error;
     }
   } catch (error) {
-    refuse(local, received, asHoopError(error), options.unavailable);
+    const refusal = asHoopError(error);
+    options.onRefused?.(refusal);
+    refuse(local, received, refusal, options.unavailable);
   }
 }
 

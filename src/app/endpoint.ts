@@ -1,0 +1,120 @@
+/** Local doors to a run's targets: which targets, their secrets, where they listen, and what a client is told while the gateway is away. */
+import { randomBytes } from 'node:crypto';
+import { join } from 'node:path';
+import { errorTable, type HoopError } from '../base/error.ts';
+import type { Http2Link } from '../base/http2-link.ts';
+import { nearest } from '../base/nearest.ts';
+import { Token } from '../base/secret.ts';
+import type { TargetView } from '../api/shapes.ts';
+import type { Endpoint, ProtocolClient, Unavailable } from '../domain/protocol.ts';
+import { type Listener, type ListenPlace, listen, openTunnel } from '../tunnel/index.ts';
+
+export const fail = errorTable({
+  TARGET_UNKNOWN: { exit: 4, hint: 'list them with: hoopctl targets' },
+  NO_TARGETS: { exit: 4, hint: 'ask for access, or see: hoopctl targets' },
+  PROTOCOL_UNKNOWN: { exit: 2, hint: 'update hoopctl' },
+  PLACE_UNKNOWN: { exit: 2 },
+});
+
+/** Loads the command-line side of a protocol; undefined for one that this version does not have. */
+export type ProtocolClients = (protocol: string) => Promise<ProtocolClient | undefined>;
+
+/** Where a target's door shall be: a port, or a folder for a Unix socket. */
+export type DoorWish = { readonly port: number } | { readonly folder: string };
+
+/** One target of a run, before its door is open. */
+export interface Prepared {
+  readonly target: TargetView;
+  readonly client: ProtocolClient;
+  readonly secret: Token;
+  readonly wish: DoorWish;
+}
+
+export interface OpenDoor extends Prepared {
+  readonly endpoint: Endpoint;
+  readonly listener: Listener;
+}
+
+/** The targets by these names; all that are granted, where none is named. @throws TARGET_UNKNOWN, NO_TARGETS */
+export function chooseTargets(granted: readonly TargetView[], names: readonly string[]): TargetView[] {
+  if (names.length === 0 && granted.length === 0) throw fail('NO_TARGETS', 'no target is granted to you');
+  if (names.length === 0) return [...granted];
+  return [...new Set(names)].map((name) => {
+    const target = granted.find((one) => one.name === name);
+    if (target !== undefined) return target;
+    const meant = nearest(
+      name,
+      granted.map((one) => one.name),
+    );
+    throw fail('TARGET_UNKNOWN', `there is no target "${name}", or it is not granted to you`, {
+      hint: meant === undefined ? undefined : `did you mean "${meant}"?`,
+    });
+  });
+}
+
+/** 256 random bits for this run and target, unless one is remembered. @throws PROTOCOL_UNKNOWN */
+export async function prepare(
+  target: TargetView,
+  clients: ProtocolClients,
+  wish: DoorWish = { port: 0 },
+  secret: Token = newSecret(),
+): Promise<Prepared> {
+  const client = await clients(target.protocol);
+  if (client === undefined)
+    throw fail('PROTOCOL_UNKNOWN', `target "${target.name}" speaks ${target.protocol}, which this version does not`);
+  return { target, client, secret, wish };
+}
+
+export function newSecret(): Token {
+  return Token.of(randomBytes(32).toString('base64url'));
+}
+
+export interface DoorKeeper {
+  readonly link: Http2Link;
+  readonly run: { readonly id: string; readonly token: Token };
+  /** Why no connection can be opened, where the lease knows better than the connection's own error. */
+  problem(): HoopError | undefined;
+  /** A client could not be connected. */
+  onRefused?(target: string, error: HoopError): void;
+}
+
+export async function openDoor(prepared: Prepared, keeper: DoorKeeper): Promise<OpenDoor> {
+  const { target, client, secret, wish } = prepared;
+  const { unavailable } = client;
+  const listener = await listen({
+    place: placeOf(prepared),
+    open: () => openTunnel(keeper.link, { run: keeper.run.id, target: target.name, token: keeper.run.token }),
+    onRefused: (error) => keeper.onRefused?.(target.name, error),
+    unavailable:
+      unavailable &&
+      ((error, received) => unavailable.call(client, unavailableFor(keeper.problem() ?? error), received)),
+  });
+  const endpoint: Endpoint = {
+    target: target.name,
+    host: 'folder' in wish ? wish.folder : '127.0.0.1',
+    port: 'folder' in wish ? (client.defaultPort ?? 0) : listener.port,
+    user: 'run',
+    secret: secret.expose(),
+    ...(target.database === undefined ? {} : { database: target.database }),
+  };
+  return { ...prepared, endpoint, listener };
+}
+
+function placeOf({ wish, client, target }: Prepared): ListenPlace {
+  if (!('folder' in wish)) return { kind: 'port', port: wish.port };
+  if (client.socketName === undefined || client.defaultPort === undefined)
+    throw fail('PLACE_UNKNOWN', `${target.protocol} clients know no Unix sockets`, {
+      hint: `use a port: ${target.name}=0`,
+    });
+  return { kind: 'socket', path: join(wish.folder, client.socketName(client.defaultPort)) };
+}
+
+function unavailableFor(error: HoopError): Unavailable {
+  const hint = error.hint === undefined ? '' : ` (${error.hint})`;
+  return { kind: kindOf(error), message: `${error.message}${hint}` };
+}
+
+function kindOf(error: HoopError): Unavailable['kind'] {
+  if (error.exit === 3) return 'login';
+  return error.exit === 6 || error.code.includes('SUSPENDED') ? 'unreachable' : 'refused';
+}

@@ -1,0 +1,185 @@
+/** Opens a run at the gateway with local doors to its targets, and closes both. What `run`, `tunnel`, `exec` and `connect` have in common. */
+import type { GatewayClient } from '../api/client.ts';
+import type { RunSummary, RunView, TargetView } from '../api/shapes.ts';
+import type { Clock } from '../base/clock.ts';
+import { HoopError } from '../base/error.ts';
+import { exhaustive } from '../base/exhaustive.ts';
+import { Token } from '../base/secret.ts';
+import type { RunKind } from '../domain/run.ts';
+import { type OpenDoor, openDoor, type Prepared, type ProtocolClients } from './endpoint.ts';
+import { keepLease, type Lease, type LeaseEnd, type LeaseEvent } from './run-lease.ts';
+
+/** What the four commands take alike. */
+export interface RunOptions {
+  readonly agent?: string | undefined;
+  readonly purpose?: string | undefined;
+  readonly scope?: Readonly<Record<string, readonly string[]>> | undefined;
+  /** ms */
+  readonly max?: number | undefined;
+  /** ms */
+  readonly wait?: number | undefined;
+}
+
+/** What they all work with. */
+export interface Gear {
+  readonly client: GatewayClient;
+  readonly clock: Clock;
+  readonly clients: ProtocolClients;
+}
+
+/** What becomes known while a run lives: from the gateway, from the lease, from the doors. */
+export type RunHappening =
+  | LeaseEvent
+  /** A local connection that the gateway did not take. */
+  | { readonly type: 'unreachable'; readonly target: string; readonly message: string };
+
+export interface OpenRun {
+  readonly view: RunView;
+  readonly doors: readonly OpenDoor[];
+  readonly lease: Lease;
+  /** What was seen of it here, for when the gateway's own summary cannot be had. */
+  readonly seen: Seen;
+  /** Ends the run and closes the doors. */
+  close(reason: string): Promise<Closed>;
+}
+
+export interface Closed {
+  /** The gateway's; undefined when it could not be had. */
+  readonly summary?: RunSummary;
+  /** A run that cannot be ended any more was ended by the gateway, perhaps a moment before anyone here noticed: why. */
+  readonly end?: LeaseEnd;
+}
+
+export interface Seen {
+  readonly sessions: { readonly id: string; readonly target: string }[];
+  refused: number;
+  held: number;
+  /** The code of the last refusal, a HOOP_ word. */
+  lastRefusal?: string;
+}
+
+/** @throws the gateway's refusal; a port in use */
+export async function openRun(
+  gear: Gear,
+  kind: RunKind,
+  prepared: readonly Prepared[],
+  options: RunOptions,
+  onEvent: (happening: RunHappening) => void,
+): Promise<OpenRun> {
+  const { client, clock } = gear;
+  const created = await client.startRun({
+    kind,
+    targets: await Promise.all(
+      prepared.map(async ({ target, client: protocol, secret }) => ({
+        name: target.name,
+        verifier: await protocol.verifierOf(secret.expose()),
+      })),
+    ),
+    ...given(options),
+  });
+  const handle = { id: created.run.id, token: Token.of(created.token) };
+  const seen: Seen = { sessions: [], refused: 0, held: 0 };
+  const { heartbeatMs, leaseMs, run } = created;
+  const lease = keepLease({
+    client,
+    run,
+    handle,
+    heartbeatMs,
+    leaseMs,
+    clock,
+    onEvent: (event) => {
+      count(seen, event);
+      onEvent(event);
+    },
+  });
+  const doors: OpenDoor[] = [];
+  const close = async (reason: string): Promise<Closed> => {
+    await Promise.all(doors.map(({ listener }) => listener.close()));
+    try {
+      return { summary: await client.endRun(handle, reason) };
+    } catch {
+      const end = await lastWord(lease, clock);
+      return end === undefined ? {} : { end };
+    } finally {
+      lease.stop();
+    }
+  };
+  try {
+    for (const one of prepared)
+      doors.push(
+        await openDoor(one, {
+          link: client.link,
+          run: handle,
+          problem: () => lease.problem(),
+          onRefused: (target, error) => onEvent({ type: 'unreachable', target, message: error.message }),
+        }),
+      );
+  } catch (error) {
+    await close('a local port could not be opened');
+    throw error;
+  }
+  return { view: run, doors, lease, seen, close };
+}
+
+/** How long a run that was cut off may take to say why. */
+const LAST_WORD_MS = 2_000;
+
+function lastWord(lease: Lease, clock: Clock): Promise<LeaseEnd | undefined> {
+  lease.recheck();
+  return new Promise((resolve) => {
+    const cancel = clock.after(LAST_WORD_MS, () => resolve(undefined));
+    lease.ended.then((end) => {
+      cancel();
+      resolve(end);
+    });
+  });
+}
+
+/** How the lease's end reads as an error. */
+export function leaseError(end: LeaseEnd): HoopError {
+  switch (end.kind) {
+    case 'revoked':
+      return new HoopError('HOOP_REVOKED', `access was revoked${end.reason ? `: ${end.reason}` : ''}`, { exit: 7 });
+    case 'limit':
+      return new HoopError('HOOP_LIMIT', `the run was ended${end.reason ? `: ${end.reason}` : ''}`, {
+        exit: 9,
+        hint: 'give it longer with --max, as far as the gateway allows',
+      });
+    case 'ended':
+      return new HoopError('RUN_ENDED', `the gateway ended the run: ${end.reason}`, {
+        exit: 6,
+        hint: 'start a new one',
+      });
+    case 'lost':
+      return end.error;
+    default:
+      return exhaustive(end);
+  }
+}
+
+/** What `RunView` says of a target, or what the list of targets said where it does not. */
+export function targetOf(view: RunView, target: TargetView): TargetView {
+  return view.targets.find(({ name }) => name === target.name) ?? target;
+}
+
+function given(options: RunOptions) {
+  const { agent, purpose, scope, max, wait } = options;
+  return {
+    ...(agent === undefined ? {} : { agent }),
+    ...(purpose === undefined ? {} : { purpose }),
+    ...(scope === undefined
+      ? {}
+      : { scope: Object.fromEntries(Object.entries(scope).map(([key, all]) => [key, [...all]])) }),
+    ...(max === undefined ? {} : { max }),
+    ...(wait === undefined ? {} : { wait }),
+  };
+}
+
+function count(seen: Seen, event: LeaseEvent): void {
+  if (event.type === 'session.opened') seen.sessions.push({ id: event.session, target: event.target });
+  if (event.type === 'held') seen.held += 1;
+  if (event.type === 'refused') {
+    seen.refused += 1;
+    seen.lastRefusal = event.code;
+  }
+}

@@ -1,0 +1,102 @@
+/** The variables by which an agent finds its targets: each target's own, the protocol's usual names for one of them, and what hoop.yaml maps. */
+import { errorTable } from '../base/error.ts';
+import { exhaustive } from '../base/exhaustive.ts';
+import type { EndpointForm } from '../config/client/index.ts';
+import type { Endpoint, ProtocolClient } from '../domain/protocol.ts';
+
+const fail = errorTable({
+  VARIABLE_TWICE: { exit: 2, hint: 'map it to one target in hoop.yaml' },
+});
+
+/** hoop.yaml's `targets.NAME.env`. */
+export type VariableMapping = Readonly<Record<string, EndpointForm>>;
+
+export interface Reachable {
+  readonly endpoint: Endpoint;
+  readonly protocol: string;
+  readonly client: ProtocolClient;
+}
+
+export interface TargetVariables {
+  /** Everything, for the environment. */
+  readonly env: Readonly<Record<string, string>>;
+  /** Names by target. */
+  readonly names: ReadonlyMap<string, readonly string[]>;
+}
+
+/** @throws VARIABLE_TWICE when hoop.yaml maps one name to two targets */
+export function targetVariables(
+  targets: readonly Reachable[],
+  mappings: Readonly<Record<string, VariableMapping>>,
+): TargetVariables {
+  const mappedTo = mappedNames(mappings);
+  const env: Record<string, string> = {};
+  const names = new Map<string, string[]>();
+  for (const { endpoint, client } of targets) {
+    const { target } = endpoint;
+    const usual = client.environment(endpoint, hasShortNames(endpoint, targets, mappings));
+    const mapped = Object.entries(mappings[target] ?? {}).map(([name, form]): [string, string] => [
+      name,
+      inForm(endpoint, client, form),
+    ]);
+    // What hoop.yaml maps to one target stays, whatever another target's usual names are.
+    const own = Object.entries(usual).filter(([name]) => (mappedTo.get(name) ?? target) === target);
+    const variables = Object.fromEntries([...own, ...mapped]);
+    Object.assign(env, variables);
+    names.set(target, Object.keys(variables));
+  }
+  return { env, names };
+}
+
+function mappedNames(mappings: Readonly<Record<string, VariableMapping>>): Map<string, string> {
+  const mappedTo = new Map<string, string>();
+  for (const [target, mapping] of Object.entries(mappings)) {
+    for (const name of Object.keys(mapping)) {
+      const other = mappedTo.get(name);
+      if (other !== undefined) throw fail('VARIABLE_TWICE', `hoop.yaml maps ${name} to both ${other} and ${target}`);
+      mappedTo.set(name, target);
+    }
+  }
+  return mappedTo;
+}
+
+/** The only target of its protocol, or the only one of them that hoop.yaml maps one of those names to. */
+function hasShortNames(
+  endpoint: Endpoint,
+  targets: readonly Reachable[],
+  mappings: Readonly<Record<string, VariableMapping>>,
+): boolean {
+  const own = targets.find((one) => one.endpoint === endpoint);
+  const alike = targets.filter((one) => one.protocol === own?.protocol);
+  if (alike.length === 1) return true;
+  const mapped = alike.filter((one) => {
+    const usual = new Set(shortNames(one));
+    return Object.keys(mappings[one.endpoint.target] ?? {}).some((name) => usual.has(name));
+  });
+  return mapped.length === 1 && mapped[0]?.endpoint === endpoint;
+}
+
+function shortNames({ client, endpoint }: Reachable): string[] {
+  const always = client.environment(endpoint, false);
+  return Object.keys(client.environment(endpoint, true)).filter((name) => !Object.hasOwn(always, name));
+}
+
+function inForm(endpoint: Endpoint, client: ProtocolClient, form: EndpointForm): string {
+  switch (form) {
+    case 'url':
+    case 'jdbc':
+    case 'sqlalchemy':
+      return client.url(endpoint, form);
+    case 'host':
+      return endpoint.host;
+    case 'port':
+      return String(endpoint.port);
+    case 'user':
+      return endpoint.user;
+    case 'password':
+    case 'token':
+      return endpoint.secret;
+    default:
+      return exhaustive(form);
+  }
+}

@@ -1,0 +1,201 @@
+/**
+ * `hoopctl run`: an agent with nothing but tunnel endpoints in its environment, for as long as its run lives.
+ *
+ * What belongs to it is decided before anything is opened, and everything that was opened is closed when it ends: the agent's processes, its doors,
+ * its folder, and the run at the gateway, whichever of them ended first.
+ */
+import type { TargetView } from '../api/shapes.ts';
+import { Token } from '../base/secret.ts';
+import {
+  type Agent,
+  type AgentEnd,
+  type AgentEnvironment,
+  agentEnvironment,
+  contextFile,
+  type EnvFile,
+  exitCodeOf,
+  makeRunFolder,
+  type Program,
+  type RunFolder,
+  type SignalSource,
+  startAgent,
+  traceParent,
+  type Variables,
+} from '../launcher/index.ts';
+import { chooseTargets, type Prepared, prepare } from './endpoint.ts';
+import { type EventsFile, openEventsFile } from './run-events.ts';
+import type { LeaseEnd } from './run-lease.ts';
+import { type Closed, type Gear, leaseError, type OpenRun, openRun, type RunOptions, targetOf } from './run-open.ts';
+import { reportOf, type RunVoice, tell, tellEnvironment, warnOfDotenv } from './run-voice.ts';
+import { type Reachable, type TargetVariables, targetVariables, type VariableMapping } from './run-variables.ts';
+
+export interface AgentRun extends RunOptions {
+  readonly program: Program;
+  readonly cwd: string;
+  readonly env: Variables;
+  /** Names; none for all that are granted. */
+  readonly targets: readonly string[];
+  /** hoop.yaml's variables, by target. */
+  readonly mappings: Readonly<Record<string, VariableMapping>>;
+  /** Names of variables to pass. */
+  readonly pass: readonly string[];
+  readonly envFiles: readonly EnvFile[];
+  /** The project's folder, whose `.env` is looked at. */
+  readonly project: string;
+  /** The agent owns the terminal: nothing is written to it while it runs. */
+  readonly terminal: boolean;
+  readonly eventsFile?: string | undefined;
+  readonly signals: SignalSource;
+}
+
+/** What `--dry-run` shows. */
+export interface RunPlan {
+  readonly program: Program;
+  readonly targets: readonly {
+    readonly name: string;
+    readonly protocol: string;
+    readonly effects: readonly string[];
+    readonly variables: readonly string[];
+  }[];
+  /** Names in the agent's environment. */
+  readonly environment: readonly string[];
+  readonly notPassed: readonly string[];
+}
+
+const ALWAYS = ['HOOP_RUN_ID', 'HOOP_AGENT', 'HOOP_TARGETS', 'HOOP_CONTEXT_FILE', 'TRACEPARENT'];
+
+/** Opens nothing. */
+export async function planRun(gear: Gear, run: AgentRun): Promise<RunPlan> {
+  const prepared = await prepareTargets(gear, run);
+  const variables = targetVariables(prepared.map(withoutDoor), run.mappings);
+  const given = { ...variables.env, ...Object.fromEntries(ALWAYS.map((name) => [name, ''])) };
+  const { env, notPassed } = agentEnvironment({ inherited: run.env, pass: run.pass, files: run.envFiles, given });
+  return {
+    program: run.program,
+    targets: prepared.map(({ target: { name, protocol, effects } }) => ({
+      name,
+      protocol,
+      effects,
+      variables: variables.names.get(name) ?? [],
+    })),
+    environment: Object.keys(env).sort(),
+    notPassed,
+  };
+}
+
+/** @returns the exit code: the agent's own, 7 when revoked, 9 when ended by a limit. @throws what failed before the agent started */
+export async function runAgent(gear: Gear, run: AgentRun, voice: RunVoice): Promise<number> {
+  const events = openEventsFile(run.eventsFile, gear.clock);
+  const folder = makeRunFolder(run.env);
+  try {
+    warnOfDotenv(run.project, voice);
+    const prepared = await prepareTargets(gear, run);
+    // Anything wrong with names and mappings is said before a run exists.
+    targetVariables(prepared.map(withoutDoor), run.mappings);
+    const opened = await openRun(gear, 'run', prepared, run, (happening) => {
+      if (happening.type !== 'lease' && happening.type !== 'run.ended') events.write(happening);
+      tell(happening, run.terminal, voice);
+    });
+    return await live(gear, run, opened, folder, events, voice);
+  } finally {
+    folder.remove();
+    events.close();
+  }
+}
+
+async function live(
+  gear: Gear,
+  run: AgentRun,
+  opened: OpenRun,
+  folder: RunFolder,
+  events: EventsFile,
+  voice: RunVoice,
+): Promise<number> {
+  let ended: { agent: AgentEnd; lease?: LeaseEnd } | undefined;
+  let closed: Closed = {};
+  try {
+    const environment = environmentOf(run, opened, folder);
+    tellEnvironment(environment, voice);
+    const agent = await startAgent({ ...run, env: environment.env, run: opened.view.id, clock: gear.clock });
+    const { id, agent: name, deadline, targets } = opened.view;
+    events.write({ type: 'ready', run: id, agent: name, targets: targets.map((target) => target.name), deadline });
+    ended = await firstEnd(agent, opened);
+  } finally {
+    closed = await opened.close(
+      ended?.lease === undefined ? 'the agent ended' : `the run was over: ${ended.lease.kind}`,
+    );
+  }
+  const end = ended.lease ?? closed.end;
+  const error = end && leaseError(end);
+  const exit = error?.exit ?? exitCodeOf(ended.agent);
+  const { id } = opened.view;
+  events.write({
+    type: 'run.ended',
+    run: id,
+    why: end?.kind ?? 'finished',
+    exit,
+    ...(error ? { reason: error.message } : {}),
+  });
+  voice.summary(reportOf(opened, closed.summary, exit, error));
+  return exit;
+}
+
+/** Resolves when the agent has ended: by itself, or because its run did. */
+async function firstEnd(agent: Agent, opened: OpenRun): Promise<{ agent: AgentEnd; lease?: LeaseEnd }> {
+  const first = await Promise.race([agent.ended, opened.lease.ended.then((lease) => ({ lease }))]);
+  if (!('lease' in first)) return { agent: first };
+  agent.stop(first.lease.kind === 'revoked' ? 'now' : 'gently');
+  return { agent: await agent.ended, lease: first.lease };
+}
+
+async function prepareTargets(gear: Gear, run: AgentRun): Promise<Prepared[]> {
+  const chosen = chooseTargets(await gear.client.targets(), run.targets);
+  return Promise.all(chosen.map((target) => prepare(target, gear.clients)));
+}
+
+function environmentOf(run: AgentRun, opened: OpenRun, folder: RunFolder): AgentEnvironment {
+  const { view } = opened;
+  const variables = targetVariables(
+    opened.doors.map(({ endpoint, client, target }) => ({ endpoint, client, protocol: target.protocol })),
+    run.mappings,
+  );
+  const targets = opened.doors.map((door) => describe(targetOf(view, door.target), variables));
+  const { purpose } = view;
+  const context = {
+    run: view.id,
+    agent: view.agent,
+    deadline: view.deadline,
+    targets,
+    ...(purpose === undefined ? {} : { purpose }),
+  };
+  const given = {
+    ...variables.env,
+    HOOP_RUN_ID: view.id,
+    HOOP_AGENT: view.agent,
+    HOOP_TARGETS: JSON.stringify(targets),
+    HOOP_CONTEXT_FILE: folder.write('context.md', contextFile(context)),
+    TRACEPARENT: traceParent(run.env['TRACEPARENT']),
+  };
+  return agentEnvironment({ inherited: run.env, pass: run.pass, files: run.envFiles, given });
+}
+
+function describe(target: TargetView, variables: TargetVariables) {
+  const { name, protocol, effects, scope } = target;
+  return {
+    name,
+    protocol,
+    effects,
+    ...(scope === undefined ? {} : { scope }),
+    variables: variables.names.get(name) ?? [],
+  };
+}
+
+/** For the names alone: what the endpoint would be called. */
+function withoutDoor({ target, client }: Prepared): Reachable {
+  const endpoint = { target: target.name, host: '127.0.0.1', port: 0, user: 'run', secret: Token.of('').expose() };
+  return {
+    client,
+    protocol: target.protocol,
+    endpoint: target.database === undefined ? endpoint : { ...endpoint, database: target.database },
+  };
+}

@@ -1,0 +1,177 @@
+import assert from 'node:assert/strict';
+import { connect } from 'node:net';
+import { text } from 'node:stream/consumers';
+import { describe, type TestContext, test } from 'node:test';
+import { prepare } from '../../src/app/endpoint.ts';
+import type { LeaseEnd } from '../../src/app/run-lease.ts';
+import { openRun, type RunHappening } from '../../src/app/run-open.ts';
+import { FakeClock, settled } from '../fakes/clock.ts';
+import { linesClients } from '../fakes/lines-client.ts';
+import { ORDERS, type RunGateway, startRunGateway } from '../fakes/run-gateway.ts';
+
+describe('a lease', () => {
+  test('sends a heartbeat every five seconds', async (t) => {
+    const { gateway, clock, run } = await open(t);
+    await clock.advance(5_000);
+    await gateway.until(() => run.beats === 1);
+    await clock.advance(5_000);
+    await gateway.until(() => run.beats === 2);
+  });
+
+  test('tells what the gateway tells', async (t) => {
+    const { gateway, next } = await open(t);
+    const held: RunHappening = {
+      type: 'held',
+      approval: 'apr_1',
+      link: 'https://x',
+      rule: 'r',
+      session: 's',
+      target: 'orders-db',
+      within: 1,
+      wait: 2,
+    };
+    gateway.tell(held);
+    assert.deepEqual(await next('held'), held);
+  });
+
+  test('ends when the run is revoked', async (t) => {
+    const { gateway, opened } = await open(t);
+    gateway.revoke();
+    assert.deepEqual(await opened.lease.ended, { kind: 'revoked', reason: 'lost laptop' } satisfies LeaseEnd);
+  });
+
+  test('ends with a limit when the gateway says that its time is over', async (t) => {
+    const { gateway, opened } = await open(t);
+    gateway.tell({ type: 'run.ended', state: 'ended', reason: 'its time was over', exit: 9 });
+    assert.equal((await opened.lease.ended).kind, 'limit');
+  });
+
+  test('ends with its deadline even when nobody can say so any more', async (t) => {
+    const { gateway, clock, opened } = await open(t);
+    await gateway.stop();
+    await clock.advance(3_600_000 + 10_000);
+    const end = await opened.lease.ended;
+    // Whichever comes first: a run may be out of touch for 15 minutes.
+    assert.equal(end.kind, 'lost');
+  });
+
+  test('renews the groups with the user token when the gateway asks, and every half hour', async (t) => {
+    const { gateway, clock, run } = await open(t);
+    gateway.tell({ type: 'loginRequired', by: '2026-11-21T19:00:00.000Z' });
+    await gateway.until(() => run.renewed === 1);
+    await clock.advance(30 * 60_000);
+    await gateway.until(() => run.renewed === 2);
+  });
+
+  test('after its connection was cut resumes the run and hears events again', async (t) => {
+    const { gateway, run, next } = await open(t);
+    gateway.suspend();
+    gateway.cut();
+    assert.equal((await next('reconnecting')).type, 'reconnecting');
+    await next('reconnected');
+    await gateway.until(() => run.streams === 2);
+    assert.deepEqual([run.state, run.resumed], ['live', 1]);
+    gateway.tell({ type: 'session.opened', session: 'ses_2', target: 'orders-db' });
+    await next('session.opened');
+  });
+
+  test('comes back after a restart of the gateway: same door, same secret', async (t) => {
+    const { gateway, clock, run, opened, next } = await open(t);
+    await gateway.stop();
+    await next('reconnecting');
+    const [door] = opened.doors;
+    assert.ok(door);
+    const waiting = connect(door.endpoint.port, '127.0.0.1');
+    waiting.write('hello\n');
+    assert.match(await text(waiting), /^sorry unreachable: hoopctl has lost touch with the gateway/);
+    await gateway.start();
+    run.state = 'suspended';
+    await advanceUntil(clock, () => opened.lease.problem() === undefined);
+    const local = connect(door.endpoint.port, '127.0.0.1');
+    local.end(`${door.endpoint.secret}\nhello\n`);
+    assert.equal(await text(local), 'welcome\nhello\n');
+  });
+
+  test('says that the login is needed when it ran out meanwhile, and goes on when it is back', async (t) => {
+    const { gateway, clock, opened, next } = await open(t);
+    gateway.loginExpired = true;
+    gateway.suspend();
+    gateway.cut();
+    await next('loginRequired');
+    const [door] = opened.doors;
+    assert.ok(door);
+    const refused = connect(door.endpoint.port, '127.0.0.1');
+    refused.write('hello\n');
+    assert.match(await text(refused), /^sorry login: /);
+    gateway.loginExpired = false;
+    await advanceUntil(clock, () => opened.lease.problem() === undefined);
+  });
+
+  test('ends when the gateway no longer knows the run', async (t) => {
+    const { gateway, run, opened } = await open(t);
+    run.state = 'ended';
+    gateway.cut();
+    assert.equal((await opened.lease.ended).kind, 'ended');
+  });
+
+  test('resumes after the machine slept, though the connection looks open', async (t) => {
+    const { gateway, clock, run, next } = await open(t);
+    gateway.suspend();
+    clock.setWall(clock.now() + 3_000_000);
+    await clock.advance(5_000);
+    await next('reconnected');
+    assert.equal(run.state, 'live');
+  });
+
+  test('gives up after fifteen minutes out of touch', async (t) => {
+    const { gateway, clock, opened, next } = await open(t);
+    await gateway.stop();
+    await next('reconnecting');
+    let end: LeaseEnd | undefined;
+    void opened.lease.ended.then((it) => (end = it));
+    await advanceUntil(clock, () => end !== undefined, 1_000);
+    assert.equal(end?.kind, 'lost');
+  });
+});
+
+async function open(t: TestContext) {
+  const clock = new FakeClock();
+  const gateway: RunGateway = await startRunGateway(t, clock);
+  const happened: RunHappening[] = [];
+  const waiting: (() => void)[] = [];
+  const prepared = await prepare(ORDERS, linesClients);
+  const opened = await openRun(
+    { client: gateway.client, clock, clients: linesClients },
+    'run',
+    [prepared],
+    {},
+    (event) => {
+      happened.push(event);
+      for (const wake of waiting.splice(0)) wake();
+    },
+  );
+  t.after(() => {
+    opened.lease.stop();
+    return Promise.all(opened.doors.map(({ listener }) => listener.close()));
+  });
+  const [run] = gateway.runs;
+  assert.ok(run);
+  await gateway.until(() => run.streams === 1);
+  const next = async (type: RunHappening['type']): Promise<RunHappening> => {
+    for (;;) {
+      const index = happened.findIndex((event) => event.type === type);
+      const [found] = index < 0 ? [] : happened.splice(index, 1);
+      if (found) return found;
+      await new Promise<void>((resolve) => waiting.push(resolve));
+    }
+  };
+  return { gateway, clock, run, opened, next };
+}
+
+/** Pauses between attempts are on the fake clock, the attempts themselves are real. */
+async function advanceUntil(clock: FakeClock, condition: () => boolean, step = 250): Promise<void> {
+  while (!condition()) {
+    await clock.advance(step);
+    for (let i = 0; i < 20; i++) await settled();
+  }
+}
