@@ -57,8 +57,8 @@ SELECT k.conrelid::bigint, k.contype, k.conname, pg_catalog.to_json(k.conkey), k
   CASE WHEN k.contype = 'c' THEN pg_catalog.pg_get_expr(k.conbin, k.conrelid) END
 FROM pg_catalog.pg_constraint k WHERE k.conrelid >= 16384 AND k.contype <> 't' ORDER BY k.oid`;
 
-// Indexes that can make a write succeed or fail by what is stored: unique ones, and those that evaluate an expression. The last column came with
-// PostgreSQL 15.
+// Indexes that can make a write succeed or fail by what is stored (unique ones, those that evaluate an expression), or return rows in the order of one
+// column while they are asked for another. NULLS NOT DISTINCT came with PostgreSQL 15.
 const INDEXES = `
 SELECT i.indrelid::bigint, x.relname, i.indisunique, i.indkey::text,
   (SELECT pg_catalog.json_agg(DISTINCT d.refobjsubid) FROM pg_catalog.pg_depend d
@@ -67,7 +67,8 @@ SELECT i.indrelid::bigint, x.relname, i.indisunique, i.indkey::text,
   pg_catalog.pg_get_expr(i.indexprs, i.indrelid), pg_catalog.pg_get_expr(i.indpred, i.indrelid),
   pg_catalog.to_jsonb(i.*) ->> 'indnullsnotdistinct' = 'true'
 FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class x ON x.oid = i.indexrelid
-WHERE i.indrelid >= 16384 AND (i.indisunique OR i.indexprs IS NOT NULL OR i.indpred IS NOT NULL) ORDER BY i.indexrelid`;
+JOIN pg_catalog.pg_class r ON r.oid = i.indrelid AND r.relkind IN ('r', 'p', 'm')
+WHERE i.indrelid >= 16384 AND (i.indisunique OR i.indnatts > 1 OR i.indexprs IS NOT NULL OR i.indpred IS NOT NULL) ORDER BY i.indexrelid`;
 
 const TRIGGERS = `
 SELECT t.tgrelid::bigint, t.tgname, t.tgtype, t.tgfoid::bigint FROM pg_catalog.pg_trigger t

@@ -9,6 +9,8 @@ import type { ColumnUse, Gathered, RelationUse } from './gather.ts';
 export interface Exposure {
   /** @param system for system columns, which stars and whole rows do not include */
   column(use: RelationUse, name: string, system?: boolean): boolean;
+  /** Names selected from what may be the relation: `c.name` for each alias of it. */
+  selected(use: RelationUse): readonly string[];
   /** Some value of the statement is a whole row. */
   readonly wholeRows: boolean;
 }
@@ -39,6 +41,12 @@ export function exposureOf(gathered: Gathered): Exposure {
       if (!system && (rows.has(use.alias) || rows.has(use.name))) return true;
       if (!system && (starred.has(use.alias) || starred.has(use.name))) return true;
       return (byName.get(name) ?? []).some((column) => mayMean(column, use, gathered));
+    },
+    selected(use) {
+      return gathered.columns.flatMap((column) => {
+        const last = column.fields.at(-1) ?? '*';
+        return column.fields.length > 1 && last !== '*' && mayMean(column, use, gathered) ? [last] : [];
+      });
     },
     wholeRows: wholeRows.length > 0 || stars.some((star) => !star.bare),
   };

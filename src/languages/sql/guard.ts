@@ -84,10 +84,11 @@ const opaque: Check = ({ raw, gathered, resolved, behind }) => {
   if (OPAQUE.has(raw.kind)) return refuse('USER_CODE', `what ${statementClass(raw.kind).name.toUpperCase()} runs cannot be seen`, 'send the statements themselves');
   const strange = [...resolved.effects].some((effect) => effect === 'unknown' || effect === 'transfer');
   if (strange) {
-    const call = resolved.functions.find(({ meaning }) => meaning.user.length === 0 && (meaning.builtin === 'unknown' || meaning.builtin === 'transfer'));
-    const name = call?.use.names.at(-1);
-    if (name === undefined || !WAITING.has(name)) {
-      return refuse('MASK_REACHED', `${name ?? 'a function'}() can reach data by another road than the query`, 'leave it out of the statement');
+    const calls = resolved.functions.filter(({ meaning }) => meaning.user.length === 0 && (meaning.builtin === 'unknown' || meaning.builtin === 'transfer'));
+    const name = calls.map(({ use }) => use.names.at(-1) ?? '').find((one) => !WAITING.has(one));
+    if (name !== undefined || calls.length === 0) {
+      const what = name === undefined ? 'a function called as if it were a column' : `${name}()`;
+      return refuse('MASK_REACHED', `${what} can reach data by another road than the query`, 'leave it out of the statement');
     }
   }
   if (behind.some((one) => one.effects.has('unknown') || one.effects.has('transfer'))) {
@@ -95,6 +96,9 @@ const opaque: Check = ({ raw, gathered, resolved, behind }) => {
   }
   const problem = behind.find((one) => one.problem !== undefined)?.problem;
   if (problem !== undefined) return refuse('USER_CODE', problem, 'ask an administrator to review the table');
+  if (raw.kind !== 'ExecuteStmt' && gathered.statements.includes('ExecuteStmt')) {
+    return refuse('NOT_SUPPORTED', 'EXECUTE inside another statement cannot be followed', 'send the EXECUTE by itself');
+  }
   if (gathered.strange.length > 0) return refuse('NOT_SUPPORTED', 'the statement has a part this version does not know', 'write it another way');
   return undefined;
 };
@@ -185,7 +189,7 @@ const reads: Check = ({ raw, gathered, resolved, book }) => {
       return refuse('MASK_REACHED', `${statementClass(use.statement).name.toUpperCase()} on ${label}, which has masked columns, could show or lose them`, 'leave changes of this table to migrations');
     }
     if (use.role === 'from') {
-      if (gathered.into || !REWRITABLE.has(raw.kind) || !NESTED.has(use.statement)) {
+      if (gathered.into || raw.kind === 'CreateTableAsStmt' || !REWRITABLE.has(raw.kind) || !NESTED.has(use.statement)) {
         return refuse('MASK_REACHED', `${statementClass(raw.kind).name.toUpperCase()} would store or define something over ${label}, which has masked columns`, 'select the columns you need instead');
       }
       if (use.locked) return refuse('MASK_REACHED', `rows of ${label} cannot be locked through its masks`, 'leave FOR UPDATE out');

@@ -18,6 +18,8 @@ export interface MaskedRelation {
   readonly columns: ReadonlyMap<string, MaskedColumn>;
   /** The SelectStmt that yields the same columns with masks in place. Shared: never changed. */
   readonly standIn: Fields;
+  /** An index over masked and clear columns can return rows in the order of masked values. The stand-in then sorts them; what writes gives back does not. */
+  readonly ordered: boolean;
 }
 
 export interface MaskedColumn {
@@ -48,11 +50,18 @@ export function bookMasks(knowledge: Knowledge, masks: readonly SqlMask[]): Mask
     const relation = knowledge.names.relationByOid(oid);
     if (relation === undefined) continue;
     const reason = whyNotRewritten(relation);
-    const standIn = standInFor(knowledge, relation, columns);
+    const ordered = mixesColumns(knowledge, relation, columns);
+    const order = ordered ? clearKey(knowledge, relation, columns) : [];
+    const standIn = order === undefined ? undefined : standInFor(knowledge, relation, columns, order);
     if (reason !== undefined) closed.set(oid, { word: 'MASK_REACHED', reason, hint: 'name the columns of an ordinary table in the mask' });
-    else if (standIn === undefined) closed.set(oid, { word: 'MASK_LOST', reason: `no stand-in for ${label(relation)} could be written`, hint: 'report this table definition' });
-    // Also when closed for another reason: what depends on it must still be seen as masked.
-    if (standIn !== undefined) masked.set(oid, { relation, columns, standIn });
+    else if (order === undefined) {
+      const reason = `an index of ${label(relation)} mixes masked with clear columns and would show the order of masked values`;
+      closed.set(oid, { word: 'MASK_REACHED', reason, hint: 'give the table a primary key without masked columns' });
+    } else if (standIn === undefined) {
+      closed.set(oid, { word: 'MASK_LOST', reason: `no stand-in for ${label(relation)} could be written`, hint: 'report this table definition' });
+    }
+    // Also when closed: what depends on it must still be seen as masked.
+    masked.set(oid, { relation, columns, standIn: standIn ?? {}, ordered });
   }
   closeFamilies(knowledge, new Set([...chosen.keys(), ...closed.keys()]), closed);
   return { masked, closed };
@@ -133,13 +142,33 @@ function closeFamilies(knowledge: Knowledge, seeds: ReadonlySet<Oid>, closed: Ma
   }
 }
 
-function standInFor(knowledge: Knowledge, relation: Relation, columns: ReadonlyMap<string, MaskedColumn>): Fields | undefined {
+function mixesColumns(knowledge: Knowledge, relation: Relation, columns: ReadonlyMap<string, MaskedColumn>): boolean {
+  const hidden = new Set([...columns.values()].map((one) => one.column.attnum));
+  return knowledge.catalog.indexes.some(
+    (index) => index.relation === relation.oid && index.columns.some((one) => one === 0 || hidden.has(one)) && index.columns.some((one) => !hidden.has(one)),
+  );
+}
+
+/** Names of a primary key without masked columns. */
+function clearKey(knowledge: Knowledge, relation: Relation, columns: ReadonlyMap<string, MaskedColumn>): readonly string[] | undefined {
+  const primary = knowledge.catalog.constraints.find((one) => one.relation === relation.oid && one.kind === 'primary');
+  const names = primary?.columns.map((attnum) => relation.columns.find((column) => column.attnum === attnum)?.name ?? '');
+  return names?.every((name) => name !== '' && !columns.has(name)) ? names : undefined;
+}
+
+function standInFor(
+  knowledge: Knowledge,
+  relation: Relation,
+  columns: ReadonlyMap<string, MaskedColumn>,
+  order: readonly string[],
+): Fields | undefined {
   const outputs = relation.columns.map((column) => {
     const masked = columns.get(column.name);
     const name = quoteName(column.name);
     return masked === undefined ? `m.${name}` : `${maskExpression(knowledge, masked)} AS ${name}`;
   });
-  const raw = parseOne(`SELECT ${outputs.join(', ')} FROM ${quoteName(relation.schema)}.${quoteName(relation.name)} AS m`);
+  const sort = order.length === 0 ? '' : ` ORDER BY ${order.map((name) => `m.${quoteName(name)}`).join(', ')}`;
+  const raw = parseOne(`SELECT ${outputs.join(', ')} FROM ${quoteName(relation.schema)}.${quoteName(relation.name)} AS m${sort}`);
   if (raw?.kind !== 'SelectStmt' || outputs.length === 0) return undefined;
   // Types of the server are written without schema by format_type; those of users with theirs.
   for (const type of gather(raw.kind, raw.node).types) {

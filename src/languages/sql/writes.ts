@@ -73,6 +73,9 @@ function masksReadByWrites({ gathered, resolved, book }: Guarded): SqlRefusal | 
     // The stored row of an INSERT's target is only seen by RETURNING and ON CONFLICT.
     const blind = use.role === 'target' && use.modifies !== undefined && use.statement === 'InsertStmt' && use.modifies['returningClause'] === undefined;
     if (blind) continue;
+    // `c.to_json` is to_json(c) when the table has no such column: the whole row, masked columns and all.
+    const call = resolved.exposure.selected(use).find((name) => !masked.relation.columns.some((column) => column.name === name) && !SYSTEM.has(name));
+    if (call !== undefined) return refuse('NAME_UNKNOWN', `${label} has no column ${call}`, 'name columns of the table', '42703');
     for (const name of masked.columns.keys()) {
       if (!resolved.exposure.column(use, name)) continue;
       return refuse(
@@ -85,12 +88,18 @@ function masksReadByWrites({ gathered, resolved, book }: Guarded): SqlRefusal | 
   return undefined;
 }
 
+/** Told apart with a reason of their own. */
+const SYSTEM: ReadonlySet<string> = new Set(['ctid', 'xmin', 'xmax', 'cmin', 'cmax', 'tableoid']);
+
 function checkTarget(guarded: Guarded, relation: Relation, write: Write): SqlRefusal | undefined {
   const masked = guarded.book.masked.get(relation.oid);
   if (masked !== undefined) {
     const label = qualified(relation.schema, relation.name);
     if (write.kind === 'merge') return refuse('MASK_WRITE', `MERGE on ${label}, which has masked columns, could tell their values`, 'use INSERT or UPDATE');
     if (write.conflict) return refuse('MASK_WRITE', `ON CONFLICT on ${label}, which has masked columns, could tell their values`, 'use a plain INSERT');
+    if (masked.ordered && write.kind !== 'insert' && guarded.gathered.returning) {
+      return refuse('MASK_REACHED', `rows of ${label} given back by a write could come in the order of masked values`, 'leave RETURNING out');
+    }
     const refusal = write.kind === 'delete' ? undefined : checkOwnConstraints(guarded, masked, write, label);
     if (refusal !== undefined) return refusal;
   }

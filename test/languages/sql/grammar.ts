@@ -22,6 +22,7 @@ const expression: fc.Arbitrary<string> = fc.letrec<{ node: string }>((tie) => ({
     fc.tuple(tie('node'), literal, tie('node')).map(([a, b, c]) => `CASE WHEN ${a} > ${b} THEN ${c} ELSE ${a} END`),
     fc.tuple(tie('node'), fc.integer({ min: 1, max: 4 })).map(([a, n]) => `substr(${a}, ${n}, 2)`),
     fc.tuple(alias).map(([a]) => `${a}::text`),
+    fc.tuple(alias, fc.constantFrom('to_json', 'to_jsonb', 'row_to_json')).map(([a, f]) => `${a}.${f}::text`),
     fc.tuple(alias).map(([a]) => `(to_jsonb(${a}) ->> 'ssn')`),
     tie('node').map((a) => `(SELECT max(o.note || ${a}) FROM orders o WHERE o.customer_id = c.id)`),
     tie('node').map((a) => `(${a})::varchar(3)`),

@@ -57,6 +57,9 @@ export const SHOP_SCHEMA = `
     CREATE TABLE hr.employees (id integer PRIMARY KEY, salary integer);
     CREATE TABLE hr.customers (id integer PRIMARY KEY, ssn text);
     CREATE VIEW v_hr AS SELECT * FROM hr.employees;
+    CREATE TABLE members (id integer PRIMARY KEY, tenant integer, email text, UNIQUE (tenant, email));
+    CREATE TABLE keyless (code integer, email text);
+    CREATE INDEX ON keyless (email, code);
     CREATE TABLE parent (id integer, secret text);
     CREATE TABLE child () INHERITS (parent);
     CREATE TABLE parts (id integer, secret text) PARTITION BY RANGE (id);
@@ -91,6 +94,8 @@ export function shopRows(secrets: Secrets): string {
     INSERT INTO plain SELECT g, '000-00-000' || g, 'name' || g FROM generate_series(1, 5) g;
     INSERT INTO watched VALUES (1, 1, 'a'), (2, 2, 'b');
     INSERT INTO via_policy VALUES (1), (2), (3);
+    INSERT INTO members SELECT g, g % 2, md5(${secrets.ssn(1)} || g) FROM generate_series(1, 20) g;
+    INSERT INTO keyless SELECT g, md5(${secrets.ssn(1)} || g) FROM generate_series(1, 20) g;
     REFRESH MATERIALIZED VIEW mv_customers;
     ANALYZE;`;
 }
@@ -102,6 +107,8 @@ export const MASKS: readonly SqlMask[] = [
   { relation: 'public.customers', column: 'score', with: 'null' },
   { relation: 'public.customers', column: 'mood', with: 'redact' },
   { relation: 'public.customers', column: 'tags', with: { fixed: 'none' } },
+  { relation: 'public.members', column: 'email', with: 'redact' },
+  { relation: 'public.keyless', column: 'email', with: 'redact' },
   ...['parent', 'parts', 'guarded_rows', 'unique_secret', 'secret_ref'].map((name): SqlMask => ({ relation: `public.${name}`, column: 'secret', with: 'redact' })),
 ];
 
