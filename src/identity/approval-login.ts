@@ -6,28 +6,16 @@
  * is kept in this process's memory as a digest.
  */
 import { randomBytes } from 'node:crypto';
-import {
-  genericGrantRequest,
-  initiateDeviceAuthorization,
-  ResponseBodyError,
-  type TokenEndpointResponse,
-} from 'openid-client';
 import type { Clock } from '../base/clock.ts';
+import { exhaustive } from '../base/exhaustive.ts';
 import type { Token } from '../base/secret.ts';
 import type { IssuerConfig } from '../domain/issuer.ts';
 import type { Principal } from '../domain/principal.ts';
+import type { Asked, Begun } from './device-grant.ts';
 import { fail } from './errors.ts';
 import type { Identity } from './identity.ts';
 import type { Fetch } from './issuer-fetch.ts';
-import {
-  audienceParameters,
-  gatewayToken,
-  type LoginIssuer,
-  openProvider,
-  type Provider,
-  scopeParameter,
-  Unreachable,
-} from './oauth.ts';
+import type { LoginIssuer, Provider } from './oauth.ts';
 import { mintToken, tokenDigest } from './run-token.ts';
 import { createStartLimit } from './start-limit.ts';
 
@@ -89,16 +77,13 @@ export interface ApprovalLogins {
 /** How long a token lives where the rule says nothing, ms: enough to read what is asked. */
 const LIFE = 5 * 60_000;
 
-const DEVICE_GRANT = 'urn:ietf:params:oauth:grant-type:device_code';
-
 /** Discovery is repeated so often, ms. */
 const PROVIDER_LIFE = 5 * 60_000;
 
 interface Pending {
   readonly purpose: LoginPurpose;
-  readonly issuer: IssuerConfig & LoginIssuer;
-  readonly provider: Provider;
-  readonly deviceCode: string;
+  readonly issuer: IssuerConfig;
+  readonly begun: Begun;
   readonly startedAt: number;
   readonly expiresAt: number;
   /** Seconds. */
@@ -119,50 +104,29 @@ export function createApprovalLogins(parts: ApprovalLoginsParts): ApprovalLogins
     limit.take(from, pending.size);
     const issuer = issuerFor(parts.issuers, purpose.issuer);
     const provider = await providerOf(issuer);
-    if (!provider.config.serverMetadata().device_authorization_endpoint) {
-      throw fail('LOGIN_UNSUPPORTED', `${issuer.issuer} has no device login`, {
-        hint: 'decide with a rule that says proof: login',
-      });
-    }
-    const startedAt = clock.now();
-    const started = await initiateDeviceAuthorization(provider.config, {
-      scope: scopeParameter({ ...issuer, scopes: (issuer.scopes ?? []).filter((scope) => scope !== 'offline_access') }),
-      ...audienceParameters(issuer),
-      // An issuer that remembers the person must ask them anew (OpenID Connect Core 1.0, section 3.1.2.1).
-      max_age: '0',
-      prompt: 'login',
-    }).catch((error) => {
-      throw provider.explain(error);
-    });
+    const { beginDeviceGrant } = await import('./device-grant.ts');
+    const startedAt = clock.now(); // before the issuer is asked: no sign-in for it can be earlier
+    const begun = await beginDeviceGrant(issuer, provider);
+    const { ask: _, ...told } = begun;
     const id = randomBytes(32).toString('base64url');
-    const interval = started.interval ?? 5;
-    const { expires_in: expiresIn, verification_uri_complete: complete } = started;
     pending.set(id, {
       purpose,
       issuer,
-      provider,
-      deviceCode: started.device_code,
+      begun,
       startedAt,
-      expiresAt: startedAt + expiresIn * 1000,
-      interval,
-      nextPollAt: startedAt + interval * 1000,
+      expiresAt: startedAt + begun.expiresIn * 1000,
+      interval: begun.interval,
+      nextPollAt: startedAt + begun.interval * 1000,
       polling: false,
     });
-    return {
-      id,
-      verificationUri: started.verification_uri,
-      ...(complete === undefined ? {} : { verificationUriComplete: complete }),
-      userCode: started.user_code,
-      expiresIn,
-      interval,
-    };
+    return { id, ...told };
   }
 
   // Metadata that is a little old does no harm here; what counts is verified with the issuer's keys.
   function providerOf(issuer: LoginIssuer): Promise<Provider> {
     const known = providers.get(issuer.issuer);
     if (known && clock.monotonic() - known.at < PROVIDER_LIFE) return known.opened;
-    const opened = openProvider(issuer, fetch);
+    const opened = import('./device-grant.ts').then((grant) => grant.openProvider(issuer, fetch));
     providers.set(issuer.issuer, { opened, at: clock.monotonic() });
     opened.catch(() => providers.delete(issuer.issuer));
     return opened;
@@ -175,38 +139,42 @@ export function createApprovalLogins(parts: ApprovalLoginsParts): ApprovalLogins
     if (!login) return failed('LOGIN_UNKNOWN', 'this login is over or was never begun');
     if (login.polling || clock.now() < login.nextPollAt) return { state: 'pending', interval: login.interval };
     login.polling = true;
-    try {
-      const { deviceCode, issuer, provider } = login;
-      const tokens = await genericGrantRequest(provider.config, DEVICE_GRANT, {
-        device_code: deviceCode,
-        ...audienceParameters(issuer),
-      });
-      pending.delete(id);
-      return await prove(login, tokens);
-    } catch (error) {
-      return afterRefusal(id, login, error);
-    } finally {
-      login.polling = false;
+    const asked = await login.begun.ask();
+    login.polling = false;
+    return await after(id, login, asked);
+  }
+
+  async function after(id: string, login: Pending, asked: Asked): Promise<PolledLogin> {
+    switch (asked.kind) {
+      case 'slowDown':
+        login.interval += 5; // RFC 8628 section 3.5
+        return later(login);
+      case 'pending':
+        return later(login);
+      case 'failed':
+        pending.delete(id);
+        return failed(asked.code, asked.message);
+      case 'tokens':
+        pending.delete(id);
+        return await prove(login, asked);
+      default:
+        return exhaustive(asked);
     }
   }
 
-  function afterRefusal(id: string, login: Pending, error: unknown): PolledLogin {
-    const said = error instanceof ResponseBodyError ? error.error : undefined;
-    if (said === 'slow_down') login.interval += 5; // RFC 8628 section 3.5
-    if (said === 'slow_down' || said === 'authorization_pending' || error instanceof Unreachable) {
-      login.nextPollAt = clock.now() + login.interval * 1000;
-      return { state: 'pending', interval: login.interval };
-    }
-    pending.delete(id);
-    const { code, message } = login.provider.explain(error) as Error & { code?: string };
-    return failed(code ?? 'LOGIN_REJECTED', message);
+  function later(login: Pending): PolledLogin {
+    login.nextPollAt = clock.now() + login.interval * 1000;
+    return { state: 'pending', interval: login.interval };
   }
 
-  async function prove(login: Pending, tokens: TokenEndpointResponse): Promise<PolledLogin> {
+  async function prove(
+    login: Pending,
+    { token: theirs, idToken }: Extract<Asked, { kind: 'tokens' }>,
+  ): Promise<PolledLogin> {
     const { issuer, purpose, startedAt } = login;
-    const who = await identity.authenticate(gatewayToken(issuer, tokens));
+    const who = await identity.authenticate(theirs);
     if (who.kind === 'refused') return failed(who.code, who.message);
-    const signIn = tokens.id_token === undefined ? undefined : await identity.signIn(issuer.issuer, tokens.id_token);
+    const signIn = idToken === undefined ? undefined : await identity.signIn(issuer.issuer, idToken);
     if (signIn?.kind === 'refused') return failed(signIn.code, signIn.message);
     const stale = staleness(signIn?.authTime ?? who.authTime, startedAt, issuer);
     if (stale) return stale;
