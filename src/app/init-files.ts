@@ -1,5 +1,5 @@
 /** The texts `gateway init` writes. They load as they are; comments say what each line is for. */
-import type { LocalTarget } from './init.ts';
+import type { LocalTarget } from './init-target.ts';
 
 export function gatewayYaml(): string {
   return `# A hoopctl gateway. Check it with: hoopctl gateway check --config gateway.yaml --login

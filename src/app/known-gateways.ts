@@ -20,13 +20,20 @@ export interface KnownGateway {
   readonly ca?: string;
   /** Pinned at the first login, never replaced by a later one. */
   readonly evidenceKey?: { readonly id: string; readonly pem: string };
-  /** Whose login is used with it. */
-  readonly login?: {
-    readonly issuer: string;
-    readonly subject: string;
-    readonly name: string;
-    readonly clientId: string;
-  };
+  /** Whose login is used with it, and what renews it. */
+  readonly login?: KnownLogin;
+}
+
+/** The login itself is in the keychain, or in a file of its own. */
+export interface KnownLogin {
+  readonly issuer: string;
+  readonly subject: string;
+  /** As the gateway calls this person. */
+  readonly name: string;
+  readonly clientId: string;
+  readonly audience: string;
+  readonly scopes: readonly string[];
+  readonly use: 'accessToken' | 'idToken';
 }
 
 export interface KnownGateways {
@@ -63,6 +70,12 @@ export function remember(folder: string, gateway: KnownGateway, use: boolean): v
   const others = known.gateways.filter(({ url }) => url !== gateway.url);
   const current = use ? gateway.url : known.current;
   write(folder, { ...(current === undefined ? {} : { current }), gateways: [...others, gateway] });
+}
+
+/** Keeps the gateway, its CA and its pinned key. */
+export function forgetLogin(folder: string, url: string): void {
+  const { login: _, ...gateway } = findKnown(readKnown(folder), url) ?? { url };
+  remember(folder, gateway, false);
 }
 
 export function forget(folder: string, url: string): void {

@@ -7,8 +7,8 @@
 import { readFileSync } from 'node:fs';
 import { createGatewayClient, type GatewayClient } from '../api/client.ts';
 import type { Clock } from '../base/clock.ts';
-import { errorTable } from '../base/error.ts';
-import type { Secret, Token } from '../base/secret.ts';
+import { errorTable, type HoopError } from '../base/error.ts';
+import type { Token } from '../base/secret.ts';
 import { type ClientConfig, describeOrigin, loadClientConfig } from '../config/client/index.ts';
 import { findKnown, gatewayUrl, type KnownGateway, readKnown } from './known-gateways.ts';
 import { tokenSource } from './token-source.ts';
@@ -32,8 +32,8 @@ export interface LoginPlace {
   readonly gateway?: string | undefined;
   readonly ca?: string | undefined;
   notice(text: string): void;
-  /** Asks for the passphrase of the sealed file; absent or rejecting without a terminal. */
-  askPassphrase?(question: string): Promise<Secret>;
+  /** Asks for the passphrase of the sealed file; absent without a terminal. */
+  readonly askPassphrase?: ((question: string) => Promise<Token>) | undefined;
 }
 
 /** A gateway's address and what it is verified with. */
@@ -68,11 +68,14 @@ export async function currentLogin(place: LoginPlace): Promise<CurrentLogin> {
   refuseInRun(place);
   const { storedToken } = await import('./stored-login.ts');
   const token = await storedToken(place, { url: gateway, ...ca });
-  if (token === undefined)
-    throw fail('NOT_LOGGED_IN', `you are not logged in to ${gateway}`, {
-      hint: `run: hoopctl login --gateway ${gateway}`,
-    });
+  if (token === undefined) throw notLoggedIn(gateway);
   return { gateway, ...ca, source: 'stored', token };
+}
+
+export function notLoggedIn(gateway: string): HoopError {
+  return fail('NOT_LOGGED_IN', `you are not logged in to ${gateway}`, {
+    hint: `run: hoopctl login --gateway ${gateway}`,
+  });
 }
 
 /** The typed client, as the current login. Close it when done. */

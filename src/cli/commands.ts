@@ -26,6 +26,30 @@ export const COMMANDS: readonly CommandEntry[] = [
     group: START,
     load: () => import('./commands/whoami.ts'),
   },
+  {
+    name: 'login',
+    summary: 'log in to a gateway',
+    group: START,
+    load: () => import('./commands/login.ts'),
+  },
+  {
+    name: 'logout',
+    summary: 'end the login, at the identity provider too',
+    group: START,
+    load: () => import('./commands/logout.ts'),
+  },
+  {
+    name: 'gateways',
+    summary: 'show and choose the gateways you have logged in to',
+    group: START,
+    load: () => import('./commands/gateways.ts'),
+  },
+  {
+    name: 'trust',
+    summary: "let a folder's hoop.yaml set the gateway",
+    group: START,
+    load: () => import('./commands/trust.ts'),
+  },
   { name: 'targets', summary: 'show what you may reach', group: WORK, load: () => import('./commands/targets.ts') },
   {
     name: 'approvals',

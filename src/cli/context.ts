@@ -2,6 +2,7 @@
 import type { GatewayClient } from '../api/client.ts';
 import type { LoginPlace, OpenGateway } from '../app/login.ts';
 import { type Clock, systemClock } from '../base/clock.ts';
+import { Token } from '../base/secret.ts';
 import type { ClientConfig } from '../config/client/index.ts';
 import { fail } from './errors.ts';
 import { createOutput, type Format, type Output } from './output.ts';
@@ -77,7 +78,9 @@ export function openContext(around: Surroundings, globals: Globals): OpenContext
     gateway: globals.gateway,
     ca: globals.ca,
     notice: (text) => out.notice(text),
-    askPassphrase: (question) => prompt.secret(question, 'HOOPCTL_PASSPHRASE'),
+    askPassphrase: prompt.possible
+      ? async (question) => Token.of(await prompt.hidden(question, 'HOOPCTL_PASSPHRASE'))
+      : undefined,
   };
   let opened: Promise<OpenGateway> | undefined;
   const openOnce = async () => {

@@ -7,12 +7,10 @@
 import { styleText } from 'node:util';
 import type { HoopError } from '../base/error.ts';
 import { escapeForDisplay, escapeLinesForDisplay, jsonForDisplay } from '../base/shown.ts';
+import type { Part } from './part.ts';
 import { layOut } from './table.ts';
 
 export type Format = 'text' | 'json' | 'csv' | 'tsv';
-export type Style = 'bold' | 'dim' | 'red' | 'green' | 'yellow' | 'cyan';
-/** Text, or text in a colour. */
-export type Part = string | { readonly text: string; readonly style: Style };
 
 export interface OutputOptions {
   readonly stdout: NodeJS.WriteStream;

@@ -1,6 +1,5 @@
 /** Asks the person at the terminal, on stderr. Without a terminal on stdin and stderr it asks nothing and says what answers instead. */
 import { createInterface } from 'node:readline/promises';
-import { Secret } from '../base/secret.ts';
 import { escapeForDisplay } from '../base/shown.ts';
 import { fail } from './errors.ts';
 
@@ -10,8 +9,8 @@ export interface Prompt {
   /** Yes or no; no is what Enter means. */
   confirm(question: string, answeredBy: string): Promise<boolean>;
   text(question: string, answeredBy: string): Promise<string>;
-  /** Without echo. */
-  secret(question: string, answeredBy: string): Promise<Secret>;
+  /** Without echo. Whoever asks wraps the answer at once: it is a secret. */
+  hidden(question: string, answeredBy: string): Promise<string>;
 }
 
 /** @param signal aborted by Ctrl-C; obtained only when a question is asked */
@@ -39,9 +38,9 @@ export function createPrompt(stdin: NodeJS.ReadStream, stderr: NodeJS.WriteStrea
       need(question, answeredBy);
       return (await line(question)).trim();
     },
-    async secret(question, answeredBy) {
+    async hidden(question, answeredBy) {
       need(question, answeredBy);
-      return Secret.of(await readSilently(stdin, stderr, question, signal()));
+      return readSilently(stdin, stderr, question, signal());
     },
   };
 }

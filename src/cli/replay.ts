@@ -4,7 +4,7 @@ import type { replaySession } from '../app/replay.ts';
 import { wait } from '../base/clock.ts';
 import type { Arguments, Options } from './command.ts';
 import type { Context } from './context.ts';
-import type { Part, Style } from './output.ts';
+import type { Part, Style } from './part.ts';
 
 type Line = ReturnType<typeof replaySession> extends AsyncGenerator<infer Each> ? Each : never;
 

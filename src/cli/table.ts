@@ -1,5 +1,5 @@
 /** Lays cells out in columns that fit the terminal. Cells are already escaped. */
-import type { Part } from './output.ts';
+import type { Part } from './part.ts';
 
 const GAP = '  ';
 const LEAST = 8;

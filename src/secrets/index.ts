@@ -43,3 +43,4 @@ export function createSecrets({ env = process.env, folder = '.', warn = () => {}
 }
 
 export type { SecretRef };
+export { writeSecret } from './write.ts';

@@ -5,7 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { parse } from 'yaml';
-import { initGateway, initLocalGateway, parseLocalTarget } from '../../src/app/init.ts';
+import { initGateway, initLocalGateway } from '../../src/app/init.ts';
+import { parseLocalTarget } from '../../src/app/init-target.ts';
 import { HoopError } from '../../src/base/error.ts';
 import { Secret } from '../../src/base/secret.ts';
 

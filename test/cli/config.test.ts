@@ -53,7 +53,10 @@ test('the flag goes before the variable, the variable before what was last used'
   await home.run(['whoami'], { env: { ...TOKEN, HOOPCTL_GATEWAY: variable.url } });
   assert.equal(variable.asked.length, 1);
   await home.run(['whoami', '--gateway', flag.url], { env: { ...TOKEN, HOOPCTL_GATEWAY: variable.url } });
-  assert.deepEqual([last, variable, flag].map(({ asked }) => asked.length), [1, 1, 1]);
+  assert.deepEqual(
+    [last, variable, flag].map(({ asked }) => asked.length),
+    [1, 1, 1],
+  );
 });
 
 test('gateways are listed, chosen and forgotten; a choice that something overrules says so', async (t) => {
@@ -62,12 +65,27 @@ test('gateways are listed, chosen and forgotten; a choice that something overrul
   remember(folder, { url: 'https://a.example' }, true);
   remember(folder, { url: 'https://b.example', evidenceKey: { id: 'k1', pem: 'p' } }, false);
   const listed = async () =>
-    (await home.run(['gateways', '--json'])).stdout.trimEnd().split('\n').map((line) => JSON.parse(line));
-  assert.deepEqual((await listed()).map(({ gateway, inUse }) => [gateway, inUse]), [['https://a.example', true], ['https://b.example', false]]);
+    (await home.run(['gateways', '--json'])).stdout
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+  assert.deepEqual(
+    (await listed()).map(({ gateway, inUse }) => [gateway, inUse]),
+    [
+      ['https://a.example', true],
+      ['https://b.example', false],
+    ],
+  );
   const used = await home.run(['gateways', 'use', 'b.example'], { env: { HOOPCTL_GATEWAY: 'https://c.example' } });
   assert.match(used.stderr, /warning: the variable HOOPCTL_GATEWAY still names a gateway and goes first/);
-  assert.deepEqual((await listed()).filter(({ inUse }) => inUse).map(({ gateway }) => gateway), ['https://b.example']);
+  assert.deepEqual(
+    (await listed()).filter(({ inUse }) => inUse).map(({ gateway }) => gateway),
+    ['https://b.example'],
+  );
   assert.equal((await home.run(['gateways', 'forget', 'https://b.example'])).code, 0);
-  assert.deepEqual((await listed()).map(({ gateway }) => gateway), ['https://a.example']);
+  assert.deepEqual(
+    (await listed()).map(({ gateway }) => gateway),
+    ['https://a.example'],
+  );
   assert.equal((await home.run(['gateways', 'use', 'https://b.example'])).code, 2);
 });

@@ -30,7 +30,7 @@ for (const missing of [{ stdin: false }, { stderr: false }]) {
     for (const asking of [
       prompt.confirm('sure?', '--yes'),
       prompt.text('who?', '--yes'),
-      prompt.secret('password?', '--yes'),
+      prompt.hidden('password?', '--yes'),
     ])
       await assert.rejects(
         asking,
@@ -56,9 +56,9 @@ test('yes means yes', async () => {
 
 test('a secret is read in raw mode, not echoed, and backspace works', async () => {
   const { prompt, stdin, raw, shown } = terminal();
-  const asked = prompt.secret('password of shop?', '--password-file');
+  const asked = prompt.hidden('password of shop?', '--password-file');
   stdin.write('hunterX\x7f2\r');
-  assert.equal((await asked).reveal(), 'hunter2');
+  assert.equal(await asked, 'hunter2');
   await settled();
   assert.deepEqual(raw, [true, false]);
   assert.equal(shown(), 'password of shop? \n');
@@ -66,7 +66,7 @@ test('a secret is read in raw mode, not echoed, and backspace works', async () =
 
 test('Ctrl-C at a secret ends with 130 and gives the terminal back', async () => {
   const { prompt, stdin, raw } = terminal();
-  const asked = prompt.secret('password?', '--password-file');
+  const asked = prompt.hidden('password?', '--password-file');
   stdin.write('hun\x03');
   await assert.rejects(asked, { code: 'INTERRUPTED', exit: 130 });
   assert.deepEqual(raw, [true, false]);
@@ -74,7 +74,7 @@ test('Ctrl-C at a secret ends with 130 and gives the terminal back', async () =>
 
 test('a question can not be used to steer the terminal', async () => {
   const { prompt, stdin, shown } = terminal();
-  const asked = prompt.secret('x\x1b[2J\u202e', '--flag');
+  const asked = prompt.hidden('x\x1b[2J\u202e', '--flag');
   stdin.write('\r');
   await asked;
   await settled();

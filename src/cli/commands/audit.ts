@@ -3,7 +3,7 @@ import { resolve } from 'node:path';
 import type { auditVerify } from '../../app/audit.ts';
 import type { CommandForm } from '../command.ts';
 import type { Context } from '../context.ts';
-import type { Style } from '../output.ts';
+import type { Style } from '../part.ts';
 import { fetched } from '../replay.ts';
 
 type Report = Parameters<Parameters<typeof auditVerify>[1]>[0];
