@@ -7,6 +7,7 @@ import {
   type TokenEndpointResponse,
 } from 'openid-client';
 import { wait } from '../base/clock.ts';
+import { awake } from './awake.ts';
 import { fail } from './errors.ts';
 import { type Login, type LoginParts, loginFrom } from './login.ts';
 import { audienceParameters, openProvider, scopeParameter, Unreachable } from './oauth.ts';
@@ -82,7 +83,7 @@ async function poll(
         if (over.signal.aborted) throw fail('LOGIN_EXPIRED', 'the code has expired before anyone signed in with it');
         if (!(error instanceof Unreachable)) throw error;
         pause *= 2;
-        await wait(clock, pause, until).catch(() => {}); // the next round finds out why
+        await awake(wait(clock, pause, until)).catch(() => {}); // the next round finds out why
       }
     }
   } finally {

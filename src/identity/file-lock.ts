@@ -5,6 +5,7 @@
 import { closeSync, openSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import { type Clock, wait } from '../base/clock.ts';
+import { awake } from './awake.ts';
 import { fail } from './errors.ts';
 
 /** How long another process may hold it, ms: a renewal is one request to the issuer. */
@@ -25,7 +26,7 @@ export async function withFileLock<T>(
     while (!tryLock(db)) {
       if (clock.monotonic() >= until)
         throw fail('TOKEN_STORE_BUSY', 'another hoopctl keeps the stored logins to itself');
-      await wait(clock, LOOK_AGAIN, signal);
+      await awake(wait(clock, LOOK_AGAIN, signal));
     }
     return await work();
   } finally {
