@@ -2,7 +2,7 @@
 import type { Clock } from '../base/clock.ts';
 import { Kysely } from 'kysely';
 import { fail } from './errors.ts';
-import { MIGRATIONS, type Migration, type Tables } from './schema.ts';
+import { MIGRATIONS, type Tables } from './schema.ts';
 import { sqliteDialect } from './sqlite.ts';
 
 export type Database = Kysely<Tables>;
@@ -25,8 +25,11 @@ function fileOf(url: string): string {
   throw fail('STORE_UNSUPPORTED', `this version keeps its store in SQLite only, not in "${scheme}"`);
 }
 
-// One transaction for all of it: another process that opens the same file meanwhile waits and then finds the work done.
-async function migrate(db: Database, clock: Clock, migrations: readonly Migration[]): Promise<void> {
+/**
+ * Exported for the test that runs the same schema on PostgreSQL. One transaction for all of it: another process that opens the same file meanwhile
+ * waits and then finds the work done.
+ */
+export async function migrate(db: Database, clock: Clock, migrations = MIGRATIONS): Promise<void> {
   await db.transaction().execute(async (tx) => {
     await tx.schema
       .createTable('migrations')
