@@ -7,17 +7,19 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pino from 'pino';
 import { createGatewayClient, type GatewayClient } from '../../src/api/client.ts';
-import { DEMO_SCRIPT, demoGatewayYaml, demoPolicyYaml } from '../../src/app/demo/files.ts';
+import { demoGatewayYaml, demoPolicyYaml } from '../../src/app/demo/files.ts';
+import type { IdpUser } from '../../src/app/demo/idp.ts';
 import { SHOP_TABLES, shopSql } from '../../src/app/demo/shop.sql.ts';
 import { chooseTargets, prepare } from '../../src/app/endpoint.ts';
 import { type RunningGateway, startGateway } from '../../src/app/gateway/start.ts';
-import { type OpenRun, openRun, type RunOptions } from '../../src/app/run-open.ts';
+import { type OpenRun, openRun, type RunHappening, type RunOptions } from '../../src/app/run-open.ts';
 import { systemClock } from '../../src/base/clock.ts';
 import type { Endpoint } from '../../src/domain/protocol.ts';
 import type { RunKind } from '../../src/domain/run.ts';
 import { clients } from '../../src/protocols/index.ts';
-import { type FakeIdp, startFakeIdp } from './idp.ts';
-import { type RunningPostgres, startPostgres } from './postgres.ts';
+import { type GatewayProcess, startGatewayProcess } from './gateway-process.ts';
+import { DANA, type FakeIdp, RILEY, startFakeIdp } from './idp.ts';
+import { type PostgresOptions, type RunningPostgres, startPostgres } from './postgres.ts';
 
 export const DATABASE_PASSWORD = 'canary4f9c1e7d3b8a';
 
@@ -26,9 +28,16 @@ export interface StackOptions {
   readonly policy?: string;
   /** Lines added to gateway.yaml's target. */
   readonly target?: string;
+  /** Changes gateway.yaml otherwise. */
+  readonly gatewayYaml?: (yaml: string) => string;
   readonly durability?: 'strict' | 'effects' | 'process';
   /** Further SQL for the shop, as superuser. */
   readonly sql?: string;
+  /** Where the gateway runs: in this process unless told. */
+  readonly gateway?: 'here' | 'process';
+  /** Further people who can sign in. */
+  readonly users?: readonly IdpUser[];
+  readonly postgres?: PostgresOptions;
 }
 
 export interface StackRun extends OpenRun, AsyncDisposable {
@@ -38,53 +47,78 @@ export interface StackRun extends OpenRun, AsyncDisposable {
   readonly connection: { host: string; port: number; user: string; password: string; database: string };
   /** For libpq's programs. */
   readonly libpq: Record<string, string>;
-  readonly events: Parameters<Parameters<typeof openRun>[4]>[0][];
+  readonly events: RunHappening[];
+  /** The first event of this kind that came, or comes. */
+  event<T extends RunHappening['type']>(type: T, which?: (event: Happening<T>) => boolean): Promise<Happening<T>>;
 }
+
+type Happening<T extends RunHappening['type']> = Extract<RunHappening, { type: T }>;
+
+/** `dana` stands for dana@example.test, and so on. */
+export type Who = string;
 
 export interface Stack extends AsyncDisposable {
   readonly idp: FakeIdp;
   readonly postgres: RunningPostgres;
   readonly gateway: RunningGateway;
+  /** With `gateway: 'process'`. */
+  readonly process: GatewayProcess;
   readonly folder: string;
   readonly gatewayFolder: string;
   readonly recordings: string;
   /** Lines the gateway logged. */
   readonly log: string[];
-  token(user: 'dana' | 'riley'): Promise<string>;
-  client(user: 'dana' | 'riley'): Promise<GatewayClient>;
-  run(user: 'dana' | 'riley', options?: RunOptions & { kind?: RunKind }): Promise<StackRun>;
+  token(user: Who): Promise<string>;
+  /** Forgets the token: the next one is from a new login. */
+  logOut(user: Who): void;
+  client(user: Who): Promise<GatewayClient>;
+  run(user: Who, options?: RunOptions & { kind?: RunKind }): Promise<StackRun>;
   /** Signs in for one request, as the approver would. @returns the approval token */
-  approvalToken(approval: string, user: 'dana' | 'riley'): Promise<string>;
-  /** Stops the gateway and starts it again from the same files. */
+  approvalToken(approval: string, user: Who): Promise<string>;
+  /** Changes gateway.yaml's durability from the next start on. */
+  durability: 'strict' | 'effects' | 'process';
+  writePolicy(text: string): Promise<void>;
+  /** Starts the gateway again from the same files, on the same port, after it was stopped or killed. */
+  start(): Promise<void>;
   restart(): Promise<void>;
+  /** As superuser. */
   sql(text: string): Promise<string>;
 }
 
 export async function startStack(options: StackOptions = {}): Promise<Stack> {
   const folder = await mkdtemp(join(tmpdir(), 'hoopctl-stack-'));
   await chmod(folder, 0o711);
-  const [idp, postgres] = await Promise.all([startFakeIdp(), startPostgres({ logStatements: true })]);
+  const [idp, postgres] = await Promise.all([
+    startFakeIdp({ users: [DANA, RILEY, ...(options.users ?? [])] }),
+    startPostgres({ logStatements: true, ...options.postgres }),
+  ]);
   for (const statement of shopSql(DATABASE_PASSWORD).split(';')) if (statement.trim()) await postgres.sql(statement);
   await postgres.sql(SHOP_TABLES + (options.sql ?? ''), 'shop');
   const gatewayFolder = join(folder, 'gateway');
   await mkdir(gatewayFolder);
+  const configPath = join(gatewayFolder, 'gateway.yaml');
+  const env = { SHOP_PASSWORD: DATABASE_PASSWORD };
   const log: string[] = [];
-  const files = async (port: number) => {
+  let durability = options.durability ?? 'effects';
+  const writeConfig = async (port: number) => {
     const yaml = demoGatewayYaml({ gatewayPort: port, adminPort: 0, issuer: idp.issuer, postgresPort: postgres.port })
-      .replace('recordings: file:./recordings', `recordings: { url: 'file:./recordings', durability: ${options.durability ?? 'effects'} }`)
+      .replace('recordings: file:./recordings', `recordings: { url: 'file:./recordings', durability: ${durability} }`)
       .concat(options.target ?? '');
-    await writeFile(join(gatewayFolder, 'gateway.yaml'), yaml);
+    await writeFile(configPath, options.gatewayYaml?.(yaml) ?? yaml);
   };
-  await files(0);
-  await writeFile(join(gatewayFolder, 'policy.yaml'), options.policy ?? demoPolicyYaml());
-  const start = () =>
-    startGateway({
-      configPath: join(gatewayFolder, 'gateway.yaml'),
-      env: { SHOP_PASSWORD: DATABASE_PASSWORD },
-      log: pino({ level: 'info' }, { write: (line: string) => void log.push(line) }),
-      version: '0.0.0',
-    });
-  let gateway = await start();
+  const writePolicy = (text: string) => writeFile(join(gatewayFolder, 'policy.yaml'), text);
+  await writePolicy(options.policy ?? demoPolicyYaml());
+  let child: GatewayProcess | undefined;
+  const start = async (port: number): Promise<RunningGateway> => {
+    await writeConfig(port);
+    const onLine = (line: string) => void log.push(line);
+    if (options.gateway === 'process') {
+      child = await startGatewayProcess({ configPath, env: { ...env, PATH: process.env.PATH ?? '' }, onLine });
+      return child;
+    }
+    return startGateway({ configPath, env, log: pino({ level: 'info' }, { write: onLine }), version: '0.0.0' });
+  };
+  let gateway = await start(0);
   const opened: GatewayClient[] = [];
   const tokens = new Map<string, Promise<string>>();
   const protocolClient = async (name: string) => (await clients.get(name)?.())?.client;
@@ -95,41 +129,63 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
     get gateway() {
       return gateway;
     },
+    get process() {
+      if (!child) throw new Error('this stack runs its gateway in the test');
+      return child;
+    },
     folder,
     gatewayFolder,
     recordings: join(gatewayFolder, 'recordings'),
     log,
+    writePolicy,
     token(user) {
-      const known = tokens.get(user) ?? deviceToken(idp, `${user}@example.test`);
+      const known = tokens.get(user) ?? deviceToken(idp, mail(user));
       tokens.set(user, known);
       return known;
     },
+    logOut: (user) => void tokens.delete(user),
     async client(user) {
-      const client = createGatewayClient({ url: gateway.url, env: {}, clock: systemClock, token: () => stack.token(user) });
+      const client = createGatewayClient({
+        url: gateway.url,
+        env: {},
+        clock: systemClock,
+        token: () => stack.token(user),
+      });
       opened.push(client);
       return client;
     },
     async run(user, { kind = 'run', ...more } = {}) {
       const client = await stack.client(user);
-      const events: StackRun['events'] = [];
+      const heard = listening();
       const targets = chooseTargets(await client.targets(), ['shop']);
       const prepared = await Promise.all(targets.map((target) => prepare(target, protocolClient)));
-      const run = await openRun({ client, clock: systemClock, clients: protocolClient }, kind, prepared, more, (event) => events.push(event));
+      const gear = { client, clock: systemClock, clients: protocolClient };
+      const run = await openRun(gear, kind, prepared, more, heard.hear);
       const endpoint = run.doors[0]?.endpoint as Endpoint;
       const { host, port, user: login, secret, database = '' } = endpoint;
       return {
         ...run,
         endpoint,
-        events,
+        events: heard.events,
+        event: heard.event,
         connection: { host, port, user: login, password: secret, database },
-        libpq: { PATH: process.env.PATH ?? '', PGHOST: host, PGPORT: String(port), PGUSER: login, PGPASSWORD: secret, PGDATABASE: database, PGSSLMODE: 'disable', PSQLRC: '/dev/null' },
+        libpq: {
+          PATH: process.env.PATH ?? '',
+          PGHOST: host,
+          PGPORT: String(port),
+          PGUSER: login,
+          PGPASSWORD: secret,
+          PGDATABASE: database,
+          PGSSLMODE: 'disable',
+          PSQLRC: '/dev/null',
+        },
         [Symbol.asyncDispose]: async () => void (await run.close('the test is over')),
       };
     },
     async approvalToken(approval, user) {
       const client = await stack.client(user);
       const login = await client.startApprovalLogin(approval);
-      await idp.visit(login.verificationUriComplete ?? login.verificationUri, { user: `${user}@example.test` });
+      await idp.visit(login.verificationUriComplete ?? login.verificationUri, { user: mail(user) });
       for (;;) {
         const state = await client.pollApprovalLogin(login.id);
         if (state.state === 'done') return state.token;
@@ -137,11 +193,18 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
         await new Promise((resolve) => setTimeout(resolve, 200));
       }
     },
+    get durability() {
+      return durability;
+    },
+    set durability(value) {
+      durability = value;
+    },
+    async start() {
+      gateway = await start(Number(new URL(gateway.url).port));
+    },
     async restart() {
-      const port = Number(new URL(gateway.url).port);
       await gateway.stop();
-      await files(port);
-      gateway = await start();
+      await stack.start();
     },
     sql: (text) => postgres.sql(text, 'shop'),
     async [Symbol.asyncDispose]() {
@@ -152,6 +215,35 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
     },
   };
   return stack;
+}
+
+function mail(user: Who): string {
+  return `${user}@example.test`;
+}
+
+function listening() {
+  const events: RunHappening[] = [];
+  const waiting = new Set<(event: RunHappening) => void>();
+  return {
+    events,
+    hear(event: RunHappening) {
+      events.push(event);
+      for (const look of waiting) look(event);
+    },
+    event<T extends RunHappening['type']>(type: T, which: (event: Happening<T>) => boolean = () => true) {
+      const fits = (event: RunHappening): event is Happening<T> => event.type === type && which(event as Happening<T>);
+      return new Promise<Happening<T>>((resolve) => {
+        const past = events.find(fits);
+        if (past) return resolve(past);
+        const look = (event: RunHappening) => {
+          if (!fits(event)) return;
+          waiting.delete(look);
+          resolve(event);
+        };
+        waiting.add(look);
+      });
+    },
+  };
 }
 
 /** A device login made by hand: starts it, signs in as the person, fetches the token. */
@@ -168,5 +260,3 @@ async function deviceToken(idp: FakeIdp, user: string): Promise<string> {
   if (!tokens.access_token) throw new Error(`no token: ${JSON.stringify(tokens)}`);
   return tokens.access_token;
 }
-
-export { DEMO_SCRIPT };

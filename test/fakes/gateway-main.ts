@@ -1,0 +1,14 @@
+/** A gateway as a process of its own: `node gateway-main.ts CONFIG`. Says where it listens on stdout, as one line of JSON; logs to stderr. */
+import pino from 'pino';
+import { startGateway } from '../../src/app/gateway/start.ts';
+
+const [configPath = ''] = process.argv.slice(2);
+const gateway = await startGateway({
+  configPath,
+  env: process.env,
+  log: pino({ level: 'info' }, pino.destination({ dest: 2, sync: true })),
+  version: '0.0.0',
+});
+process.once('SIGTERM', () => void gateway.stop());
+process.stdout.write(`${JSON.stringify({ url: gateway.url, adminUrl: gateway.adminUrl })}\n`);
+process.exitCode = await gateway.closed;
