@@ -1,0 +1,19 @@
+/** A worker that does what its texts say: hang, die, claim that its parser broke, or answer. For tests of the pool around it. */
+import { parentPort } from 'node:worker_threads';
+import type { FromWorker, ToWorker } from '../../../../src/languages/sql/worker.ts';
+
+const send = (message: FromWorker) => parentPort?.postMessage(message);
+let reads = 0;
+
+parentPort?.on('message', (message: ToWorker) => {
+  if (message.kind !== 'read') return;
+  reads += 1;
+  if (message.text.startsWith('hang')) for (;;);
+  if (message.text.startsWith('die')) process.exit(3);
+  if (message.text.startsWith('throw')) throw new Error('as told');
+  const broken = message.text.startsWith('break');
+  const reply = () => send({ kind: 'done', job: message.job, analysis: { ok: false, code: 'syntax', message: `read ${reads}: ${message.text}`, sqlState: '42601' }, broken });
+  if (message.text.startsWith('slow')) setTimeout(reply, 20);
+  else reply();
+});
+send({ kind: 'ready' });
