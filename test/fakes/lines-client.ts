@@ -1,7 +1,6 @@
 /** The client side of a protocol made up for tests: a line with the secret, then lines both ways. `execute` asks `text` and reads rows as JSON lines. */
 import { createHash } from 'node:crypto';
 import { connect, type Socket } from 'node:net';
-import { createInterface } from 'node:readline';
 import type { Endpoint, ExecResult, ExecSink, ProtocolClient } from '../../src/domain/protocol.ts';
 import { parseTargetName, variablePrefix } from '../../src/domain/target.ts';
 
@@ -41,21 +40,27 @@ async function execute(endpoint: Endpoint, text: string, sink: ExecSink, signal:
   signal.addEventListener('abort', () => socket.destroy());
   socket.end(`${endpoint.secret}\n${text}\n`);
   let failure: ExecResult | undefined;
-  const lines = createInterface({ input: socket });
-  const lost = new Promise<Error>((resolve) => socket.on('error', resolve));
-  const read = async () => {
-    for await (const line of lines) {
-      if (line === 'welcome') continue;
-      const [kind, ...values] = JSON.parse(line);
-      if (kind === 'columns') sink.columns(values.map((name: string) => ({ name, type: 'string' })));
-      if (kind === 'row') await sink.rows([values]);
-      if (kind === 'tag') sink.tag(values[0], values[1]);
-      if (kind === 'notice') sink.notice(values[0], values[1]);
-      if (kind === 'error') failure = { ok: false, code: values[0], message: values[1] };
+  let rest = '';
+  try {
+    for await (const chunk of socket) {
+      const lines = (rest + chunk).split('\n');
+      rest = lines.pop() ?? '';
+      const batch: (string | null)[][] = [];
+      for (const line of lines) {
+        if (line === 'welcome') continue;
+        const [kind, ...values] = JSON.parse(line);
+        if (kind === 'row') batch.push(values);
+        else if (batch.length > 0) await sink.rows(batch.splice(0));
+        if (kind === 'columns') sink.columns(values.map((name: string) => ({ name, type: 'string' })));
+        if (kind === 'tag') sink.tag(values[0], values[1]);
+        if (kind === 'notice') sink.notice(values[0], values[1]);
+        if (kind === 'error') failure = { ok: false, code: values[0], message: values[1] };
+      }
+      if (batch.length > 0) await sink.rows(batch);
     }
-  };
-  const error = await Promise.race([read(), lost]);
-  if (error instanceof Error) return { ok: false, code: '08006', message: error.message };
+  } catch (error) {
+    return { ok: false, code: '08006', message: String(error) };
+  }
   return failure ?? { ok: true };
 }
 

@@ -250,6 +250,7 @@ function afterLogin(channel: ByteChannel, digest: string, welcome: (rest: Buffer
   let first = '';
   channel.read({
     onBytes(chunk) {
+      if (first.includes('\n')) return;
       first += chunk;
       if (!first.includes('\n')) return;
       const secret = first.slice(0, first.indexOf('\n'));
@@ -258,7 +259,7 @@ function afterLogin(channel: ByteChannel, digest: string, welcome: (rest: Buffer
       channel.write(Buffer.from('welcome\n'));
       welcome(Buffer.from(first.slice(first.indexOf('\n') + 1)));
     },
-    onEnd: () => channel.end(),
+    onEnd: () => (first.includes('\n') ? undefined : channel.end()),
   });
 }
 

@@ -1,0 +1,113 @@
+/** `hoopctl exec`: one text to one target, its result as it comes. A run of its own, over when the result is. */
+import { HoopError } from '../base/error.ts';
+import type { ExecColumn, ExecResult, ExecSink } from '../domain/protocol.ts';
+import { chooseTargets, prepare } from './endpoint.ts';
+import { type ExecFormat, rowWriter, type RowWriter } from './exec-format.ts';
+import type { LeaseEnd } from './run-lease.ts';
+import { type Gear, leaseError, openRun, type RunHappening, type RunOptions } from './run-open.ts';
+
+export interface ExecRequest extends RunOptions {
+  readonly target: string;
+  readonly text: string;
+  readonly format: ExecFormat;
+  readonly header: boolean;
+  /** Of the terminal, when the result goes to one. */
+  readonly width?: number | undefined;
+  readonly signal: AbortSignal;
+}
+
+export interface ExecVoice {
+  /** Part of the result; awaited when the reader is slow. */
+  write(text: string): Promise<void> | void;
+  /** A statement ended. `hadRows`: its rows were written. */
+  done(result: { readonly tag: string; readonly rows?: number }, hadRows: boolean): void;
+  notice(text: string): void;
+}
+
+/** @throws HoopError: the gateway's refusals, the target's own errors (TARGET_ERROR), what was lost on the way */
+export async function execute(gear: Gear, request: ExecRequest, voice: ExecVoice): Promise<void> {
+  const [target] = chooseTargets(await gear.client.targets(request.signal), [request.target]);
+  if (target === undefined) return;
+  const prepared = await prepare(target, gear.clients);
+  let end: LeaseEnd | undefined;
+  const opened = await openRun(gear, 'exec', [prepared], request, (happening) => tell(happening, voice));
+  const cut = new AbortController();
+  opened.lease.ended.then((it) => {
+    end = it;
+    cut.abort();
+  });
+  try {
+    const [door] = opened.doors;
+    if (door === undefined) return;
+    const signal = AbortSignal.any([request.signal, cut.signal]);
+    const result = await door.client.execute(door.endpoint, request.text, sinkFor(request, voice), signal);
+    request.signal.throwIfAborted();
+    if (!result.ok) throw (end && leaseError(end)) ?? errorOf(result, request.target);
+  } catch (error) {
+    request.signal.throwIfAborted();
+    throw (end && leaseError(end)) ?? error;
+  } finally {
+    const closed = await opened.close('the statement ended');
+    end ??= closed.end;
+  }
+}
+
+/** Rows go out as they come; the head of a result set with its first rows, or alone when it has none. */
+function sinkFor({ format, header, width }: ExecRequest, voice: ExecVoice): ExecSink {
+  let writer: RowWriter | undefined;
+  return {
+    columns(columns: readonly ExecColumn[]) {
+      writer = rowWriter(format, columns, { header, width });
+      const head = writer.head();
+      if (head !== '') void voice.write(head);
+    },
+    rows(batch) {
+      const text = writer?.rows(batch) ?? '';
+      return text === '' ? undefined : voice.write(text);
+    },
+    tag(tag, rows) {
+      const hadRows = writer !== undefined;
+      const foot = writer?.foot() ?? '';
+      writer = undefined;
+      if (foot !== '') void voice.write(foot);
+      voice.done({ tag, ...(rows === undefined ? {} : { rows }) }, hadRows);
+    },
+    notice: (severity, message) => voice.notice(`${severity}: ${message}`),
+  };
+}
+
+type Failed = Extract<ExecResult, { ok: false }>;
+
+/** By the word that a refusal begins with; SQLSTATE where the protocol has one. */
+const REFUSALS: ReadonlyMap<string, 4 | 5 | 6 | 7 | 9> = new Map([
+  ['HOOP_DENIED', 4],
+  ['HOOP_HELD', 5],
+  ['HOOP_LIMIT', 9],
+  ['HOOP_REVOKED', 7],
+  ['HOOP_UNAVAILABLE', 6],
+  ['HOOP_STALE', 4],
+]);
+
+function errorOf(result: Failed, target: string): HoopError {
+  const { code, message, detail, hint } = result;
+  const word = /^HOOP_[A-Z]+/.exec(message)?.[0] ?? '';
+  const refused = REFUSALS.get(word);
+  const details = { sqlState: code, ...(detail === undefined ? {} : { detail }) };
+  if (refused === undefined) {
+    // Class 08 is about the connection (PostgreSQL, Appendix A): nobody there was asked.
+    if (code.startsWith('08'))
+      return new HoopError('TARGET_UNREACHABLE', `${target}: ${message}`, { exit: 6, hint, details });
+    return new HoopError('TARGET_ERROR', `${target}: ${message}`, { exit: 1, hint, details });
+  }
+  // A person said no: that is an answer to the approval, not a rule of policy.
+  const denied = word === 'HOOP_DENIED' && /^HOOP_DENIED: request \S+ was denied/.test(message);
+  return new HoopError(word, message.replace(/^HOOP_[A-Z]+: /, ''), { exit: denied ? 5 : refused, hint, details });
+}
+
+function tell(happening: RunHappening, voice: ExecVoice): void {
+  if (happening.type === 'held')
+    voice.notice(
+      `held by ${happening.rule}: approve or deny at ${happening.link} (hoopctl approve ${happening.approval})`,
+    );
+  if (happening.type === 'unreachable') voice.notice(happening.message);
+}
