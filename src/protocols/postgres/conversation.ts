@@ -20,7 +20,7 @@ import { Flight, type Judged, strictest } from './flight.ts';
 import { type Frame, FrameReader, clientLimits, isProblem, nameOf } from './frames.ts';
 import { type ClientMessage, execute, FLUSH, isTransactionStatus, message, readClientMessage, readParameterStatus, readyForQuery, SYNC, TERMINATE, type TransactionStatus } from './messages.ts';
 import { cancelledError, codeOf, endError, fatal, heldNotice, plainError, refusalError, syntaxError } from './refuse.ts';
-import { ResultReader, type RowFlow } from './results.ts';
+import { type Passed, ResultReader, type RowFlow } from './results.ts';
 import type { Scrub, Telling } from './scrub.ts';
 import type { SessionState } from './state.ts';
 import type { Mirror } from './statements.ts';
@@ -295,12 +295,9 @@ export class PostgresConversation implements Conversation<Turn, Judged> {
   #fromTarget(chunk: Buffer): void {
     const { out, problem } = this.#target.push(chunk);
     if (!this.#dismissed && !this.#clientGone) for (const bytes of out) if (bytes.length > 0) this.#tell(bytes);
-    const found = problem ?? (this.#mode.kind === 'flight' ? this.#mode.flight.problem : undefined) ?? this.#problem;
-    if (found !== undefined) return this.#targetBroke(found);
+    if (problem !== undefined) return this.#targetBroke((this.#mode.kind === 'flight' ? this.#mode.flight.problem : undefined) ?? problem);
     if (this.#mode.kind === 'flight') this.#progress(this.#mode.flight);
   }
-
-  #problem: string | undefined;
 
   #progress(flight: Flight): void {
     if (flight.wantsSync) {
@@ -337,7 +334,7 @@ export class PostgresConversation implements Conversation<Turn, Judged> {
     return this.#mode.kind === 'flight' ? this.#mode.flight.flow(type) : undefined;
   }
 
-  #targetMessage(type: number, body: Buffer): 'pass' | 'drop' | Buffer {
+  #targetMessage(type: number, body: Buffer): Passed {
     switch (String.fromCharCode(type)) {
       case 'S':
         return this.#parameterStatus(body);
@@ -356,7 +353,7 @@ export class PostgresConversation implements Conversation<Turn, Judged> {
     return this.#unasked(type, body);
   }
 
-  #failingMessage(ends: 'sync' | 'flush', type: number, body: Buffer): 'pass' | 'drop' | Buffer {
+  #failingMessage(ends: 'sync' | 'flush', type: number, body: Buffer): Passed {
     const status = body.toString('latin1');
     if (type === READY && ends === 'sync' && isTransactionStatus(status)) {
       this.#mode = { kind: 'idle' };
@@ -375,35 +372,28 @@ export class PostgresConversation implements Conversation<Turn, Judged> {
   }
 
   /** With nothing in flight the target may only say that it ends the connection. */
-  #unasked(type: number, body: Buffer): 'drop' | Buffer {
+  #unasked(type: number, body: Buffer): Passed {
     const error = type === ERROR ? this.#parts.scrub.error(body, 'E', this.#telling) : undefined;
-    if (!error) {
-      this.#problem ??= `the target sent message ${nameOf(type)} where none was expected`;
-      return 'drop';
-    }
+    if (!error) return { problem: `the target sent message ${nameOf(type)} where none was expected` };
     this.#toldFatal ||= error.fatal;
     return error.bytes;
   }
 
-  #parameterStatus(body: Buffer): 'pass' | 'drop' | Buffer {
+  #parameterStatus(body: Buffer): Passed {
     const status = readParameterStatus(body);
-    if (!status) {
-      this.#problem ??= 'the target sent a malformed ParameterStatus';
-      return 'drop';
-    }
+    if (!status) return { problem: 'the target sent a malformed ParameterStatus' };
     const key = status.name.toLowerCase();
     if (HELD.has(key) && status.value !== this.#parts.parameters.get(status.name)) {
-      this.#problem ??= `the target changed "${status.name}", which this gateway holds in place`;
+      return { problem: `the target changed "${status.name}", which this gateway holds in place` };
     }
     return REPORTED.has(key) ? 'pass' : 'drop';
   }
 
-  #notice(body: Buffer): 'drop' | Buffer {
+  #notice(body: Buffer): Passed {
     const telling = this.#telling;
     if (telling === 'code' || telling === 'nothing') return 'drop';
     const notice = this.#parts.scrub.error(body, 'N', telling);
-    if (!notice) this.#problem ??= 'the target sent a malformed notice';
-    return notice?.bytes ?? 'drop';
+    return notice?.bytes ?? { problem: 'the target sent a malformed notice' };
   }
 
   #cancel(): void {

@@ -223,7 +223,8 @@ class Talk {
 const DATA_ROW = 0x44;
 
 const COPY_REFUSED = {
-  ...{ ok: false, code: '0A000', message: 'COPY with STDIN or STDOUT is not supported by hoopctl exec' },
+  ok: false,
+  ...{ code: '0A000', message: 'COPY with STDIN or STDOUT is not supported by hoopctl exec' },
   hint: 'use psql: hoopctl connect TARGET -- -c "\\copy …"',
 } as const;
 

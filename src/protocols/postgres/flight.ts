@@ -10,7 +10,7 @@ import type { Result } from '../conversation.ts';
 import { nameOf } from './frames.ts';
 import { DESCRIBE_UNNAMED_PORTAL, describePortal, type Field, isTransactionStatus, parse, query, readRowDescription, readText, type TransactionStatus } from './messages.ts';
 import { limitError, plainError } from './refuse.ts';
-import type { ResultHandler, RowFlow } from './results.ts';
+import type { Passed, ResultHandler, RowFlow } from './results.ts';
 import { copyScan, type Detectors, rowScan, Sample } from './rows.ts';
 import type { Scrub, Telling } from './scrub.ts';
 import type { SessionState } from './state.ts';
@@ -143,16 +143,14 @@ export class Flight implements ResultHandler {
     const { statement, resultFormats } = item.portal;
     const fields = item.portal.fields ?? (statement.fields && withFormats(statement.fields, resultFormats));
     if (!running.flow && fields) this.#begin(running, fields);
-    return running.flow;
+    return this.problem === undefined ? running.flow : undefined;
   }
 
-  message(type: number, body: Buffer): 'pass' | 'drop' | Buffer {
+  message(type: number, body: Buffer): Passed {
     const item = this.#expected[this.#at];
     const answer = item ? this.#answer(String.fromCharCode(type), body, item) : undefined;
-    if (answer === undefined) {
-      this.problem ??= `the target sent message ${nameOf(type)} where none was expected`;
-      return 'drop';
-    }
+    if (answer === undefined) this.problem ??= `the target sent message ${nameOf(type)} where none was expected`;
+    if (answer === undefined || this.problem !== undefined) return { problem: this.problem ?? '' };
     this.#skipFlush();
     return this.#told && answer === 'pass' && type !== READY ? 'drop' : answer;
   }
@@ -313,7 +311,9 @@ export class Flight implements ResultHandler {
     if (item.kind === 'parse' && item.statement.name === '') mirror.statements.delete('');
     if (running && !running.settled) {
       this.#settle(running, stopped || error.code !== CANCELLED ? 'failed' : 'cancelled', stopped ? LIMITED : error.code, undefined);
-      running.settled = true;
+      running.flow = undefined;
+      running.offset++;
+      running.settled = running.offset >= running.unit.readings.length;
     }
     this.#failed = true;
     this.mustFail = false;
@@ -425,7 +425,6 @@ export class Flight implements ResultHandler {
     running.fields = fields;
     running.flow = newFlow(permit, scan && 'row' in scan ? scan : undefined);
     if (scan && 'unscannable' in scan) running.flow.stopped = 'withheld';
-    if (bare) running.flow.stopped = 'withheld';
   }
 
   #flowParts(running: Running): { detectors: Detectors | undefined; permit: Permit['commands'][number]; masked: Judged['masked'] } {

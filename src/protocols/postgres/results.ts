@@ -18,9 +18,12 @@ export interface RowFlow {
   stopped: LimitReached | 'withheld' | undefined;
 }
 
+/** What the client gets of a message: it as it is, nothing, something else; or nothing ever more, because the target broke the rules. */
+export type Passed = 'pass' | 'drop' | Buffer | { readonly problem: string };
+
 export interface ResultHandler {
-  /** One message that is no row. @returns what the client gets: it as it is, nothing, or something else. */
-  message(type: number, body: Buffer): 'pass' | 'drop' | Buffer;
+  /** One message that is no row. */
+  message(type: number, body: Buffer): Passed;
   /** Where rows of this type go at the moment; undefined when none may come. */
   flow(type: number): RowFlow | undefined;
 }
@@ -132,7 +135,8 @@ export class ResultReader {
     if (end > chunk.length) return this.#incomplete(chunk, at, length + 1, out);
     const passed = this.#handler.message(type, chunk.subarray(at + HEADER, end));
     if (passed === 'drop') out.drop(at, end);
-    else if (passed !== 'pass') out.replace(at, end, passed);
+    else if (Buffer.isBuffer(passed)) out.replace(at, end, passed);
+    else if (passed !== 'pass') return this.#fail(passed.problem, at);
     return end;
   }
 
