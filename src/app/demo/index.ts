@@ -18,6 +18,7 @@ export interface DemoOptions {
   readonly yes: boolean;
   /** Leaves everything running until it is interrupted. */
   readonly keep: boolean;
+  readonly version: string;
   readonly voice: DemoVoice;
   readonly signal: AbortSignal;
 }
@@ -31,7 +32,7 @@ export async function runDemo(options: DemoOptions): Promise<ExitCode> {
   const folder = await mkdtemp(join(tmpdir(), 'hoopctl-demo-'));
   // PostgreSQL runs as another user when we are root: it has to pass through, and can list nothing.
   await chmod(folder, 0o711);
-  const world = new World(folder);
+  const world = new World(folder, options.version);
   const story = createStory(options);
   const scene: Scene = { world, story, interactive: !options.yes && !options.json && options.voice.canAsk };
   try {

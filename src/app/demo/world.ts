@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ExecSink } from '../../domain/protocol.ts';
+import type { RunningGateway } from '../gateway/start.ts';
 import { clients } from '../../protocols/index.ts';
 import { type Child, hoopctl } from './child.ts';
 import { DEMO_SCRIPT, demoGatewayYaml, demoPolicyYaml } from './files.ts';
@@ -29,14 +30,18 @@ export class World {
   idp: Idp | undefined;
   postgres: DemoPostgres | undefined;
   model: ModelServer | undefined;
-  gateway: Child | undefined;
+  gateway: RunningGateway | undefined;
   gatewayUrl = '';
   run: Child | undefined;
   runId = '';
   readonly #children: Child[] = [];
 
-  constructor(folder: string) {
+  /** What the gateway calls its version. */
+  readonly version: string;
+
+  constructor(folder: string, version: string) {
     this.folder = folder;
+    this.version = version;
   }
 
   get gatewayFolder(): string {
@@ -80,10 +85,15 @@ export class World {
     await writeFile(join(this.gatewayFolder, 'gateway.yaml'), demoGatewayYaml(addresses));
     await writeFile(join(this.gatewayFolder, 'policy.yaml'), demoPolicyYaml());
     this.gatewayUrl = `http://127.0.0.1:${gatewayPort}`;
-    const env = { ...this.#bareEnv('dana'), SHOP_PASSWORD: this.databasePassword };
-    const args = ['gateway', 'start', '--config', join(this.gatewayFolder, 'gateway.yaml'), '--isolation-none'];
-    this.gateway = this.#keep(hoopctl(args, { env, cwd: this.gatewayFolder }));
-    await this.gateway.says(/listening|ready/i);
+    const { startGateway } = await import('../gateway/start.ts');
+    const { pino } = await import('pino');
+    this.gateway = await startGateway({
+      configPath: join(this.gatewayFolder, 'gateway.yaml'),
+      env: { SHOP_PASSWORD: this.databasePassword },
+      log: pino({ level: 'info' }, pino.destination({ dest: join(this.folder, 'gateway.log'), sync: true })),
+      version: this.version,
+      isolation: 'none',
+    });
   }
 
   /** Runs hoopctl as one of the two, with a config folder of their own and never the keychain. */
@@ -135,6 +145,7 @@ export class World {
       child.kill();
       await child.exited;
     }
+    await this.gateway?.stop();
     await Promise.all([this.model?.close(), this.idp?.close(), this.postgres?.stop()]);
   }
 
