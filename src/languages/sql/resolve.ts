@@ -30,7 +30,9 @@ export function resolve(knowledge: Knowledge, gathered: Gathered, path: readonly
   const { names } = knowledge;
   const missing: string[] = [];
   const effects = new Set<Effect>();
-  const reached: Reached[] = [...knowledge.everywhere];
+  // Statements that only steer the session evaluate nothing.
+  const evaluates = [...gathered.effects].some((effect) => effect !== 'control');
+  const reached: Reached[] = evaluates ? [...knowledge.everywhere] : [];
   const called: UserFunction[] = [];
   const exposure = exposureOf(gathered);
 

@@ -1,0 +1,239 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { bindMasks, maskedOrigins, type SqlBasis } from '../../../src/languages/sql/index.ts';
+import { catalogOf, MASKED, OPEN, one, SCOPED, SMALL } from './bench.ts';
+
+const refusal = (sql: string, basis: SqlBasis = MASKED) => one(sql, basis).refused;
+const sent = (sql: string, basis: SqlBasis = MASKED) => {
+  const { refused, rewrite } = one(sql, basis);
+  assert.equal(refused, undefined, `${sql}: ${refused?.reason}`);
+  return rewrite?.text;
+};
+
+const STAND_IN =
+  "( SELECT m.id, m.name, CAST('***' AS pg_catalog.text) AS ssn, " +
+  "CAST(CASE WHEN pg_catalog.char_length(CAST(m.card AS pg_catalog.text)) OPERATOR(pg_catalog.>) 4 THEN CAST('***' AS pg_catalog.text) OPERATOR(pg_catalog.||) " +
+  "pg_catalog.right(CAST(m.card AS pg_catalog.text), 4) ELSE CAST('***' AS pg_catalog.text) END AS pg_catalog.text) AS card FROM public.customers AS m )";
+
+describe('a read of a masked table', () => {
+  test('reads a sub-query that yields the masks instead', () => {
+    assert.equal(sent('SELECT * FROM customers'), `SELECT * FROM ${STAND_IN} AS customers`);
+    assert.equal(sent('SELECT c.ssn FROM public.customers c'), `SELECT c.ssn FROM ${STAND_IN} AS c`);
+    assert.equal(sent('SELECT x FROM customers AS c (a, b, x)'), `SELECT x FROM ${STAND_IN} AS c(a, b, x)`);
+    assert.equal(sent('SELECT public.customers.id FROM public.customers'), `SELECT customers.id FROM ${STAND_IN} AS customers`);
+    assert.equal(sent('SELECT public.customers.* FROM public.customers'), `SELECT customers.* FROM ${STAND_IN} AS customers`);
+  });
+
+  test('is replaced wherever it stands', () => {
+    const places = [
+      'SELECT (SELECT max(ssn) FROM customers)',
+      'SELECT 1 WHERE EXISTS (TABLE customers)',
+      'WITH x AS (SELECT * FROM customers) SELECT * FROM x',
+      'SELECT 1 UNION SELECT id FROM customers',
+      'SELECT * FROM orders o LEFT JOIN LATERAL (SELECT * FROM customers) c ON true',
+      'SELECT array(SELECT ssn FROM customers)',
+      'SELECT 1 ORDER BY (SELECT ssn FROM customers LIMIT 1)',
+      'SELECT count(*) FILTER (WHERE 1 IN (SELECT id FROM customers)) FROM orders',
+      'VALUES ((SELECT ssn FROM customers LIMIT 1))',
+      'COPY (SELECT ssn FROM customers) TO STDOUT',
+      'EXPLAIN SELECT ssn FROM customers',
+      'PREPARE p AS SELECT ssn FROM customers',
+      'DECLARE c CURSOR FOR SELECT ssn FROM customers',
+      'SELECT * FROM orders LIMIT (SELECT id FROM customers LIMIT 1)',
+      'SELECT * FROM generate_series(1, (SELECT id FROM customers LIMIT 1))',
+    ];
+    for (const sql of places) {
+      const text = sent(sql) ?? '';
+      assert.match(text, /'\*\*\*'/, sql);
+      assert.doesNotMatch(text.replaceAll('public.customers AS m', ''), /public\.customers/, sql);
+    }
+  });
+
+  test('is left alone when the name is that of a CTE', () => {
+    assert.equal(sent('WITH customers AS (SELECT 1 AS ssn) SELECT ssn FROM customers'), 'WITH customers AS (SELECT 1 AS ssn) SELECT ssn FROM customers');
+    assert.match(sent('WITH customers AS (SELECT ssn FROM customers) SELECT ssn FROM customers') ?? '', /'\*\*\*'/);
+  });
+
+  test('marks the statement', () => {
+    assert.equal(one('SELECT id FROM customers', MASKED).touchesMasked, true);
+    assert.equal(one('SELECT id FROM orders', MASKED).touchesMasked, false);
+  });
+});
+
+describe('on a guarded target', () => {
+  test('names are sent with their schemas', () => {
+    const rows = [
+      ["SELECT upper(note), count(*) FROM orders WHERE note LIKE 'a' AND amount = 1 GROUP BY 1", "SELECT pg_catalog.upper(note), pg_catalog.count(*) FROM public.orders WHERE note OPERATOR(pg_catalog.~~) 'a' AND amount OPERATOR(pg_catalog.=) 1 GROUP BY 1"],
+      ["SELECT '1'::int, note::text, 'a'::mood FROM orders", "SELECT CAST('1' AS pg_catalog.int4), CAST(note AS pg_catalog.text), CAST('a' AS public.mood) FROM public.orders"],
+      ['SELECT relname FROM pg_class', 'SELECT relname FROM pg_catalog.pg_class'],
+      ['DELETE FROM orders WHERE id = ANY ($1)', 'DELETE FROM public.orders WHERE id OPERATOR(pg_catalog.=) ANY ($1)'],
+      ["INSERT INTO orders (note) VALUES ('a') RETURNING id", "INSERT INTO public.orders (note) VALUES ('a') RETURNING id"],
+      ['TRUNCATE orders', 'TRUNCATE public.orders'],
+      ['COPY orders (id) TO STDOUT', 'COPY public.orders (id) TO STDOUT'],
+      ['SELECT id FROM orders WHERE amount > ALL (SELECT salary FROM hr.employees)', 'SELECT id FROM public.orders WHERE amount OPERATOR(pg_catalog.>) ALL (SELECT salary FROM hr.employees)'],
+    ];
+    for (const [sql, expected] of rows) assert.equal(sent(sql as string, SCOPED), expected);
+  });
+
+  test('statements that only steer the session are sent as they are', () => {
+    for (const sql of ['BEGIN', 'COMMIT', 'SET application_name = x', 'SHOW search_path', 'DEALLOCATE p', 'CLOSE c', 'FETCH c', 'DISCARD ALL', 'DROP TABLE orders']) {
+      assert.equal(sent(sql, SCOPED), undefined, sql);
+    }
+  });
+
+  const rows: readonly (readonly [sql: string, word: string, basis?: SqlBasis])[] = [
+    ['SELECT * FROM nowhere', 'NAME_UNKNOWN', SCOPED],
+    ['SELECT nothing(1)', 'NAME_UNKNOWN', SCOPED],
+    ['SELECT 1 %%% 2', 'NAME_UNKNOWN', SCOPED],
+    ["SELECT 'x'::nothing", 'NAME_UNKNOWN', SCOPED],
+    ['SELECT purge()', 'USER_CODE', SCOPED],
+    ['SELECT lower(1)', 'USER_CODE', SCOPED],
+    ["SELECT ext.similarity('a', 'b')", 'USER_CODE', SCOPED],
+    ['SELECT risk(c) FROM customers c', 'USER_CODE', SCOPED],
+    ['SELECT c.risk FROM customers c', 'USER_CODE', SCOPED],
+    ['SELECT (c).risk FROM customers c', 'USER_CODE', SCOPED],
+    ['SELECT s.risk FROM (SELECT 1 AS a) s', 'USER_CODE', SCOPED],
+    ['SELECT 1 ### 2', 'USER_CODE', SCOPED],
+    ["SELECT 'x'::odd", 'USER_CODE', SCOPED],
+    ["SELECT odd 'x'", 'USER_CODE', SCOPED],
+    ["SELECT odd('x')", 'USER_CODE', SCOPED],
+    ['SELECT * FROM calling', 'USER_CODE', SCOPED],
+    ['DO $$ BEGIN END $$', 'USER_CODE', SCOPED],
+    ['CALL settle(1)', 'USER_CODE', SCOPED],
+    ['CREATE EXTENSION dblink', 'USER_CODE', SCOPED],
+    ['ALTER TABLE orders ADD CHECK (purge() > 0)', 'USER_CODE', SCOPED],
+    ['SELECT * FROM pg_stats', 'SENSITIVE_CATALOG', SCOPED],
+    ['SELECT * FROM pg_catalog.pg_shadow', 'SENSITIVE_CATALOG', SCOPED],
+    ['SELECT * FROM pg_catalog.pg_not_yet_known', 'SENSITIVE_CATALOG', SCOPED],
+    ['CREATE TEMP TABLE t (id int)', 'TEMPORARY', SCOPED],
+    ['SELECT 1 AS a INTO TEMP t', 'TEMPORARY', SCOPED],
+    ['CREATE TEMP VIEW t AS SELECT 1', 'TEMPORARY', SCOPED],
+    ['SELECT * FROM pg_temp.orders', 'TEMPORARY', SCOPED],
+    ['SELECT * FROM far', 'MASK_REACHED', SCOPED],
+    ["SELECT pg_read_file('x')", 'MASK_REACHED', SCOPED],
+    ["SELECT query_to_xml('select 1', true, true, '')", 'MASK_REACHED', SCOPED],
+    ["SELECT ('x'::text).pg_read_file", 'MASK_REACHED', SCOPED],
+    ['DECLARE c CURSOR WITH HOLD FOR SELECT 1', 'MASK_REACHED', SCOPED],
+    ['EXPLAIN EXECUTE p', 'NOT_SUPPORTED', SCOPED],
+    ['SELECT id FROM orders ORDER BY id USING <', 'NOT_REWRITABLE', SCOPED],
+    ["SELECT json_value('{}', '$.a')", 'NOT_REWRITABLE', SCOPED],
+    ['COPY customers TO STDOUT', 'MASK_REACHED'],
+    ['SELECT ssn FROM customers FOR SHARE', 'MASK_REACHED'],
+    ['SELECT ctid FROM customers', 'MASK_REACHED'],
+    ['CREATE TABLE t AS SELECT * FROM customers', 'MASK_REACHED'],
+    ['SELECT * INTO t FROM customers', 'MASK_REACHED'],
+    ['CREATE VIEW v AS SELECT id FROM customers', 'MASK_REACHED'],
+    ['CREATE RULE r AS ON INSERT TO orders DO ALSO SELECT ssn FROM customers', 'MASK_REACHED'],
+    ['CREATE FUNCTION g() RETURNS text LANGUAGE sql BEGIN ATOMIC SELECT ssn FROM customers; END', 'MASK_REACHED'],
+    ['ALTER TABLE customers RENAME ssn TO x', 'MASK_REACHED'],
+    ['DELETE FROM customers WHERE ssn = $1', 'MASK_REACHED'],
+    ['UPDATE orders SET note = ssn FROM customers', 'MASK_REACHED'],
+    ['INSERT INTO customers (name) VALUES (1) ON CONFLICT DO NOTHING', 'MASK_WRITE'],
+  ];
+  for (const [sql, word, basis] of rows) {
+    test(`${sql} is refused: ${word}`, () => {
+      const refused = refusal(sql, basis);
+      assert.equal(refused?.code, word, refused?.reason);
+      assert.ok(refused.reason.length > 10 && refused.hint.length > 5 && /^[0-9A-Z]{5}$/.test(refused.sqlState));
+    });
+  }
+
+  test('nothing of this is refused where nothing is guarded', () => {
+    for (const [sql] of rows) assert.equal(refusal(sql, OPEN), undefined, sql);
+  });
+
+  test('what only names a masked table without looking at its values passes', () => {
+    for (const sql of ['TRUNCATE customers', 'LOCK TABLE customers', 'DROP TABLE customers', 'GRANT SELECT ON customers TO x', 'VACUUM customers', "COMMENT ON TABLE customers IS 'x'"]) {
+      assert.equal(refusal(sql), undefined, sql);
+    }
+  });
+
+  test('waiting passes, for policy to judge', () => {
+    assert.equal(refusal('SELECT pg_sleep(1)', SCOPED), undefined);
+  });
+});
+
+describe('trusted functions', () => {
+  const trusting = (sha256: string): SqlBasis => ({ ...MASKED, trustedFunctions: [{ signature: 'public.purge()', sha256 }] });
+
+  test('run when signature and definition are those that were read', () => {
+    const statement = one('SELECT purge()', trusting('a'.repeat(64)));
+    assert.equal(statement.refused, undefined);
+    assert.equal(statement.rewrite?.text, 'SELECT public.purge()');
+    assert.equal(statement.ranUserCode, true);
+  });
+
+  test('do not run when the definition is another', () => assert.equal(refusal('SELECT purge()', trusting('0'.repeat(64)))?.code, 'USER_CODE'));
+
+  test('behind a view are trusted too', () => assert.equal(refusal('SELECT * FROM calling', trusting('a'.repeat(64))), undefined));
+});
+
+describe('user code that any expression may run', () => {
+  test('an implicit cast between types of the server closes every expression', () => {
+    const catalog = catalogOf({ casts: [[23, 25, 21002, 'i', 'f']] });
+    assert.equal(refusal('SELECT 1', { ...SCOPED, catalog })?.code, 'USER_CODE');
+    assert.equal(refusal('BEGIN', { ...SCOPED, catalog })?.code, undefined);
+  });
+
+  test('a default operator class for a type of the server likewise', () => {
+    assert.equal(refusal('SELECT 1', { ...SCOPED, catalog: catalogOf({ opclasses: [['mine', 23]] }) })?.code, 'USER_CODE');
+  });
+
+  test('a user operator that takes types of the server may hide behind IN, BETWEEN and USING', () => {
+    const catalog = catalogOf({ operators: [[21101, 'public', '=', 23, 20, 21006], [21102, 'public', '>=', 23, 20, 21006]] });
+    for (const sql of ['SELECT 1 WHERE 1 IN (2)', 'SELECT 1 WHERE 1 BETWEEN 0 AND 2', 'SELECT * FROM orders a JOIN orders b USING (id)', 'SELECT nullif(1, 2)', 'SELECT CASE 1 WHEN 2 THEN 3 END', 'SELECT 1 IN (SELECT 2)']) {
+      assert.equal(refusal(sql, { ...SCOPED, catalog })?.code, 'USER_CODE', sql);
+    }
+    // Written plainly it is pinned to the server's own.
+    assert.equal(sent('SELECT 1 = 2', { ...SCOPED, catalog }), 'SELECT 1 OPERATOR(pg_catalog.=) 2');
+  });
+
+  test('an event trigger runs with every definition', () => {
+    assert.equal(refusal('DROP TABLE orders', { ...SCOPED, catalog: catalogOf({ eventTriggers: [['e', 'ddl_command_start', 21001]] }) })?.code, 'USER_CODE');
+  });
+});
+
+describe('the binding of a mask', () => {
+  const moved = (relations: readonly (readonly unknown[])[]) => catalogOf({ relations });
+  const bound = bindMasks(SMALL, MASKED.masks);
+
+  test('notes the numbers of table and column', () => {
+    assert.deepEqual(bound[0], { relation: 'public.customers', column: 'ssn', with: 'redact', oid: 20002, attnum: 3 });
+    assert.equal(bindMasks(SMALL, [{ relation: 'public.nothing', column: 'x', with: 'redact' }])[0]?.oid, undefined);
+  });
+
+  test('is lost when the column was renamed, and the table then refused', () => {
+    const catalog = moved([[20002, 'public', 'customers', 'r', 'p', false, false, null, [[1, 'id', 23, 'integer', '', '', false], [3, 'zzz', 25, 'text', '', '', false]]]]);
+    assert.equal(refusal('SELECT id FROM customers', { ...MASKED, catalog, masks: bound })?.code, 'MASK_LOST');
+  });
+
+  test('is lost when another column took the name', () => {
+    const catalog = moved([[20002, 'public', 'customers', 'r', 'p', false, false, null, [[3, 'old', 25, 'text', '', '', false], [5, 'ssn', 25, 'text', '', '', false], [4, 'card', 25, 'text', '', '', false]]]]);
+    assert.equal(refusal('SELECT old FROM customers', { ...MASKED, catalog, masks: bound })?.code, 'MASK_LOST');
+  });
+
+  test('is lost when the table was renamed: neither the old nor a new table of the name can be read', () => {
+    const columns = [[1, 'id', 23, 'integer', '', '', false], [3, 'ssn', 25, 'text', '', '', false], [4, 'card', 25, 'text', '', '', false]];
+    const catalog = moved([[20002, 'public', 'clients', 'r', 'p', false, false, null, columns], [20099, 'public', 'customers', 'r', 'p', false, false, null, columns]]);
+    for (const table of ['clients', 'customers']) assert.equal(refusal(`SELECT id FROM ${table}`, { ...MASKED, catalog, masks: bound })?.code, 'MASK_LOST', table);
+  });
+
+  test('of a table that does not exist closes nothing', () => {
+    assert.equal(refusal('SELECT * FROM orders', { ...MASKED, masks: [{ relation: 'public.nothing', column: 'x', with: 'redact' }] }), undefined);
+  });
+
+  test('tells which column origins must not come back, generated columns too', () => {
+    const catalog = catalogOf({ defaults: [[20002, 1, 'upper(ssn)', [3]]] });
+    assert.deepEqual(maskedOrigins(catalog, bound), new Map([[20002, new Set([3, 4, 1])]]));
+  });
+});
+
+describe('a mask by hash', () => {
+  const hashed: SqlBasis = { ...MASKED, masks: [{ relation: 'public.customers', column: 'ssn', with: 'hash' }] };
+  test('refuses statements that use the column, and lets others pass', () => {
+    assert.equal(refusal('SELECT ssn FROM customers', hashed)?.code, 'NOT_SUPPORTED');
+    assert.equal(refusal('SELECT * FROM customers', hashed)?.code, 'NOT_SUPPORTED');
+    assert.equal(refusal("SELECT id FROM customers WHERE ssn = 'x'", hashed)?.code, 'NOT_SUPPORTED');
+    assert.equal(refusal('SELECT id, card FROM customers', hashed), undefined);
+  });
+});
