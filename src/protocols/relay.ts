@@ -201,7 +201,7 @@ export function startRelay<Work, Answer>(parts: RelayParts<Work, Answer>): Relay
   return {
     cancel: () => happen({ kind: 'cancel' }),
     async cut() {
-      happen({ kind: 'over', end: (session.signal.reason as SessionEnd | undefined) ?? { kind: 'closed' } });
+      if (!clientLeft) happen({ kind: 'over', end: (session.signal.reason as SessionEnd | undefined) ?? { kind: 'closed' } });
       await done;
       return fate;
     },

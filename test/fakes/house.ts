@@ -154,9 +154,8 @@ export async function startHouse<Settings>(parts: HouseParts<Settings>): Promise
     port: (server.address() as AddressInfo).port,
     async cut(end) {
       const entries = [...live];
-      const fates = entries.map((entry) => entry.cut());
       for (const entry of entries) entry.end(end);
-      return Promise.all(fates);
+      return Promise.all(entries.map((entry) => entry.cut()));
     },
     ended: (count) => (state.ends.length >= count ? Promise.resolve() : new Promise((resolve) => waiting.push({ count, resolve }))),
     serve: (client) => parts.protocol.serve(client, pendingSession()),
