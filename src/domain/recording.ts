@@ -57,6 +57,8 @@ export type SessionEvent =
       readonly type: 'verdict';
       readonly command: string;
       readonly verdict: 'allow' | 'hold' | 'deny';
+      /** Where it is not the whole of the command: `Command.part`. Only what begins to run asks for its approvals. */
+      readonly part?: 'prepare' | 'continue';
       readonly text: RecordedText;
       readonly params?: readonly RecordedParameter[];
       readonly effects: readonly Effect[];
@@ -88,6 +90,7 @@ export type SessionEvent =
       readonly type: 'command';
       readonly command: string;
       readonly by: 'client' | 'gateway';
+      readonly part?: 'prepare' | 'continue';
       readonly sent: RecordedText;
       readonly params?: readonly RecordedParameter[];
       readonly effects: readonly Effect[];

@@ -1,6 +1,7 @@
 /** What an approval is for, as one hash: change any of it and it is another question. */
 import { createHash } from 'node:crypto';
 import type { Command, Parameter } from '../domain/command.ts';
+import type { SessionView } from '../domain/session.ts';
 import type { Ask } from '../domain/verdict.ts';
 
 /** What stays the same for a whole session, and never its own id: a retry comes on another connection. */
@@ -12,16 +13,24 @@ export interface Binding {
   readonly run: string;
 }
 
+/** A turn, what is asked about it, and the part of policy it was read by. */
+export interface Question {
+  readonly commands: readonly Command[];
+  readonly asks: readonly Ask[];
+  readonly view: SessionView;
+}
+
 /**
- * SHA-256, hex, over a canonical form: exact bytes, parameters with types, rewritten text, session context, resolved
- * objects, the rules that asked, and the binding.
+ * SHA-256, hex, over a canonical form: exact bytes, parameters with types, rewritten text, session context, resolved objects, the rules that asked with
+ * whom and what they accept, the masks, and the binding. Not the policy's digest: a new policy that says the same is no other question.
  */
-export function digestOf(commands: readonly Command[], asks: readonly Ask[], binding: Binding): string {
+export function digestOf({ commands, asks, view }: Question, binding: Binding): string {
   const form = [
-    'hoopctl approval v1',
+    'hoopctl approval v2',
     [binding.target, binding.protocol, binding.account, binding.principal, binding.run],
     commands.map(formOf),
-    asks.map((ask) => ask.rule).sort(),
+    asks.map(({ rule, approvers, self, proof }) => [rule, approvers, self, proof]).sort(byText),
+    [view.masks.columns, view.masks.detectors, view.trustedFunctions, view.grant.guarded],
   ];
   return sha256(JSON.stringify(form));
 }
@@ -34,6 +43,7 @@ function formOf(command: Command): unknown {
     command.context,
     command.resources.map(({ kind, name, access }) => [kind, name, access]).sort(byText),
     [...command.effects].sort(),
+    command.part ?? null,
   ];
 }
 

@@ -16,7 +16,7 @@ import { mintPermit, type Meter, type Permit } from '../domain/permit.ts';
 import type { Outcome, Recorder, SessionEvent, Weight } from '../domain/recording.ts';
 import type { Refusal, SessionView, SubmitOptions, Turn } from '../domain/session.ts';
 import type { Ask, Verdict } from '../domain/verdict.ts';
-import { type Binding, digestOf } from './digest.ts';
+import { type Binding, digestOf, type Question } from './digest.ts';
 import { refusal } from './refusal.ts';
 
 export interface GateParts {
@@ -70,6 +70,7 @@ export function createGate(parts: GateParts): Gate {
   let commands = 0;
 
   async function submit(turn: Turn, options: SubmitOptions = {}): Promise<Permit | Refusal> {
+    const readAt = parts.clock.monotonic();
     const ids = turn.commands.map(() => `c${++commands}`);
     const stopped = parts.standing();
     if (stopped) return refuse(turn, ids, [], stopped);
@@ -82,7 +83,7 @@ export function createGate(parts: GateParts): Gate {
 
     const asks = asksOf(turn.commands, verdicts);
     if (asks.length === 0) return forward(turn, ids, verdicts, []);
-    const approvals = await hold({ turn, ids, verdicts, asks, options });
+    const approvals = await hold({ turn, ids, verdicts, asks, options, readAt });
     return 'kind' in approvals ? approvals : forward(turn, ids, verdicts, approvals);
   }
 
@@ -112,8 +113,7 @@ export function createGate(parts: GateParts): Gate {
   /** Asks people and waits. @returns ids of the consumed approvals, or the refusal for the client. */
   async function hold(held: Held): Promise<readonly string[] | Refusal> {
     const { turn, ids, verdicts, asks, options } = held;
-    const digest = digestOf(turn.commands, asks, parts.binding);
-    const asked = meaningOf(asks, parts.view());
+    const digest = digestOf(questionOf(turn, asks), parts.binding);
     const questions: ApprovalQuestion[] = [];
     for (const ask of asks) {
       const question = parts.question(turn, ask, digest);
@@ -122,7 +122,7 @@ export function createGate(parts: GateParts): Gate {
     }
 
     const requests = await openRequests(questions);
-    if (!requests) return refuse(turn, ids, verdicts, refusal.tooManyRequests());
+    if ('kind' in requests) return refuse(turn, ids, verdicts, requests);
     const policy = parts.view().basis;
     const lost = await written(
       [
@@ -137,7 +137,7 @@ export function createGate(parts: GateParts): Gate {
       ],
       'intent',
     );
-    if (lost) return lost;
+    if (lost) return withdrawnBecause(requests, lost);
 
     const answers = requests.map((request) => recordDecision(request, ids[0] as string));
     for (const [i, request] of requests.entries()) announce(request, asks[i] as Ask, turn, options);
@@ -146,8 +146,7 @@ export function createGate(parts: GateParts): Gate {
     if (answer === 'gone' || answer === 'ended') {
       // Only while the client waits does its going withdraw the request: nobody is there to be answered.
       const reason = answer === 'gone' ? 'the client went away or cancelled' : 'the session ended';
-      await Promise.all(requests.map((request) => desk.withdraw(request.id, reason)));
-      await Promise.all(answers);
+      await withdrawAll(requests, reason);
       return refusal.withdrawn(reason);
     }
     if (answer === 'waited') {
@@ -162,27 +161,33 @@ export function createGate(parts: GateParts): Gate {
       await withdrawAll(requests, 'another approval of the same command was not given');
       return told;
     }
-    return consume(held, requests, questions, asked);
+    return consume(held, requests, questions);
   }
 
   /** After people said yes: the world may have changed while they thought. */
   async function consume(
-    { turn, asks }: Held,
+    { turn, asks, readAt }: Held,
     requests: readonly HeldRequest[],
     questions: readonly ApprovalQuestion[],
-    asked: string,
   ): Promise<readonly string[] | Refusal> {
     const stopped = parts.standing();
     if (stopped) return withdrawnBecause(requests, stopped);
     const again = turn.commands.map(judge);
-    if (refusalFor(turn.commands, again) || meaningOf(asksOf(turn.commands, again), parts.view()) !== asked) {
+    const question = questions[0] as ApprovalQuestion;
+    if (
+      refusalFor(turn.commands, again) ||
+      digestOf(questionOf(turn, asksOf(turn.commands, again)), parts.binding) !== question.digest
+    ) {
       return withdrawnBecause(requests, refusal.changedSinceAsked());
     }
-    const question = questions[0] as ApprovalQuestion;
-    const consumed = await desk.consume(
-      requests.map((request) => request.id),
-      question,
-    );
+    // The approval stays: read again and found the same, the turn uses it at once.
+    if (parts.clock.monotonic() - readAt > READING_HOLDS_MS) return refusal.stale();
+    const consumed = await desk
+      .consume(
+        requests.map((request) => request.id),
+        question,
+      )
+      .catch(() => ({ kind: 'refused', reason: 'the store does not answer' }) as const);
     if (consumed.kind === 'refused') return withdrawnBecause(requests, refusal.notConsumed(consumed.reason, asks[0]?.rule));
     return requests.map((request) => request.id);
   }
@@ -238,17 +243,21 @@ export function createGate(parts: GateParts): Gate {
     });
   }
 
-  async function openRequests(questions: readonly ApprovalQuestion[]): Promise<readonly HeldRequest[] | undefined> {
+  async function openRequests(questions: readonly ApprovalQuestion[]): Promise<readonly HeldRequest[] | Refusal> {
     const requests: HeldRequest[] = [];
     for (const question of questions) {
-      const request = await desk.request(question);
-      if (!request) {
-        await withdrawAll(requests, 'too many open requests');
-        return undefined;
+      const request = await desk.request(question).catch(() => refusal.unavailable('nobody can be asked now'));
+      if (request && 'link' in request) requests.push(request);
+      else {
+        await withdrawAll(requests, 'another approval of the same command could not be asked for');
+        return request ?? refusal.tooManyRequests();
       }
-      requests.push(request);
     }
     return requests;
+  }
+
+  function questionOf(turn: Turn, asks: readonly Ask[]): Question {
+    return { commands: turn.commands, asks, view: parts.view() };
   }
 
   // A decision that comes after the client stopped waiting is recorded too: the retry will use it.
@@ -260,8 +269,8 @@ export function createGate(parts: GateParts): Gate {
   }
 
   function announce(request: HeldRequest, ask: Ask, turn: Turn, options: SubmitOptions): void {
-    watch.held(request, ask);
     if (request.state !== 'open') return;
+    watch.held(request, ask);
     const waitMs = parts.waitFor(ask, turn);
     const reason = ask.reason === undefined ? {} : { reason: ask.reason };
     options.onHold?.({ request: request.id, link: request.link, rule: ask.rule, waitMs, ...reason });
@@ -299,7 +308,8 @@ export function createGate(parts: GateParts): Gate {
   }
 
   async function withdrawAll(requests: readonly HeldRequest[], reason: string): Promise<void> {
-    await Promise.all(requests.map((request) => desk.withdraw(request.id, reason)));
+    // One that cannot be withdrawn expires, and is judged again before it could be used.
+    await Promise.allSettled(requests.map((request) => desk.withdraw(request.id, reason)));
   }
 
   /** @returns the refusal when the recording cannot be written; then nothing may be forwarded. */
@@ -331,7 +341,12 @@ interface Held {
   readonly verdicts: readonly Verdict[];
   readonly asks: readonly Ask[];
   readonly options: SubmitOptions;
+  /** When the turn was submitted, monotonic ms: it was read just before. */
+  readonly readAt: number;
 }
+
+/** What was read longer ago, while people thought, may mean something else by now: objects, views and functions are looked up anew. */
+const READING_HOLDS_MS = 30_000;
 
 const GATEWAYS_OWN: Verdict = { kind: 'allow', rules: [] };
 
@@ -367,11 +382,6 @@ function unanimous(answers: readonly Promise<ApprovalDecision>[]): Promise<reado
     for (const answer of answers) answer.then((decision) => decision.kind !== 'approved' && resolve([decision]));
   });
   return Promise.race([Promise.all(answers), firstNo]);
-}
-
-/** What must be the same at consume as when people were asked: the rules, their approvers, and the masks. */
-function meaningOf(asks: readonly Ask[], view: SessionView): string {
-  return JSON.stringify([asks, view.masks, view.grant.guarded]);
 }
 
 const PURE: ReadonlySet<Effect> = new Set(['read', 'control']);

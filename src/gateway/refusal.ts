@@ -84,8 +84,8 @@ export const refusal = {
   stale: (): Refusal => ({
     kind: 'refusal',
     code: 'HOOP_STALE',
-    message: 'HOOP_STALE: policy changed since this was prepared; nothing was forwarded',
-    hint: 'prepare it again',
+    message: 'HOOP_STALE: policy or the target may have changed since this was read; nothing was forwarded',
+    hint: 'send it again; what was prepared, prepare again',
   }),
 
   notRecorded: (): Refusal => ({
@@ -103,7 +103,7 @@ export const refusal = {
 
   ended: (end: SessionEnd): Refusal => ({
     kind: 'refusal',
-    code: end.kind === 'revoked' || end.kind === 'killed' ? 'HOOP_REVOKED' : 'HOOP_UNAVAILABLE',
+    code: CODE_OF_END[end.kind] ?? 'HOOP_UNAVAILABLE',
     message: describeEnd(end),
   }),
 
@@ -122,6 +122,15 @@ export const refusal = {
     hint: 'list yours with: hoopctl targets',
   }),
 } as const;
+
+const CODE_OF_END: Readonly<Partial<Record<SessionEnd['kind'], Refusal['code']>>> = {
+  revoked: 'HOOP_REVOKED',
+  killed: 'HOOP_REVOKED',
+  expired: 'HOOP_LIMIT',
+  idle: 'HOOP_LIMIT',
+  limit: 'HOOP_LIMIT',
+  policyChanged: 'HOOP_DENIED',
+};
 
 function decidedMessage(decision: ApprovalDecision, request: string): string {
   switch (decision.kind) {

@@ -88,9 +88,12 @@ export class FakeDesk implements Desk {
   consumed: string[] = [];
   refuseConsume: string | undefined;
   full = false;
+  /** Which of its calls fails, as when the store is away. */
+  broken: 'request' | 'consume' | 'withdraw' | undefined;
   #open = new Map<string, { request: HeldRequest; decide: (decision: ApprovalDecision) => void }>();
 
   async request(question: ApprovalQuestion): Promise<HeldRequest | undefined> {
+    if (this.broken === 'request') throw new Error('the store is away');
     if (this.full) return undefined;
     this.questions.push(question);
     const key = `${question.digest} ${question.run} ${question.ask.rule}`;
@@ -104,6 +107,7 @@ export class FakeDesk implements Desk {
   }
 
   async consume(ids: readonly string[]): Promise<{ kind: 'consumed' } | { kind: 'refused'; reason: string }> {
+    if (this.broken === 'consume') throw new Error('the store is away');
     if (this.refuseConsume) return { kind: 'refused', reason: this.refuseConsume };
     if (ids.some((id) => this.consumed.includes(id))) return { kind: 'refused', reason: 'it was used already' };
     this.consumed.push(...ids);
@@ -111,6 +115,7 @@ export class FakeDesk implements Desk {
   }
 
   async withdraw(id: string, reason: string): Promise<void> {
+    if (this.broken === 'withdraw') throw new Error('the store is away');
     this.withdrawn.push(id);
     this.decide(id, { kind: 'withdrawn', reason });
   }
@@ -122,6 +127,11 @@ export class FakeDesk implements Desk {
   approve(id: string): void {
     this.decide(id, { kind: 'approved', by: riley, proof: 'fresh' });
   }
+
+  /** From now on whoever asks again finds it approved. */
+  approved(id: string): void {
+    for (const entry of this.#open.values()) if (entry.request.id === id) entry.request = { ...entry.request, state: 'approved' };
+  }
 }
 
 export interface GateUnderTest {
@@ -130,9 +140,12 @@ export interface GateUnderTest {
   readonly desk: FakeDesk;
   readonly clock: FakeClock;
   readonly told: Refusal[];
+  /** Requests the watch heard of. */
+  readonly held: string[];
   policy: (command: Command) => Verdict;
   standing: Refusal | undefined;
   masks: MaskPlan;
+  trusted: SessionView['trustedFunctions'];
   basis: string;
   readonly session: AbortController;
   turn(...commands: Command[]): Turn;
@@ -145,11 +158,12 @@ export function gateUnderTest(): GateUnderTest {
   const clock = new FakeClock();
   const session = new AbortController();
   const told: Refusal[] = [];
+  const held: string[] = [];
   const view = (): SessionView => ({
     basis: under.basis,
     grant: { entries: ['all'], effects: ['read'], guarded: false },
     masks: under.masks,
-    trustedFunctions: [],
+    trustedFunctions: under.trusted,
   });
   const under: GateUnderTest = {
     gate: createGate({
@@ -180,7 +194,7 @@ export function gateUnderTest(): GateUnderTest {
       describe: createDescribe((bytes) => `hmac-of-${bytes.length}`),
       watch: {
         refused: (answer) => void told.push(answer),
-        held: () => {},
+        held: (request) => void held.push(request.id),
         decided: () => {},
         permitted: () => {},
         settled: () => {},
@@ -190,6 +204,7 @@ export function gateUnderTest(): GateUnderTest {
     desk,
     clock,
     told,
+    held,
     session,
     policy: (command) => {
       if (command.effects.has('delete')) return { kind: 'hold', rules: [ask.rule], asks: [ask] };
@@ -198,6 +213,7 @@ export function gateUnderTest(): GateUnderTest {
     },
     standing: undefined,
     masks: NO_MASK,
+    trusted: [],
     basis: 'policy-1',
     turn: (...commands) => ({ commands, basis: under.basis }),
   };

@@ -359,6 +359,162 @@ describe('holding', () => {
     assert.ok(under.desk.withdrawn.includes('apr_1'));
   });
 
+  for (const [what, change] of [
+    ['other approvers', { approvers: { groups: ['security'] } }],
+    ['a stronger proof', { proof: { kind: 'fresh' } }],
+    ['nobody of the own side', { self: false }],
+  ] as const) {
+    test(`an approval given before the rule asked for ${what} is not used by a retry`, async () => {
+      const under = gateUnderTest();
+      const weak = { ...ask, self: true, proof: { kind: 'login' } } as const;
+      under.policy = () => ({ kind: 'hold', rules: [ask.rule], asks: [weak] });
+      const first = under.gate.submit(under.turn(remove()));
+      await settled();
+      await under.clock.advance(60_000);
+      refused(await first);
+      under.desk.approve('apr_1');
+      under.policy = () => ({ kind: 'hold', rules: [ask.rule], asks: [{ ...weak, ...change }] });
+      void under.gate.submit(under.turn(remove()));
+      await settled();
+      assert.deepEqual(under.desk.consumed, []);
+      assert.equal(under.desk.questions.length, 2);
+      assert.notEqual(under.desk.questions[0]?.digest, under.desk.questions[1]?.digest);
+    });
+  }
+
+  test('an approval given under other masks is not used by a retry', async () => {
+    const under = gateUnderTest();
+    const first = under.gate.submit(under.turn(remove()));
+    await settled();
+    await under.clock.advance(60_000);
+    refused(await first);
+    under.desk.approve('apr_1');
+    under.masks = { ...under.masks, detectors: [{ rule: 'cards', detect: ['credit_card'], with: 'redact', strict: true }] };
+    void under.gate.submit(under.turn(remove()));
+    await settled();
+    assert.deepEqual(under.desk.consumed, []);
+  });
+
+  test('a function no longer trusted voids the approval: the text was read while it was', async () => {
+    const under = gateUnderTest();
+    under.trusted = [{ signature: 'public.f()', sha256: 'a'.repeat(64) }];
+    const answer = under.gate.submit(under.turn(remove()));
+    await settled();
+    under.trusted = [];
+    under.desk.approve('apr_1');
+    assert.match(refused(await answer).message, /policy or masks changed/);
+    assert.deepEqual(under.desk.consumed, []);
+  });
+
+  test('preparing a statement and running it are different questions', async () => {
+    const { gate, desk, turn } = gateUnderTest();
+    void gate.submit(turn(command('DELETE FROM a', ['delete'], { part: 'prepare' }), remove()));
+    void gate.submit(turn(command('DELETE FROM a', ['delete']), remove()));
+    await settled();
+    assert.notEqual(desk.questions[0]?.digest, desk.questions[1]?.digest);
+  });
+
+  test('another order of the same statements is another question', async () => {
+    const { gate, desk, turn } = gateUnderTest();
+    void gate.submit(turn(select(), remove()));
+    void gate.submit(turn(remove(), select()));
+    await settled();
+    assert.notEqual(desk.questions[0]?.digest, desk.questions[1]?.digest);
+  });
+
+  test('what is only prepared asks nobody, and the record says that it was no more', async () => {
+    const { gate, desk, recorder, turn } = gateUnderTest();
+    permitted(await gate.submit(turn(command('DELETE FROM t', ['delete'], { part: 'prepare' }))));
+    assert.equal(desk.questions.length, 0);
+    assert.deepEqual(
+      recorder.events.map(({ event }) => 'part' in event && event.part),
+      ['prepare', 'prepare'],
+    );
+  });
+
+  test('a denied statement cannot be prepared either', async () => {
+    const { gate, turn } = gateUnderTest();
+    assert.equal(refused(await gate.submit(turn(command('DROP TABLE t', ['define'], { part: 'prepare' })))).code, 'HOOP_DENIED');
+  });
+
+  test('what was read long before people answered is read again, and the approval stays for it', async () => {
+    const { gate, desk, clock, turn } = gateUnderTest();
+    const first = gate.submit(turn(remove()));
+    await settled();
+    await clock.advance(30_001);
+    desk.approve('apr_1');
+    assert.equal(refused(await first).code, 'HOOP_STALE');
+    assert.deepEqual(desk.withdrawn, []);
+    permitted(await gate.submit(turn(remove())));
+    assert.deepEqual(desk.consumed, ['apr_1']);
+  });
+
+  test('a client that went away while its approval came forwards nothing and spends nothing', async () => {
+    const { gate, desk, turn } = gateUnderTest();
+    const client = new AbortController();
+    const answer = gate.submit(turn(remove()), { gone: client.signal });
+    await settled();
+    desk.approve('apr_1');
+    client.abort();
+    refused(await answer);
+    assert.deepEqual(desk.consumed, []);
+  });
+
+  test('using an approval is not told as being held again', async () => {
+    const under = gateUnderTest();
+    const first = under.gate.submit(under.turn(remove()));
+    await settled();
+    await under.clock.advance(60_000);
+    refused(await first);
+    under.desk.approve('apr_1');
+    under.desk.approved('apr_1');
+    permitted(await under.gate.submit(under.turn(remove())));
+    assert.deepEqual(under.held, ['apr_1']);
+  });
+
+  for (const [what, fails] of [
+    ['opened', 'request'],
+    ['used', 'consume'],
+    ['withdrawn', 'withdraw'],
+  ] as const) {
+    test(`a request that cannot be ${what} refuses the command and breaks nothing`, async () => {
+      const under = gateUnderTest();
+      under.desk.broken = fails;
+      const client = new AbortController();
+      const answer = under.gate.submit(under.turn(remove()), { gone: client.signal });
+      await settled();
+      if (fails === 'withdraw') client.abort();
+      else under.desk.approve('apr_1');
+      refused(await answer);
+      assert.equal(under.recorder.story()[0], 'verdict hold');
+      assert.equal(under.recorder.story().includes('command'), false);
+    });
+  }
+
+  test('a request whose asking could not be recorded is taken back', async () => {
+    const under = gateUnderTest();
+    under.recorder.slow = true;
+    const answer = under.gate.submit(under.turn(remove()));
+    await settled();
+    under.recorder.fail();
+    under.recorder.release?.();
+    assert.equal(refused(await answer).code, 'HOOP_UNAVAILABLE');
+    assert.deepEqual(under.desk.withdrawn, ['apr_1']);
+  });
+
+  test('an approval is spent before the intent is written: a crash between forwards nothing', async () => {
+    const under = gateUnderTest();
+    const answer = under.gate.submit(under.turn(remove()));
+    await settled();
+    under.recorder.slow = true;
+    under.desk.approve('apr_1');
+    await settled();
+    assert.deepEqual(under.desk.consumed, ['apr_1']);
+    under.recorder.fail();
+    under.recorder.release?.();
+    assert.equal(refused(await answer).code, 'HOOP_UNAVAILABLE');
+  });
+
   test('a run with too many open requests is told so', async () => {
     const under = gateUnderTest();
     under.desk.full = true;
