@@ -1,6 +1,8 @@
 /**
  * Worker threads that read texts. Each has one text at a time and a hard limit on it: one that is late, dies or says that its parser broke is thrown away and
  * replaced; others go on meanwhile. After some thousand texts a thread is replaced in any case.
+ *
+ * The limit is on processor time, looked at when that much wall time has passed: on a machine that is merely busy, honest texts are not refused.
  */
 import { Worker } from 'node:worker_threads';
 import { entryUrl } from '../../base/entry.ts';
@@ -40,18 +42,22 @@ interface Job {
 
 interface Thread {
   readonly worker: Worker;
-  state: 'starting' | 'idle' | 'busy' | 'gone';
+  state: 'starting' | 'idle' | 'preparing' | 'busy' | 'gone';
   job: Job | undefined;
   timer: NodeJS.Timeout | undefined;
   reads: number;
+  /** Its processor time when it got the text, ms. */
+  cpu: number;
   /** Bases it has been sent, oldest first. */
   readonly bases: Map<number, string>;
 }
 
 /** A thread keeps this many bases; the oldest is forgotten for a new one. */
 const BASES_KEPT = 32;
-/** A thread that does not get ready within this is replaced. */
-const START_LIMIT_MS = 15_000;
+/** A thread that does not get ready, or does not work out a catalog, within this is replaced. */
+const PREPARE_LIMIT_MS = 15_000;
+/** However little processor time a text got, it waits no longer than this many times its limit. */
+const STARVED = 8;
 /** After so many threads that died before they were ready, waiting texts are refused instead. */
 const FAILED_STARTS = 5;
 
@@ -76,12 +82,12 @@ export function createPool(options: PoolOptions): Pool {
       env: {},
       resourceLimits: { maxOldGenerationSizeMb: 512, stackSizeMb: 4 },
     });
-    const thread: Thread = { worker, state: 'starting', job: undefined, timer: undefined, reads: 0, bases: new Map() };
+    const thread: Thread = { worker, state: 'starting', job: undefined, timer: undefined, reads: 0, cpu: 0, bases: new Map() };
     threads.add(thread);
     worker.on('message', (message: FromWorker) => onMessage(thread, message));
     worker.on('error', () => lose(thread));
     worker.on('exit', () => lose(thread));
-    thread.timer = setTimeout(() => lose(thread), START_LIMIT_MS);
+    thread.timer = setTimeout(() => lose(thread), PREPARE_LIMIT_MS);
     thread.timer.unref();
     // Idle threads keep no process alive; a thread with a text does.
     worker.unref();
@@ -90,6 +96,11 @@ export function createPool(options: PoolOptions): Pool {
   const onMessage = (thread: Thread, message: FromWorker) => {
     if (thread.state === 'gone') return;
     clearTimeout(thread.timer);
+    thread.cpu = message.cpu;
+    if (message.kind === 'prepared') {
+      if (thread.job !== undefined) read(thread, thread.job);
+      return;
+    }
     if (message.kind === 'ready') {
       failedStarts = 0;
       thread.state = 'idle';
@@ -132,21 +143,32 @@ export function createPool(options: PoolOptions): Pool {
       if (queue.length === 0) return;
       if (thread.state !== 'idle') continue;
       const job = queue.shift() as Job;
-      thread.state = 'busy';
       thread.job = job;
-      thread.reads += 1;
       thread.worker.ref();
-      introduce(thread, job.basis);
-      thread.worker.postMessage({ kind: 'read', job: job.id, basis: job.basis.id, text: job.text } satisfies ToWorker);
-      thread.timer = setTimeout(() => late(thread, job), options.timeoutMs);
+      if (introduce(thread, job.basis)) {
+        thread.state = 'preparing';
+        thread.timer = setTimeout(() => lose(thread, NO_WORKERS), PREPARE_LIMIT_MS);
+      } else {
+        read(thread, job);
+      }
     }
   };
 
-  // If this thread of ours was held up itself, the answer may be waiting already: messages are taken before an immediate runs.
-  const late = (thread: Thread, job: Job) => {
-    setImmediate(() => {
-      if (thread.job === job) lose(thread);
-    });
+  const read = (thread: Thread, job: Job) => {
+    thread.state = 'busy';
+    thread.reads += 1;
+    thread.worker.postMessage({ kind: 'read', job: job.id, basis: job.basis.id, text: job.text } satisfies ToWorker);
+    const since = performance.now();
+    thread.timer = setTimeout(() => void late(thread, job, since), options.timeoutMs);
+  };
+
+  const late = async (thread: Thread, job: Job, since: number) => {
+    const used = await processorTime(thread.worker);
+    // Answered meanwhile, or while this thread of ours was held up itself.
+    if (thread.job !== job) return;
+    const left = options.timeoutMs - (used - thread.cpu);
+    if (left <= 0 || performance.now() - since > options.timeoutMs * STARVED) return lose(thread);
+    thread.timer = setTimeout(() => void late(thread, job, since), Math.max(left, 20));
   };
 
   for (let i = 0; i < options.workers; i++) start();
@@ -178,19 +200,28 @@ export function createPool(options: PoolOptions): Pool {
   };
 }
 
-function introduce(thread: Thread, { id, basis }: Numbered): void {
-  if (thread.bases.has(id)) return;
+/** Infinite where the thread does not even say that. */
+async function processorTime(worker: Worker): Promise<number> {
+  const silent = new Promise<undefined>((resolve) => setTimeout(resolve, 1000, undefined).unref());
+  const usage = await Promise.race([worker.cpuUsage().catch(() => undefined), silent]);
+  return usage === undefined ? Number.POSITIVE_INFINITY : (usage.user + usage.system) / 1000;
+}
+
+/** @returns whether the thread had to be told of the basis, and will say when it has worked it out */
+function introduce(thread: Thread, { id, basis }: Numbered): boolean {
+  if (thread.bases.has(id)) return false;
   const { catalog, ...rest } = basis;
   const { version } = catalog;
   const known = [...thread.bases.values()].includes(version);
   if (!known) thread.worker.postMessage({ kind: 'catalog', version, catalog } satisfies ToWorker);
   thread.bases.set(id, version);
   thread.worker.postMessage({ kind: 'basis', id, version, basis: rest } satisfies ToWorker);
-  if (thread.bases.size <= BASES_KEPT) return;
+  if (thread.bases.size <= BASES_KEPT) return true;
   const [oldest, old] = thread.bases.entries().next().value as [number, string];
   thread.bases.delete(oldest);
   const orphaned = [...thread.bases.values()].includes(old) ? [] : [old];
   thread.worker.postMessage({ kind: 'forget', bases: [oldest], catalogs: orphaned } satisfies ToWorker);
+  return true;
 }
 
 const TOO_SLOW: NotRead = { ok: false, code: 'limit', message: 'the statement takes too long to be read safely', sqlState: '54001' };

@@ -129,6 +129,11 @@ describe('the pool', () => {
     assert.equal(sql.stats.discarded, 1);
   });
 
+  test('waits for a thread that got no processor time, but not for ever', async (t) => {
+    assert.match(message(await reader(t, { script: scripted, timeoutMs: 100 }).analyse('starved', OPEN)), /starved/);
+    assert.equal(code(await reader(t, { script: scripted, timeoutMs: 20 }).analyse('starved', OPEN)), 'limit');
+  });
+
   test('survives every thread hanging at once', async (t) => {
     const sql = reader(t, { script: scripted, timeoutMs: 250 });
     const all = await Promise.all(['hang 1', 'hang 2', 'hang 3', 'fine'].map((text) => sql.analyse(text, OPEN)));
