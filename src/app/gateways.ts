@@ -1,6 +1,6 @@
 /** `hoopctl gateways`: which ones are known, which one is used, and forgetting one. */
 import { errorTable } from '../base/error.ts';
-import { describeOrigin } from '../config/client/index.ts';
+import { describeOrigin } from '../config/index.ts';
 import { findKnown, forget, gatewayUrl, type KnownGateway, readKnown, remember } from './known-gateways.ts';
 import { clientConfig, type LoginPlace, refuseInRun } from './login.ts';
 

@@ -9,7 +9,7 @@ import { createGatewayClient, type GatewayClient } from '../api/client.ts';
 import type { Clock } from '../base/clock.ts';
 import { errorTable, type HoopError } from '../base/error.ts';
 import type { Token } from '../base/secret.ts';
-import { type ClientConfig, describeOrigin, loadClientConfig } from '../config/client/index.ts';
+import { type ClientConfig, describeOrigin, loadClientConfig } from '../config/index.ts';
 import { findKnown, gatewayUrl, type KnownGateway, readKnown } from './known-gateways.ts';
 import { tokenSource } from './token-source.ts';
 

@@ -10,7 +10,7 @@ import type { Clock } from '../base/clock.ts';
 import { errorTable } from '../base/error.ts';
 import { exhaustive } from '../base/exhaustive.ts';
 import { Token } from '../base/secret.ts';
-import type { TokenPlace } from '../config/client/index.ts';
+import type { TokenPlace } from '../config/index.ts';
 
 const fail = errorTable({
   TOKEN_UNREADABLE: { exit: 3 },

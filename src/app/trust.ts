@@ -1,5 +1,5 @@
 /** `hoopctl trust`: which folders' hoop.yaml may say whom a login is shown to. Reads no hoop.yaml: a broken one must not stand in the way. */
-import { configPlace, distrustFolder, trustedFolders, trustFolder } from '../config/client/index.ts';
+import { configPlace, distrustFolder, trustedFolders, trustFolder } from '../config/index.ts';
 import { type LoginPlace, refuseInRun } from './login.ts';
 
 export function clientTrust(place: LoginPlace) {

@@ -31,8 +31,12 @@ export function escapeLinesForDisplay(text: string): string[] {
 }
 
 /** JSON that is safe on a terminal too: JSON.stringify escapes C0 only. The meaning is unchanged, so readers of JSON lose nothing. */
-export function jsonForDisplay(value: unknown, indent?: number): string {
-  const json = JSON.stringify(value, undefined, indent);
+export function jsonForDisplay(value: unknown): string {
+  return escapeJson(JSON.stringify(value));
+}
+
+/** The same for JSON that is text already. */
+export function escapeJson(json: string): string {
   return json.replace(UNSAFE_BUT_LINES, (char) => {
     const units = Array.from({ length: char.length }, (_, i) => char.charCodeAt(i));
     return units.map((unit) => `\\u${unit.toString(16).padStart(4, '0')}`).join('');

@@ -101,6 +101,14 @@ export const COMMANDS: readonly CommandEntry[] = [
     group: EVIDENCE,
     load: () => import('./commands/audit.ts'),
   },
+  { name: 'policy', summary: 'try a policy out', group: GATEWAY, load: () => import('./commands/policy.ts') },
+  {
+    name: 'gateway',
+    summary: 'set up, check and run a gateway',
+    group: GATEWAY,
+    load: () => import('./commands/gateway.ts'),
+  },
+  { name: 'demo', summary: 'see it all on this machine', group: MORE, load: () => import('./commands/demo.ts') },
   { name: 'help', summary: 'show help on a command or a topic', group: MORE, load: () => import('./commands/help.ts') },
   { name: 'version', summary: 'print the version', group: MORE, load: () => import('./commands/version.ts') },
 ];

@@ -3,7 +3,7 @@ import type { GatewayClient } from '../api/client.ts';
 import type { LoginPlace, OpenGateway } from '../app/login.ts';
 import { type Clock, systemClock } from '../base/clock.ts';
 import { Token } from '../base/secret.ts';
-import type { ClientConfig } from '../config/client/index.ts';
+import type { ClientConfig } from '../config/index.ts';
 import { fail } from './errors.ts';
 import { createOutput, type Format, type Output } from './output.ts';
 import { createPrompt, type Prompt } from './prompt.ts';

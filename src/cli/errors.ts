@@ -16,6 +16,7 @@ export const fail = errorTable({
   DIGEST_DIFFERS: { exit: 5, hint: 'look at what it asks now: hoopctl approvals show ID' },
   SIGN_IN_EXPIRED: { exit: 3, hint: 'run the command again for a new code' },
   UNCONFIRMED: { exit: 6 },
+  TARGET_FAILED: { exit: 1 },
   NOT_REVOKED: { exit: 6, hint: 'end your sessions in the account page of your identity provider' },
   STREAM_ENDED: { exit: 6, hint: 'it may be restarting; run the command again' },
   BAD_KEY: { exit: 2 },

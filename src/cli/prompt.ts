@@ -22,9 +22,15 @@ export function createPrompt(stdin: NodeJS.ReadStream, stderr: NodeJS.WriteStrea
   };
   const line = async (question: string) => {
     const reader = createInterface({ input: stdin, output: stderr });
+    // In raw mode Ctrl-C is a key to readline, and no signal; Ctrl-D ends the input. Without an answer the question would wait for ever.
+    const given = new Promise<never>((_, reject) => {
+      reader.once('SIGINT', () => reject(fail('INTERRUPTED', 'interrupted')));
+      reader.once('close', () => reject(fail('INTERRUPTED', 'the input ended')));
+    });
     try {
-      return await reader.question(`${escapeForDisplay(question)} `, { signal: signal() });
+      return await Promise.race([reader.question(`${escapeForDisplay(question)} `, { signal: signal() }), given]);
     } finally {
+      given.catch(() => {});
       reader.close();
     }
   };
