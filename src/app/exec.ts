@@ -5,6 +5,7 @@ import { chooseTargets, prepare } from './endpoint.ts';
 import { type ExecFormat, rowWriter, type RowWriter } from './exec-format.ts';
 import type { LeaseEnd } from './run-lease.ts';
 import { type Gear, leaseError, openRun, type RunHappening, type RunOptions } from './run-open.ts';
+import { sentence } from './run-sentences.ts';
 
 export interface ExecRequest extends RunOptions {
   readonly target: string;
@@ -104,10 +105,8 @@ function errorOf(result: Failed, target: string): HoopError {
   return new HoopError(word, message.replace(/^HOOP_[A-Z]+: /, ''), { exit: denied ? 5 : refused, hint, details });
 }
 
+// A refusal is this command's own end, and said as its error.
 function tell(happening: RunHappening, voice: ExecVoice): void {
-  if (happening.type === 'held')
-    voice.notice(
-      `held by ${happening.rule}: approve or deny at ${happening.link} (hoopctl approve ${happening.approval})`,
-    );
-  if (happening.type === 'unreachable') voice.notice(happening.message);
+  const text = happening.type === 'refused' || happening.type === 'decided' ? undefined : sentence(happening);
+  if (text !== undefined) voice.notice(text);
 }

@@ -1,5 +1,5 @@
 /** Opens a run at the gateway with local doors to its targets, and closes both. What `run`, `tunnel`, `exec` and `connect` have in common. */
-import type { GatewayClient } from '../api/client.ts';
+import type { GatewayClient, RunHandle } from '../api/client.ts';
 import type { RunSummary, RunView, TargetView } from '../api/shapes.ts';
 import type { Clock } from '../base/clock.ts';
 import { HoopError } from '../base/error.ts';
@@ -35,6 +35,7 @@ export type RunHappening =
 
 export interface OpenRun {
   readonly view: RunView;
+  readonly handle: RunHandle;
   readonly doors: readonly OpenDoor[];
   readonly lease: Lease;
   /** What was seen of it here, for when the gateway's own summary cannot be had. */
@@ -65,6 +66,7 @@ export async function openRun(
   prepared: readonly Prepared[],
   options: RunOptions,
   onEvent: (happening: RunHappening) => void,
+  how: { readonly doors: boolean } = { doors: true },
 ): Promise<OpenRun> {
   const { client, clock } = gear;
   const created = await client.startRun({
@@ -105,7 +107,7 @@ export async function openRun(
     }
   };
   try {
-    for (const one of prepared)
+    for (const one of how.doors ? prepared : [])
       doors.push(
         await openDoor(one, {
           link: client.link,
@@ -118,7 +120,7 @@ export async function openRun(
     await close('a local port could not be opened');
     throw error;
   }
-  return { view: run, doors, lease, seen, close };
+  return { view: run, handle, doors, lease, seen, close };
 }
 
 /** How long a run that was cut off may take to say why. */

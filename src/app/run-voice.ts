@@ -3,6 +3,7 @@ import type { RunSummary } from '../api/shapes.ts';
 import type { HoopError } from '../base/error.ts';
 import { type AgentEnvironment, credentialsInDotenv } from '../launcher/index.ts';
 import type { OpenRun, RunHappening } from './run-open.ts';
+import { sentence } from './run-sentences.ts';
 
 /** How a run speaks to the person who started it. */
 export interface RunVoice {
@@ -57,25 +58,6 @@ export function tell(happening: RunHappening, terminal: boolean, voice: RunVoice
   }
   const text = sentence(happening);
   if (text !== undefined) voice.notice(text);
-}
-
-function sentence(happening: RunHappening): string | undefined {
-  switch (happening.type) {
-    case 'held':
-      return `held by ${happening.rule} on ${happening.target}: approve or deny at ${happening.link} (hoopctl approve ${happening.approval})`;
-    case 'decided':
-      return `${happening.approval} ${happening.decision}${happening.by ? ` by ${happening.by}` : ''}${happening.reason ? `: ${happening.reason}` : ''}`;
-    case 'refused':
-      return `refused on ${happening.target}: ${happening.message}`;
-    case 'reconnecting':
-      return `lost touch with the gateway, trying again: ${happening.message}`;
-    case 'reconnected':
-      return 'back in touch with the gateway';
-    case 'loginRequired':
-      return `your login is needed again by ${happening.by}: hoopctl login (in another terminal)`;
-    default:
-      return undefined;
-  }
 }
 
 export function reportOf(

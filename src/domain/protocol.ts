@@ -68,11 +68,16 @@ export interface ProtocolClient {
   /** Variables for the endpoint. `short` adds the protocol's usual names (DATABASE_URL, PGHOST, …). */
   environment(endpoint: Endpoint, short: boolean): Readonly<Record<string, string>>;
   url(endpoint: Endpoint, form: 'url' | 'jdbc' | 'sqlalchemy'): string;
-  /** argv and environment of the native client (`psql`), for `hoopctl connect`. */
+  /** argv and environment of the native client (`psql`), for `hoopctl connect`. `without`: variables of the user that would lead it elsewhere. */
   native(
     endpoint: Endpoint,
     args: readonly string[],
-  ): { readonly command: string; readonly args: readonly string[]; readonly env: Readonly<Record<string, string>> };
+  ): {
+    readonly command: string;
+    readonly args: readonly string[];
+    readonly env: Readonly<Record<string, string>>;
+    readonly without?: readonly string[];
+  };
   /** Runs one statement or command and streams its result, for `hoopctl exec`. */
   execute(endpoint: Endpoint, text: string, sink: ExecSink, signal: AbortSignal): Promise<ExecResult>;
   /** For a Unix socket in a folder: the file name clients expect (`.s.PGSQL.<port>`). */

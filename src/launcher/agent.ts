@@ -55,7 +55,7 @@ export function exitCodeOf(end: AgentEnd): number {
   }
 }
 
-/** @throws AGENT_NOT_FOUND (127), AGENT_NOT_EXECUTABLE (126), AGENT_NOT_STARTED */
+/** @throws PROGRAM_NOT_FOUND (127), PROGRAM_NOT_EXECUTABLE (126), PROGRAM_NOT_STARTED */
 export async function startAgent(options: AgentOptions): Promise<Agent> {
   const child = spawn(options.program.command, options.program.args, {
     cwd: options.cwd,
@@ -88,10 +88,10 @@ function started(child: ChildProcess, command: string): Promise<void> {
     child.once('spawn', resolve);
     child.once('error', (cause: NodeJS.ErrnoException) => {
       if (cause.code === 'ENOENT')
-        reject(fail('AGENT_NOT_FOUND', `${command} or its interpreter was not found`, { cause }));
+        reject(fail('PROGRAM_NOT_FOUND', `${command} or its interpreter was not found`, { cause }));
       else if (cause.code === 'EACCES' || cause.code === 'ENOEXEC')
-        reject(fail('AGENT_NOT_EXECUTABLE', `${command} cannot be executed: ${cause.code}`, { cause }));
-      else reject(fail('AGENT_NOT_STARTED', `${command} could not be started: ${cause.message}`, { cause }));
+        reject(fail('PROGRAM_NOT_EXECUTABLE', `${command} cannot be executed: ${cause.code}`, { cause }));
+      else reject(fail('PROGRAM_NOT_STARTED', `${command} could not be started: ${cause.message}`, { cause }));
     });
   });
 }

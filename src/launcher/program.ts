@@ -30,18 +30,18 @@ export function scriptProgram(script: string, args: readonly string[], place: Pl
   const kind = statSync(file, { throwIfNoEntry: false });
   if (kind === undefined) {
     const onPath = !script.includes('/') && findOnPath(script, place.path) !== undefined;
-    throw fail('AGENT_NOT_FOUND', `there is no file ${file}`, {
+    throw fail('PROGRAM_NOT_FOUND', `there is no file ${file}`, {
       hint: onPath ? `to start the command of that name: hoopctl run -- ${script}` : 'give the path of the agent',
     });
   }
-  if (kind.isDirectory()) throw fail('AGENT_NOT_EXECUTABLE', `${file} is a folder`);
+  if (kind.isDirectory()) throw fail('PROGRAM_NOT_EXECUTABLE', `${file} is a folder`);
   const interpreter = INTERPRETERS.get(extname(file).toLowerCase());
   if (interpreter) {
     const program = interpreter(file, place);
     return { ...program, args: [...program.args, ...args] };
   }
   if (!isExecutable(file))
-    throw fail('AGENT_NOT_EXECUTABLE', `${file} is not executable`, {
+    throw fail('PROGRAM_NOT_EXECUTABLE', `${file} is not executable`, {
       hint: `chmod +x ${script}, or name its interpreter: hoopctl run -- INTERPRETER ${script}`,
     });
   return { command: file, args };
@@ -52,14 +52,14 @@ export function commandProgram(command: string, args: readonly string[], place: 
   if (command.includes('/')) {
     const file = resolve(place.cwd, command);
     if (statSync(file, { throwIfNoEntry: false }) === undefined)
-      throw fail('AGENT_NOT_FOUND', `there is no file ${file}`);
+      throw fail('PROGRAM_NOT_FOUND', `there is no file ${file}`);
     if (!isExecutable(file))
-      throw fail('AGENT_NOT_EXECUTABLE', `${file} is not executable`, { hint: `chmod +x ${command}` });
+      throw fail('PROGRAM_NOT_EXECUTABLE', `${file} is not executable`, { hint: `chmod +x ${command}` });
     return { command: file, args };
   }
   const file = findOnPath(command, place.path);
   if (file === undefined)
-    throw fail('AGENT_NOT_FOUND', `there is no command "${command}" on the PATH`, {
+    throw fail('PROGRAM_NOT_FOUND', `there is no command "${command}" on the PATH`, {
       hint: 'install it, or give its path',
     });
   return { command: file, args };
@@ -87,7 +87,7 @@ function javascript(file: string): Program {
 function python(file: string, place: Place): Program {
   const command = findOnPath('python3', place.path);
   if (command === undefined)
-    throw fail('AGENT_NOT_FOUND', `there is no python3 on the PATH to run ${file}`, { hint: 'install Python 3' });
+    throw fail('PROGRAM_NOT_FOUND', `there is no python3 on the PATH to run ${file}`, { hint: 'install Python 3' });
   return { command, args: [file] };
 }
 

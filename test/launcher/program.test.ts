@@ -31,20 +31,20 @@ describe('a script', () => {
     chmodSync(join(cwd, 'bin/python3'), 0o755);
     const program = scriptProgram('agent.py', ['x'], { cwd, path: join(cwd, 'bin') });
     assert.deepEqual(program, { command: join(cwd, 'bin/python3'), args: [join(cwd, 'agent.py'), 'x'] });
-    assert.throws(() => scriptProgram('agent.py', [], { cwd, path: '/nowhere' }), failsAs('AGENT_NOT_FOUND', 127));
+    assert.throws(() => scriptProgram('agent.py', [], { cwd, path: '/nowhere' }), failsAs('PROGRAM_NOT_FOUND', 127));
   });
 
   test('of another kind runs by itself when it is executable', (t) => {
     const cwd = folder(t, { agent: '#!/bin/sh' });
-    assert.throws(() => scriptProgram('agent', [], { cwd, path }), failsAs('AGENT_NOT_EXECUTABLE', 126));
+    assert.throws(() => scriptProgram('agent', [], { cwd, path }), failsAs('PROGRAM_NOT_EXECUTABLE', 126));
     chmodSync(join(cwd, 'agent'), 0o755);
     assert.deepEqual(scriptProgram('agent', ['x'], { cwd, path }), { command: join(cwd, 'agent'), args: ['x'] });
   });
 
   test('that is not there, or a folder, says so with the exit code of a shell', (t) => {
     const cwd = folder(t, { 'sub/x': '' });
-    assert.throws(() => scriptProgram('nothing.ts', [], { cwd, path }), failsAs('AGENT_NOT_FOUND', 127));
-    assert.throws(() => scriptProgram('sub', [], { cwd, path }), failsAs('AGENT_NOT_EXECUTABLE', 126));
+    assert.throws(() => scriptProgram('nothing.ts', [], { cwd, path }), failsAs('PROGRAM_NOT_FOUND', 127));
+    assert.throws(() => scriptProgram('sub', [], { cwd, path }), failsAs('PROGRAM_NOT_EXECUTABLE', 126));
     assert.throws(
       () => scriptProgram('sh', [], { cwd, path: '/bin' }),
       (error) => error instanceof HoopError && error.hint === 'to start the command of that name: hoopctl run -- sh',
@@ -56,7 +56,7 @@ describe('a command', () => {
   test('is found on the PATH, not in the working folder', (t) => {
     const cwd = folder(t, { psql: '#!/bin/sh' });
     chmodSync(join(cwd, 'psql'), 0o755);
-    assert.throws(() => commandProgram('psql', [], { cwd, path: '' }), failsAs('AGENT_NOT_FOUND', 127));
+    assert.throws(() => commandProgram('psql', [], { cwd, path: '' }), failsAs('PROGRAM_NOT_FOUND', 127));
     assert.deepEqual(commandProgram('psql', ['x'], { cwd: '/', path: `/nowhere:${cwd}` }), {
       command: join(cwd, 'psql'),
       args: ['x'],
@@ -65,8 +65,8 @@ describe('a command', () => {
 
   test('may be a path', (t) => {
     const cwd = folder(t, { 'tool/x': '' });
-    assert.throws(() => commandProgram('./tool/x', [], { cwd, path }), failsAs('AGENT_NOT_EXECUTABLE', 126));
-    assert.throws(() => commandProgram('./tool/y', [], { cwd, path }), failsAs('AGENT_NOT_FOUND', 127));
+    assert.throws(() => commandProgram('./tool/x', [], { cwd, path }), failsAs('PROGRAM_NOT_EXECUTABLE', 126));
+    assert.throws(() => commandProgram('./tool/y', [], { cwd, path }), failsAs('PROGRAM_NOT_FOUND', 127));
   });
 
   test("of hoop.yaml is the project's script, or else found on the PATH", (t) => {
@@ -76,7 +76,7 @@ describe('a command', () => {
       command: '/usr/bin/env',
       args: ['-v'],
     });
-    assert.throws(() => projectProgram(['missing.ts'], { cwd, path }), failsAs('AGENT_NOT_FOUND', 127));
+    assert.throws(() => projectProgram(['missing.ts'], { cwd, path }), failsAs('PROGRAM_NOT_FOUND', 127));
   });
 });
 
