@@ -1,4 +1,5 @@
 /** A gateway as a process of its own: `node gateway-main.ts CONFIG`. Says where it listens on stdout, as one line of JSON; logs to stderr. */
+import { flushCompileCache } from 'node:module';
 import pino from 'pino';
 import { startGateway } from '../../src/app/gateway/start.ts';
 
@@ -11,4 +12,6 @@ const gateway = await startGateway({
 });
 process.once('SIGTERM', () => void gateway.stop());
 process.stdout.write(`${JSON.stringify({ url: gateway.url, adminUrl: gateway.adminUrl })}\n`);
+// Whoever is killed keeps no cache of compiled code (NODE_COMPILE_CACHE) unless it is written now.
+flushCompileCache();
 process.exitCode = await gateway.closed;

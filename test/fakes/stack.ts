@@ -17,6 +17,7 @@ import { systemClock } from '../../src/base/clock.ts';
 import type { Endpoint } from '../../src/domain/protocol.ts';
 import type { RunKind } from '../../src/domain/run.ts';
 import { clients } from '../../src/protocols/index.ts';
+import type { BuiltGateway } from './built-gateway.ts';
 import { type GatewayProcess, startGatewayProcess } from './gateway-process.ts';
 import { DANA, type FakeIdp, RILEY, startFakeIdp } from './idp.ts';
 import { type PostgresOptions, type RunningPostgres, startPostgres } from './postgres.ts';
@@ -34,7 +35,7 @@ export interface StackOptions {
   /** Further SQL for the shop, as superuser. */
   readonly sql?: string;
   /** Where the gateway runs: in this process unless told. */
-  readonly gateway?: 'here' | 'process';
+  readonly gateway?: 'here' | 'process' | BuiltGateway;
   /** Further people who can sign in. */
   readonly users?: readonly IdpUser[];
   readonly postgres?: PostgresOptions;
@@ -61,7 +62,7 @@ export interface Stack extends AsyncDisposable {
   readonly idp: FakeIdp;
   readonly postgres: RunningPostgres;
   readonly gateway: RunningGateway;
-  /** With `gateway: 'process'`. */
+  /** Where it is one of its own. */
   readonly process: GatewayProcess;
   readonly folder: string;
   readonly gatewayFolder: string;
@@ -112,8 +113,10 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
   const start = async (port: number): Promise<RunningGateway> => {
     await writeConfig(port);
     const onLine = (line: string) => void log.push(line);
-    if (options.gateway === 'process') {
-      child = await startGatewayProcess({ configPath, env: { ...env, PATH: process.env.PATH ?? '' }, onLine });
+    if (options.gateway !== undefined && options.gateway !== 'here') {
+      const built = options.gateway === 'process' ? {} : { main: options.gateway.main };
+      const surroundings = { PATH: process.env.PATH ?? '', NODE_COMPILE_CACHE: join(folder, 'compiled') };
+      child = await startGatewayProcess({ configPath, env: { ...env, ...surroundings }, onLine, ...built });
       return child;
     }
     return startGateway({ configPath, env, log: pino({ level: 'info' }, { write: onLine }), version: '0.0.0' });
@@ -201,6 +204,8 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
     },
     async start() {
       gateway = await start(Number(new URL(gateway.url).port));
+      // Nobody wants to wait for the end of a pause that grew while it was away.
+      for (const { link } of opened) link.retryNow();
     },
     async restart() {
       await gateway.stop();
