@@ -72,6 +72,15 @@ describe('two databases that differ only in masked columns', () => {
     for (const text of ATTACKS) await ask(text);
   });
 
+  test('would be told apart by most attacks if they were sent as they are', async () => {
+    let apart = 0;
+    for (const text of ATTACKS) {
+      const [one, other] = [JSON.stringify(await answer(left, text)), JSON.stringify(await answer(right, text))];
+      if (one !== other) apart += 1;
+    }
+    assert.ok(apart >= 60, `only ${apart} of ${ATTACKS.length} attacks show anything: the databases differ too little`);
+  });
+
   test('answer honest questions, masked', async () => {
     const refused: string[] = [];
     const failed: string[] = [];
