@@ -70,9 +70,16 @@ export function sameTree(a: unknown, b: unknown): boolean {
   if (Array.isArray(b)) return false;
   const left = a as Fields;
   const right = b as Fields;
-  for (const key in left) if (!POSITIONS.has(key) && !(key in right && sameTree(left[key], right[key]))) return false;
-  for (const key in right) if (!POSITIONS.has(key) && !(key in left)) return false;
-  return true;
+  let keys = 0;
+  for (const key in left) {
+    if (isPosition(key)) continue;
+    keys += 1;
+    const value = left[key];
+    const other = right[key];
+    if (value !== other && !sameTree(value, other)) return false;
+  }
+  for (const key in right) if (!isPosition(key)) keys -= 1;
+  return keys === 0;
 }
 
 /** The strings of a list of `String` nodes: a qualified name. Other nodes in it (a star) give undefined. */
@@ -122,12 +129,15 @@ function visitWrapped(field: string, wrapper: Fields, visit: (site: Site) => voi
 
 const KIND = /^[A-Z]/;
 
+// Most keys are decided by their length: this runs for every key of both trees.
+function isPosition(key: string): boolean {
+  return key === 'location' || (key.length > 7 && POSITIONS.has(key));
+}
+
 const POSITIONS: ReadonlySet<string> = new Set([
-  'location',
   'stmt_location',
   'stmt_len',
   'name_location',
-  'type_location',
   'rexpr_list_start',
   'rexpr_list_end',
   'list_start',
