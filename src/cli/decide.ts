@@ -66,6 +66,8 @@ async function confirmed(
 
 /** Link and code on stderr; polls until the person has signed in. */
 async function signIn(ctx: Context, approval: string): Promise<Token> {
+  const { refuseInRun } = await import('../app/login.ts');
+  refuseInRun(ctx.place); // an agent shall not send a person a code to sign in with, whatever token it was given
   const { client } = await ctx.gateway();
   const started = await client.startApprovalLogin(approval, ctx.signal);
   const ends = ctx.clock.now() + started.expiresIn * 1000;

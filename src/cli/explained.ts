@@ -34,10 +34,10 @@ export function showExplained({ out }: Context, explained: Explained): void {
     if (!('access' in statement)) continue;
     for (const { name, covers, why } of statement.access)
       out.print({ text: `  access ${name}: `, style: 'dim' }, covers ? 'covers it' : (why ?? 'does not cover it'));
-    for (const { name, then, shadow, matches, why } of statement.considered)
+    for (const { name, answer, shadow, matches, why } of statement.considered)
       out.print(
         { text: `  rule ${name}${shadow ? ' (shadow)' : ''}: `, style: 'dim' },
-        matches ? `matches: ${then}` : (why ?? 'does not match'),
+        matches ? `matches: ${answer}` : (why ?? 'does not match'),
       );
   }
 }

@@ -204,6 +204,17 @@ describe('deciding', () => {
     });
   });
 
+  test('inside a run no sign-in is started, even with a token that was given', async (t) => {
+    const { api, home } = await place(t);
+    api.on('GET /v1/approvals/apr_1', { json: approvalView('plain') });
+    const ended = await home.run(['approve', 'apr_1', '--json'], { env: { HOOP_RUN_ID: 'run_1' } });
+    assert.equal(jsonError(ended).code, 'LOGIN_IN_RUN');
+    assert.deepEqual(
+      api.asked.map(({ method }) => method),
+      ['GET'],
+    );
+  });
+
   test('where the rule says proof: login the given token decides, without a sign-in', async (t) => {
     const { api, home } = await place(t);
     api.on('GET /v1/approvals/apr_1', { json: approvalView('plain', { proof: 'login' }) });
