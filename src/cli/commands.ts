@@ -52,6 +52,32 @@ export const COMMANDS: readonly CommandEntry[] = [
   },
   { name: 'targets', summary: 'show what you may reach', group: WORK, load: () => import('./commands/targets.ts') },
   {
+    name: 'run',
+    summary: 'start an agent with nothing but tunnel endpoints',
+    group: WORK,
+    load: () => import('./commands/run.ts'),
+  },
+  { name: 'exec', summary: 'run one statement on a target', group: WORK, load: () => import('./commands/exec.ts') },
+  {
+    name: 'connect',
+    summary: 'open a target in its own client',
+    group: WORK,
+    load: () => import('./commands/connect.ts'),
+  },
+  {
+    name: 'tunnel',
+    summary: 'hold tunnels open for your own tools',
+    group: WORK,
+    load: () => import('./commands/tunnel.ts'),
+  },
+  {
+    name: 'env',
+    summary: 'print the variables of an open tunnel',
+    group: WORK,
+    load: () => import('./commands/env.ts'),
+  },
+  { name: 'url', summary: 'print the URL of an open tunnel', group: WORK, load: () => import('./commands/url.ts') },
+  {
     name: 'approvals',
     summary: 'show what waits for approval',
     group: PEOPLE,

@@ -1,0 +1,25 @@
+/** Where a person's tunnels are remembered and found: their config folder, their store of logins, their sockets. */
+import { clientConfig, type LoginPlace, type OpenGateway } from './login.ts';
+import { tokenStore } from './stored-login.ts';
+import { controlFolder } from './tunnel-control.ts';
+import { openTunnelMemory, type TunnelMemory } from './tunnel-memory.ts';
+
+export async function tunnelMemory(place: LoginPlace, { client, login }: OpenGateway): Promise<TunnelMemory> {
+  const { folder } = await clientConfig(place);
+  const { issuer, subject } = await client.me();
+  let store: ReturnType<typeof tokenStore> | undefined;
+  return openTunnelMemory({
+    folder,
+    owner: { gateway: login.gateway, issuer, subject },
+    store() {
+      store ??= tokenStore(place);
+      return store;
+    },
+  });
+}
+
+/** Where holders of tunnels listen. */
+export async function tunnelControl(place: LoginPlace): Promise<string> {
+  const { folder } = await clientConfig(place);
+  return controlFolder(place.env, folder);
+}

@@ -1,0 +1,40 @@
+/** `hoopctl connect TARGET`: the native client (psql), or raw bytes for a program that brings its own. */
+import type { CommandForm } from '../command.ts';
+import { gearOf, RUN_OPTIONS, runOptions, signalsForChild } from '../run-options.ts';
+
+export const command: CommandForm = {
+  name: 'connect',
+  summary: 'Open a target in its own client',
+  details: [
+    'What follows -- is for the client: hoopctl connect orders-db -- -c "\\d".',
+    'With --stdio bytes pass between standard input and output; the secret is that of the tunnel to the same target.',
+    "Exit code: the client's own, 7 when revoked, 9 when ended by a limit.",
+  ],
+  arguments: [
+    { name: 'TARGET', summary: 'the target', required: true },
+    { name: 'ARGS', summary: 'for the client', many: true },
+  ],
+  options: [...RUN_OPTIONS, { flags: '--stdio', summary: 'raw bytes instead of a client' }],
+  endsAsChild: true,
+  async run(ctx, args, options) {
+    const gateway = await ctx.gateway();
+    const gear = gearOf(ctx, gateway);
+    const common = { ...runOptions(options), target: args.one('TARGET') };
+    const { connectNative, connectStdio } = await import('../../app/connect.ts');
+    if (options.has('stdio')) {
+      const { tunnelMemory } = await import('../../app/tunnel-place.ts');
+      const streams = { input: ctx.stdin, output: ctx.stdout, signal: ctx.signal };
+      await connectStdio(gear, { ...common, ...streams }, await tunnelMemory(ctx.place, gateway), () => undefined);
+      return 0;
+    }
+    const { cwd, env, stderr } = ctx;
+    return connectNative(
+      gear,
+      { ...common, args: args.many('ARGS'), cwd, env, signals: signalsForChild() },
+      ({ type }) => {
+        // The client owns the terminal: what waits for a person is rung, not written.
+        if (stderr.isTTY && (type === 'held' || type === 'loginRequired')) stderr.write('\x07');
+      },
+    );
+  },
+};

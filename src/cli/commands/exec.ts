@@ -1,0 +1,83 @@
+/** `hoopctl exec TARGET`: one statement or command, its result on stdout. */
+import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import type { ExecVoice } from '../../app/exec.ts';
+import type { Arguments, CommandForm, Options } from '../command.ts';
+import type { Context } from '../context.ts';
+import { fail } from '../errors.ts';
+import { gearOf, RUN_OPTIONS, runOptions } from '../run-options.ts';
+import { count } from '../wording.ts';
+
+export const command: CommandForm = {
+  name: 'exec',
+  summary: 'Run one statement on a target',
+  details: [
+    'The text stands after --, in a file, or on standard input. A held statement waits until its request is decided or expires, or as long as --wait says.',
+    'Exit code: 1 for an error of the target, 4 refused, 5 not approved, 7 revoked, 9 a limit.',
+  ],
+  arguments: [
+    { name: 'TARGET', summary: 'the target', required: true },
+    { name: 'TEXT', summary: 'the statement', many: true },
+  ],
+  options: [
+    ...RUN_OPTIONS,
+    { flags: '--file <file>', summary: 'read the text from a file' },
+    { flags: '--no-header', summary: 'no line of column names (text, csv, tsv)' },
+  ],
+  formats: ['csv', 'tsv'],
+  async run(ctx, args, options) {
+    const text = await textOf(ctx, args, options);
+    const gear = gearOf(ctx, await ctx.gateway());
+    const { execute } = await import('../../app/exec.ts');
+    const request = {
+      ...runOptions(options),
+      target: args.one('TARGET'),
+      text,
+      format: ctx.globals.format,
+      header: options.has('header'),
+      width: ctx.stdout.isTTY ? ctx.stdout.columns : undefined,
+      signal: ctx.signal,
+    };
+    await execute(gear, request, voiceOf(ctx));
+    return 0;
+  },
+};
+
+function voiceOf({ out }: Context): ExecVoice {
+  return {
+    write: (text) => out.data(text),
+    done({ tag, rows }, hadRows) {
+      if (!hadRows && out.json) out.event({ result: { tag, ...(rows === undefined ? {} : { rows }) } });
+      else if (!hadRows) out.notice(tag);
+      else if (out.format === 'text' && rows !== undefined) out.notice(count(rows, 'row'));
+    },
+    notice: (text) => out.notice(text),
+  };
+}
+
+async function textOf(ctx: Context, args: Arguments, options: Options): Promise<string> {
+  const words = args.many('TEXT');
+  const file = options.text('file');
+  if (words.length > 0 && file !== undefined)
+    throw fail('USAGE', 'the text was given twice', { hint: 'give it after --, or with --file' });
+  const text =
+    words.length > 0 ? words.join(' ') : file === undefined ? await typed(ctx) : readText(resolve(ctx.cwd, file));
+  if (text.trim() === '') throw fail('USAGE', 'the text is empty', { hint: 'hoopctl exec TARGET -- TEXT' });
+  return text;
+}
+
+async function typed(ctx: Context): Promise<string> {
+  if (ctx.stdin.isTTY)
+    throw fail('USAGE', 'no text was given', { hint: 'hoopctl exec TARGET -- TEXT, or --file FILE' });
+  const chunks: Buffer[] = [];
+  for await (const chunk of ctx.stdin) chunks.push(Buffer.from(chunk));
+  return Buffer.concat(chunks).toString('utf8');
+}
+
+function readText(file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (cause) {
+    throw fail('FILE_UNREADABLE', `${file} cannot be read: ${(cause as NodeJS.ErrnoException).code}`, { cause });
+  }
+}

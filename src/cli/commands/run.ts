@@ -1,0 +1,154 @@
+/** `hoopctl run`: an agent with nothing but tunnel endpoints in its environment. */
+import type { AgentRun } from '../../app/run.ts';
+import type { RunReport, RunVoice } from '../../app/run-voice.ts';
+import type { Project } from '../../config/index.ts';
+import type { Program } from '../../launcher/index.ts';
+import type { Arguments, CommandForm, Options } from '../command.ts';
+import type { Context } from '../context.ts';
+import { fail } from '../errors.ts';
+import { gearOf, RUN_OPTIONS, runOptions, signalsForChild } from '../run-options.ts';
+import { count } from '../wording.ts';
+
+export const command: CommandForm = {
+  name: 'run',
+  summary: 'Start an agent with nothing but tunnel endpoints in its environment',
+  details: [
+    'A script runs by its ending: .ts .tsx .mts .js .mjs .cjs .py, or by itself when it is executable. After -- any command runs, with the terminal.',
+    "Without either, hoop.yaml's `command` runs. The agent's standard output is its own: hoopctl writes nothing to it.",
+    "Exit code: the agent's own (128+n for signal n), 7 when revoked, 9 when ended by a limit.",
+  ],
+  arguments: [{ name: 'SCRIPT', summary: 'the agent and its arguments, or -- COMMAND', many: true }],
+  options: [
+    ...RUN_OPTIONS,
+    { flags: '--target <name>', summary: "only these targets (hoop.yaml's, else all that are granted)", repeat: true },
+    { flags: '--env <name>', summary: 'pass this variable on', repeat: true },
+    { flags: '--env-file <file>', summary: 'pass the variables of this file', repeat: true },
+    { flags: '-i', summary: 'give the agent the terminal itself' },
+    { flags: '--events <file>', summary: 'write what happens to a file, as NDJSON' },
+    { flags: '--dry-run', summary: 'show what the agent would get; open nothing' },
+    { flags: '--sandbox', summary: 'not in this version', hidden: true },
+  ],
+  passThrough: true,
+  endsAsChild: true,
+  async run(ctx, args, options) {
+    if (options.has('sandbox'))
+      throw fail('NOT_BUILT', 'this version has no --sandbox', {
+        hint: 'run the agent as another user, or in a container; docs/security.md says what is not isolated',
+      });
+    const { project } = await ctx.config();
+    const run = await agentRun(ctx, args, options, project);
+    const gear = gearOf(ctx, await ctx.gateway());
+    const { planRun, runAgent } = await import('../../app/run.ts');
+    if (options.has('dry-run')) return showPlan(ctx, await planRun(gear, run));
+    return runAgent(gear, { ...run, signals: signalsForChild() }, voiceOf(ctx));
+  },
+};
+
+async function agentRun(
+  ctx: Context,
+  args: Arguments,
+  options: Options,
+  project: Project | undefined,
+): Promise<AgentRun> {
+  const { readEnvFile } = await import('../../launcher/index.ts');
+  const { cwd, env } = ctx;
+  const given = options.list('target');
+  return {
+    ...runOptions(options, project),
+    program: await programOf(ctx, args, project),
+    cwd,
+    env,
+    targets: given.length > 0 ? given : Object.keys(project?.targets ?? {}),
+    mappings: mappingsOf(project, given),
+    pass: [...(project?.env ?? []), ...options.list('env')],
+    envFiles: options.list('env-file').map((file) => readEnvFile(file, cwd)),
+    project: project?.folder ?? cwd,
+    terminal: ownsTerminal(ctx, args, options),
+    eventsFile: options.text('events'),
+    signals: process,
+  };
+}
+
+/** What the command line leaves out is not mapped either. */
+function mappingsOf(project: Project | undefined, named: readonly string[]): AgentRun['mappings'] {
+  const all = Object.entries(project?.targets ?? {});
+  return Object.fromEntries(
+    all.filter(([name]) => named.length === 0 || named.includes(name)).map(([name, { env }]) => [name, env]),
+  );
+}
+
+async function programOf(ctx: Context, args: Arguments, project: Project | undefined): Promise<Program> {
+  const { commandProgram, projectProgram, scriptProgram } = await import('../../launcher/index.ts');
+  const place = { cwd: ctx.cwd, path: ctx.env['PATH'] };
+  const [first, ...rest] = args.many('SCRIPT');
+  if (first !== undefined)
+    return args.afterDashes ? commandProgram(first, rest, place) : scriptProgram(first, rest, place);
+  if (project?.command !== undefined) return projectProgram(project.command, { ...place, cwd: project.folder });
+  throw fail('USAGE', 'no agent was given', {
+    hint: 'hoopctl run SCRIPT, hoopctl run -- COMMAND, or `command:` in hoop.yaml',
+  });
+}
+
+/** With the terminal an agent can ask its user; in a group of its own it can be ended whole. */
+function ownsTerminal(ctx: Context, args: Arguments, options: Options): boolean {
+  const there = ctx.stdin.isTTY === true;
+  if (options.has('i') && !there)
+    throw fail('NO_TERMINAL', '-i gives the agent the terminal, and there is none', { hint: 'leave -i out' });
+  return there && (options.has('i') || args.afterDashes !== undefined);
+}
+
+function voiceOf(ctx: Context): RunVoice {
+  const { out, stderr } = ctx;
+  return {
+    notice: (text) => out.notice(text),
+    warn: (text) => out.warn(text),
+    bell: () => {
+      // BEL, and the title by OSC 2: nothing that moves what the agent draws (xterm, "Operating System Commands").
+      if (stderr.isTTY) stderr.write('\x07\x1b]2;hoopctl: something waits for you\x07');
+    },
+    summary: (report) => summarize(ctx, report),
+  };
+}
+
+function summarize({ out }: Context, report: RunReport): void {
+  const { ended, ...summary } = report;
+  if (out.json) {
+    out.event({ summary });
+    if (ended !== undefined) out.error(ended);
+    return;
+  }
+  if (ended !== undefined) out.error(ended);
+  const { commands, refused, held, maskedCells, sessions } = report;
+  const counts = [
+    commands === undefined ? undefined : count(commands, 'command'),
+    `${refused} refused`,
+    `${held} held`,
+    maskedCells === undefined ? undefined : count(maskedCells, 'masked cell'),
+  ];
+  out.notice(
+    `run ${report.run} on ${report.targets.join(', ')}: ${counts.filter((each) => each !== undefined).join(', ')}`,
+  );
+  for (const { id, target } of sessions.slice(0, SHOWN_SESSIONS))
+    out.notice(`replay ${target}: hoopctl sessions replay ${id}`);
+  if (sessions.length > SHOWN_SESSIONS)
+    out.notice(`all ${sessions.length} sessions: hoopctl sessions list --run ${report.run}`);
+}
+
+const SHOWN_SESSIONS = 3;
+
+function showPlan({ out }: Context, plan: Awaited<ReturnType<typeof import('../../app/run.ts')['planRun']>>): number {
+  if (out.json) {
+    out.document(plan);
+    return 0;
+  }
+  out.fields([['program', [plan.program.command, ...plan.program.args].join(' ')]]);
+  out.table(plan.targets, [
+    { title: 'TARGET', cell: ({ name }) => ({ text: name, style: 'bold' }), whole: true },
+    { title: 'PROTOCOL', cell: ({ protocol }) => protocol },
+    { title: 'EFFECTS', cell: ({ effects }) => effects.join(', ') },
+    { title: 'VARIABLES', cell: ({ variables }) => variables.join(' ') },
+  ]);
+  out.print('environment: ', plan.environment.join(' '));
+  if (plan.notPassed.length > 0) out.print('not passed: ', plan.notPassed.join(' '));
+  return 0;
+}

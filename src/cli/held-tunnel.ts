@@ -1,0 +1,38 @@
+/** The open tunnel that `env` and `url` speak of. */
+import type { HeldEndpoint } from '../app/tunnel-control.ts';
+import type { ProtocolClient } from '../domain/protocol.ts';
+import { clients } from '../protocols/index.ts';
+import type { Context } from './context.ts';
+import { fail } from './errors.ts';
+
+export interface OpenTunnel {
+  readonly endpoint: HeldEndpoint['endpoint'];
+  readonly client: ProtocolClient;
+}
+
+/** @throws LOGIN_IN_RUN: a tunnel's secret is its owner's, as a login is; NOT_FOUND */
+export async function heldTunnel(ctx: Context, target: string): Promise<OpenTunnel> {
+  const [{ heldEndpoints }, { tunnelControl }, { gatewayAddress, refuseInRun }] = await Promise.all([
+    import('../app/tunnel-control.ts'),
+    import('../app/tunnel-place.ts'),
+    import('../app/login.ts'),
+  ]);
+  refuseInRun(ctx.place);
+  const open = (await heldEndpoints(await tunnelControl(ctx.place))).filter(
+    ({ endpoint }) => endpoint.target === target,
+  );
+  const here = await gatewayAddress(ctx.place).then(
+    ({ url }) => url,
+    () => undefined,
+  );
+  // The same name may mean something else at another gateway: the one in use goes first.
+  const found = open.find(({ gateway }) => gateway === here) ?? (open.length === 1 ? open[0] : undefined);
+  if (found === undefined)
+    throw fail('NOT_FOUND', `no tunnel to "${target}" is open`, {
+      hint: `open it with: hoopctl tunnel ${target} --background`,
+    });
+  const client = (await clients.get(found.protocol)?.())?.client;
+  if (client === undefined)
+    throw fail('NOT_BUILT', `this version does not speak ${found.protocol}`, { hint: 'update hoopctl' });
+  return { endpoint: found.endpoint, client };
+}
