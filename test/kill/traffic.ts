@@ -55,6 +55,7 @@ export interface TrafficParts {
 export function startTraffic({ connections, dice }: TrafficParts): Traffic {
   const answered = new Set<string>();
   const refused: string[] = [];
+  let trouble: string | undefined;
   const stop = new AbortController();
   const waiting = new Set<() => void>();
   const lanes = connections.map((connection, number) =>
@@ -68,6 +69,9 @@ export function startTraffic({ connections, dice }: TrafficParts): Traffic {
         for (const look of waiting) look();
       },
       refused: (message) => void refused.push(message),
+      troubled: (message) => {
+        trouble = message;
+      },
     }),
   );
   return {
@@ -77,9 +81,7 @@ export function startTraffic({ connections, dice }: TrafficParts): Traffic {
       const enough = answered.size + count;
       return new Promise((resolve, reject) => {
         const late = setTimeout(() => {
-          reject(
-            new Error(`${answered.size} of ${enough} statements answered, then none; ${refused.at(-1) ?? 'no error'}`),
-          );
+          reject(new Error(`${answered.size} of ${enough} statements answered, then none; ${trouble ?? 'no error'}`));
         }, PATIENCE_MS);
         const look = () => {
           if (answered.size < enough) return;
@@ -105,9 +107,11 @@ interface Lane {
   readonly signal: AbortSignal;
   answered(mark: string): void;
   refused(message: string): void;
+  /** Could not connect, or lost the connection: what kills do. */
+  troubled(message: string): void;
 }
 
-async function lane({ connection, number, dice, signal, answered, refused }: Lane): Promise<void> {
+async function lane({ connection, number, dice, signal, answered, refused, troubled }: Lane): Promise<void> {
   let sent = 0;
   while (!signal.aborted) {
     const client = new pg.Client({ ...connection, connectionTimeoutMillis: PATIENCE_MS });
@@ -120,7 +124,8 @@ async function lane({ connection, number, dice, signal, answered, refused }: Lan
     });
     try {
       await client.connect();
-    } catch {
+    } catch (error) {
+      troubled((error as Error).message);
       await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
       continue;
     }
@@ -132,9 +137,9 @@ async function lane({ connection, number, dice, signal, answered, refused }: Lan
         answered(mark);
       } catch (error) {
         // 57P01 and 08006 tell of the gateway's end; without a code the connection broke.
-        const { code } = error as { code?: string };
-        if (!lost && code !== undefined && !/^(57P01|08|E)/.test(code))
-          refused(`${kind}: ${code} ${(error as Error).message}`);
+        const { code, message } = error as { code?: string; message: string };
+        troubled(`${kind}: ${message}`);
+        if (!lost && code !== undefined && !/^(57P01|08|E)/.test(code)) refused(`${kind}: ${code} ${message}`);
       }
     }
     await client.end().catch(() => {});
