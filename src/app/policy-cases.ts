@@ -33,7 +33,9 @@ const text = z.string().min(1);
 const one = fields({
   name: text,
   as: text.exactOptional(),
-  groups: byShape<string[]>((value) => (typeof value === 'string' ? text.transform((group) => [group]) : z.array(text))).exactOptional(),
+  groups: byShape<string[]>((value) =>
+    typeof value === 'string' ? text.transform((group) => [group]) : z.array(text),
+  ).exactOptional(),
   agent: text.exactOptional(),
   via: word(['run', 'person']).exactOptional(),
   target: text,
@@ -45,7 +47,12 @@ const one = fields({
   }),
 });
 
-const head = fields({ version: z.literal(1).exactOptional(), policy: text.exactOptional(), gateway: text.exactOptional(), cases: filled(z.unknown()) });
+const head = fields({
+  version: z.literal(1).exactOptional(),
+  policy: text.exactOptional(),
+  gateway: text.exactOptional(),
+  cases: filled(z.unknown()),
+});
 
 /** undefined, with the problems noted, when something does not fit. */
 export function readCases(document: YamlDocument): Cases | undefined {
@@ -54,5 +61,7 @@ export function readCases(document: YamlDocument): Cases | undefined {
     const read = document.read(['cases', index], one);
     return read === undefined ? [] : [{ ...read, line: document.lineOf(['cases', index]) }];
   });
-  return cases.length === 0 ? undefined : { cases, ...(policy !== undefined && { policy }), ...(gateway !== undefined && { gateway }) };
+  return cases.length === 0
+    ? undefined
+    : { cases, ...(policy !== undefined && { policy }), ...(gateway !== undefined && { gateway }) };
 }

@@ -4,9 +4,11 @@ import type { Command } from '../domain/command.ts';
 import type { TargetName } from '../domain/target.ts';
 import { createSqlReader, EMPTY_CATALOG, type StatementAnalysis } from '../languages/sql/index.ts';
 
-
 /** Turns a text into what policy judges, one command for each statement. */
-export type Interpret = (target: { readonly name: TargetName; readonly protocol: string }, text: string) => Promise<readonly Command[]>;
+export type Interpret = (
+  target: { readonly name: TargetName; readonly protocol: string },
+  text: string,
+) => Promise<readonly Command[]>;
 
 export interface OfflineReader {
   readonly interpret: Interpret;
@@ -29,7 +31,8 @@ export function createOfflineReader(): OfflineReader {
       'read without the target: every relation named is taken for an ordinary table, one without a schema for public, and no user function is known',
     ],
     async interpret({ name, protocol }, text) {
-      if (protocol !== 'postgres') throw fail('TEXT_PROTOCOL', `texts for ${name} (${protocol}) cannot be read without the target`);
+      if (protocol !== 'postgres')
+        throw fail('TEXT_PROTOCOL', `texts for ${name} (${protocol}) cannot be read without the target`);
       const bytes = Buffer.from(text);
       const basis = { catalog: EMPTY_CATALOG, masks: [], guarded: false, searchPath: [ASSUMED], trustedFunctions: [] };
       const analysis = await sql.analyse(bytes, basis);
@@ -63,11 +66,16 @@ function commandOf(statement: StatementAnalysis, text: Buffer): Command {
     effects: new Set(effects),
     resources,
     facts: { ...facts, ...(assumed && Array.isArray(tables) && { 'postgres.tables': tables.map(qualified) }) },
-    scopes: assumed ? [...new Set([...(schemas ?? []), ...resources.map(({ name }) => name.slice(0, name.lastIndexOf('.')))])] : schemas,
+    scopes: assumed
+      ? [...new Set([...(schemas ?? []), ...resources.map(({ name }) => name.slice(0, name.lastIndexOf('.')))])]
+      : schemas,
     context: '{}',
     reading: statement,
     // A name that is not found is what reading without a target is about; any other refusal stands.
-    ...(refused && refused.code !== 'NAME_UNKNOWN' && { impossible: { code: 'HOOP_DENIED' as const, reason: refused.reason, hint: refused.hint } }),
+    ...(refused &&
+      refused.code !== 'NAME_UNKNOWN' && {
+        impossible: { code: 'HOOP_DENIED' as const, reason: refused.reason, hint: refused.hint },
+      }),
   };
 }
 

@@ -16,7 +16,10 @@ import { protocols } from '../protocols/index.ts';
 import { type PolicyCase, readCases } from './policy-cases.ts';
 import { createOfflineReader, type Interpret } from './policy-text.ts';
 
-const fail = errorTable({ TARGET_UNKNOWN: { exit: 4 }, CASES_UNREADABLE: { exit: 2, hint: 'name a file with cases:' } });
+const fail = errorTable({
+  TARGET_UNKNOWN: { exit: 4 },
+  CASES_UNREADABLE: { exit: 2, hint: 'name a file with cases:' },
+});
 
 export interface OpenPolicy {
   readonly policy: CompiledPolicy;
@@ -83,7 +86,11 @@ export interface StatementExplanation {
 }
 
 /** Explains one text under a policy from files. @throws TARGET_UNKNOWN, TEXT_UNREADABLE */
-export async function explainWithFiles(question: ExplainQuestion, path: string, gateway?: string): Promise<TextExplanation> {
+export async function explainWithFiles(
+  question: ExplainQuestion,
+  path: string,
+  gateway?: string,
+): Promise<TextExplanation> {
   const open = await openPolicy(path, gateway);
   const reader = createOfflineReader();
   try {
@@ -95,11 +102,17 @@ export async function explainWithFiles(question: ExplainQuestion, path: string, 
 }
 
 /** The strictest verdict on a statement is the verdict on the text. */
-export async function explainText(question: ExplainQuestion, { policy, targets }: OpenPolicy, interpret: Interpret): Promise<Omit<TextExplanation, 'notes'>> {
+export async function explainText(
+  question: ExplainQuestion,
+  { policy, targets }: OpenPolicy,
+  interpret: Interpret,
+): Promise<Omit<TextExplanation, 'notes'>> {
   const circumstances = circumstancesOf(question, policy, targets);
   const commands = await interpret(circumstances.target, question.text);
   const statements = commands.map((command) => explainStatement(command, policy.explain(command, circumstances)));
-  const strictest = (['deny', 'hold', 'allow'] as const).map((kind) => statements.filter(({ verdict }) => verdict === kind)).find((found) => found.length > 0);
+  const strictest = (['deny', 'hold', 'allow'] as const)
+    .map((kind) => statements.filter(({ verdict }) => verdict === kind))
+    .find((found) => found.length > 0);
   const [first] = strictest ?? [];
   return {
     verdict: first?.verdict ?? 'allow',
@@ -128,7 +141,10 @@ export interface CasesResult {
  * Holds a policy against a file of cases. The file names its policy (`policy:`), or it lies beside it as policy.yaml.
  * @throws HoopError CASES_UNREADABLE, CASES_INVALID, POLICY_INVALID (exit 2)
  */
-export async function testPolicy(file: string, options: { readonly policy?: string; readonly gateway?: string } = {}): Promise<CasesResult> {
+export async function testPolicy(
+  file: string,
+  options: { readonly policy?: string; readonly gateway?: string } = {},
+): Promise<CasesResult> {
   const text = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
     throw fail('CASES_UNREADABLE', `${file} cannot be read (${error.code})`);
   });
@@ -156,9 +172,15 @@ async function runCase(each: PolicyCase, open: OpenPolicy, interpret: Interpret)
   const masked = [...new Set(found.statements.flatMap((statement) => statement.masked))].sort();
   const wanted = expect.masked?.toSorted();
   const misses = [
-    ...(found.verdict === expect.verdict ? [] : [`verdict: expected ${expect.verdict}, got ${found.verdict}${found.reason ? ` (${found.reason})` : ''}`]),
-    ...(expect.rule === undefined || found.rules.includes(expect.rule) ? [] : [`rule: expected ${expect.rule}, got ${found.rules.join(', ') || 'none'}`]),
-    ...(wanted === undefined || wanted.join() === masked.join() ? [] : [`masked: expected ${wanted.join(', ') || 'none'}, got ${masked.join(', ') || 'none'}`]),
+    ...(found.verdict === expect.verdict
+      ? []
+      : [`verdict: expected ${expect.verdict}, got ${found.verdict}${found.reason ? ` (${found.reason})` : ''}`]),
+    ...(expect.rule === undefined || found.rules.includes(expect.rule)
+      ? []
+      : [`rule: expected ${expect.rule}, got ${found.rules.join(', ') || 'none'}`]),
+    ...(wanted === undefined || wanted.join() === masked.join()
+      ? []
+      : [`masked: expected ${wanted.join(', ') || 'none'}, got ${masked.join(', ') || 'none'}`]),
   ];
   return { name, line, ok: misses.length === 0, misses };
 }
@@ -166,7 +188,9 @@ async function runCase(each: PolicyCase, open: OpenPolicy, interpret: Interpret)
 function explainStatement(command: Command, { verdict, access, rules, masks }: Explanation): StatementExplanation {
   const { impossible } = command;
   const told: { kind: Verdict['kind']; reason?: string; hint?: string } =
-    impossible === undefined ? verdict : { kind: 'deny', reason: impossible.reason, ...(impossible.hint !== undefined && { hint: impossible.hint }) };
+    impossible === undefined
+      ? verdict
+      : { kind: 'deny', reason: impossible.reason, ...(impossible.hint !== undefined && { hint: impossible.hint }) };
   const touched = new Set(command.resources.map(({ name }) => name));
   return {
     text: command.text,
@@ -177,13 +201,19 @@ function explainStatement(command: Command, { verdict, access, rules, masks }: E
     rules: impossible === undefined ? verdict.rules : [],
     ...(told.reason !== undefined && { reason: told.reason }),
     ...(told.hint !== undefined && { hint: told.hint }),
-    masked: masks.columns.filter(({ relation }) => touched.has(relation)).map(({ relation, column }) => `${relation}.${column}`),
+    masked: masks.columns
+      .filter(({ relation }) => touched.has(relation))
+      .map(({ relation, column }) => `${relation}.${column}`),
     access,
     considered: rules,
   };
 }
 
-function circumstancesOf(question: ExplainQuestion, policy: CompiledPolicy, targets: readonly KnownTarget[] | undefined): Circumstances {
+function circumstancesOf(
+  question: ExplainQuestion,
+  policy: CompiledPolicy,
+  targets: readonly KnownTarget[] | undefined,
+): Circumstances {
   const { as = 'anyone', groups = [], via = 'run' } = question;
   const principal: Principal = { issuer: 'policy', subject: as, name: as, groups, claims: {} };
   const agent = agentOf(question.agent, policy);
@@ -201,10 +231,18 @@ function targetOf(name: string, targets: readonly KnownTarget[] | undefined): Ta
   const known = targets?.find((target) => target.name === name);
   if (parsed === undefined || (targets !== undefined && known === undefined)) {
     const guess = nearest(name, targets?.map((target) => target.name) ?? []);
-    throw fail('TARGET_UNKNOWN', `there is no target "${name}"`, { hint: guess ? `did you mean "${guess}"?` : 'gateway.yaml names the targets' });
+    throw fail('TARGET_UNKNOWN', `there is no target "${name}"`, {
+      hint: guess ? `did you mean "${guess}"?` : 'gateway.yaml names the targets',
+    });
   }
   // Without gateway.yaml nothing is known of it but its name; PostgreSQL is what this version speaks.
-  return { name: parsed, protocol: known?.protocol ?? 'postgres', labels: known?.labels ?? {}, account: '', settings: undefined };
+  return {
+    name: parsed,
+    protocol: known?.protocol ?? 'postgres',
+    labels: known?.labels ?? {},
+    account: '',
+    settings: undefined,
+  };
 }
 
 async function findGateway(
@@ -222,8 +260,11 @@ async function findGateway(
   try {
     return await loadGateway(file, speaking);
   } catch (error) {
-    const [first] = ((error as { details?: { problems?: readonly Problem[] } }).details?.problems ?? []) as readonly Problem[];
-    notes.push(`${file} does not load, so names of targets and notifiers were not checked${first ? ` (${spellProblem(first)})` : ''}`);
+    const [first] = ((error as { details?: { problems?: readonly Problem[] } }).details?.problems ??
+      []) as readonly Problem[];
+    notes.push(
+      `${file} does not load, so names of targets and notifiers were not checked${first ? ` (${spellProblem(first)})` : ''}`,
+    );
     return undefined;
   }
 }

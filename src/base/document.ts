@@ -49,13 +49,15 @@ export function openYaml(source: SourceText, problems: Problem[]): YamlDocument 
     void problems.push({ file, ...(line && { line }), message: shown(message), ...(hint && { hint: shown(hint) }) });
   const at = (offset: number | undefined) => (offset === undefined ? undefined : lines.linePos(offset).line);
 
-  for (const { code, message, pos } of [...parsed.errors, ...parsed.warnings]) note(at(pos[0]), readable(code, message));
+  for (const { code, message, pos } of [...parsed.errors, ...parsed.warnings])
+    note(at(pos[0]), readable(code, message));
   visit(parsed, {
     Pair: (_, { key }) => {
       if (!isScalar(key)) note(at((key as Node | null)?.range?.[0]), 'a key must be plain text');
     },
     Alias: (_, alias) => {
-      if (!alias.resolve(parsed)) note(at(alias.range?.[0]), 'an alias (*) names an anchor (&) that is not set before it');
+      if (!alias.resolve(parsed))
+        note(at(alias.range?.[0]), 'an alias (*) names an anchor (&) that is not set before it');
     },
   });
   if (problems.some((problem) => problem.file === file)) return undefined;
@@ -67,7 +69,8 @@ export function openYaml(source: SourceText, problems: Problem[]): YamlDocument 
     note(undefined, 'aliases make the file far larger than it looks', 'write the repeated parts out');
     return undefined;
   }
-  if (root === null || root === undefined) note(undefined, 'is empty', 'a file that is still being written is read again');
+  if (root === null || root === undefined)
+    note(undefined, 'is empty', 'a file that is still being written is read again');
   else if (!isMapping(root)) note(1, 'must be a mapping (key: value)');
   if (!isMapping(root)) return undefined;
 
@@ -136,7 +139,9 @@ export function problemsError(code: string, problems: readonly Problem[]): HoopE
   if (first !== undefined && problems.length === 1) {
     return new HoopError(code, spellProblem(first), { exit: 2, hint: first.hint, details: { problems } });
   }
-  const told = problems.map((problem) => `  ${spellProblem(problem)}${problem.hint ? `\n    hint: ${problem.hint}` : ''}`);
+  const told = problems.map(
+    (problem) => `  ${spellProblem(problem)}${problem.hint ? `\n    hint: ${problem.hint}` : ''}`,
+  );
   return new HoopError(code, `${problems.length} problems:\n${told.join('\n')}`, {
     exit: 2,
     hint: 'mend them and try again',
@@ -146,7 +151,10 @@ export function problemsError(code: string, problems: readonly Problem[]): HoopE
 
 /** `rules[1].then` */
 function spell(path: Path): string {
-  return path.map((step) => (typeof step === 'number' ? `[${step}]` : `.${step}`)).join('').replace(/^\./, '');
+  return path
+    .map((step) => (typeof step === 'number' ? `[${step}]` : `.${step}`))
+    .join('')
+    .replace(/^\./, '');
 }
 
 export function isMapping(value: unknown): value is Readonly<Record<string, unknown>> {

@@ -58,7 +58,9 @@ export function byShape<T>(choose: (value: unknown) => z.ZodType<T> | string): z
 /** Milliseconds from `15m`. */
 export const duration: z.ZodType<number> = byShape((value) => {
   const ms = typeof value === 'string' ? parseDuration(value) : undefined;
-  return ms === undefined ? say('must be a length of time', 'write digits and a unit, such as 90s, 15m, 8h') : given(ms);
+  return ms === undefined
+    ? say('must be a length of time', 'write digits and a unit, such as 90s, 15m, 8h')
+    : given(ms);
 });
 
 /** Bytes from `50MiB` or a plain number. */
@@ -108,11 +110,7 @@ export function explainIssue(
 }
 
 /** The problem of a key nobody knows. */
-export function unknownKey(
-  key: string,
-  path: readonly (string | number)[],
-  known: readonly string[],
-): ExplainedIssue {
+export function unknownKey(key: string, path: readonly (string | number)[], known: readonly string[]): ExplainedIssue {
   const guess = nearest(key, known);
   const hint = guess ? `did you mean "${guess}"?` : `known keys: ${known.join(', ')}`;
   return { path: [...path, key], about: 'key', message: `unknown key "${key}"`, ...(known.length > 0 && { hint }) };

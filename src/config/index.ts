@@ -14,6 +14,9 @@ export { createPolicySource, type PolicySourceOptions, readPolicyFiles, type Wat
  * @param protocols by name; a target of any other protocol is refused
  * @throws HoopError CONFIG_UNREADABLE, CONFIG_INVALID (exit 2, with every problem)
  */
-export async function loadGateway(path: string, protocols: Readonly<Record<string, TargetReader>>): Promise<GatewayConfig> {
+export async function loadGateway(
+  path: string,
+  protocols: Readonly<Record<string, TargetReader>>,
+): Promise<GatewayConfig> {
   return (await import('./gateway/index.ts')).loadGateway(path, protocols);
 }

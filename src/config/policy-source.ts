@@ -13,7 +13,9 @@ import type { Policy, PolicySource } from '../domain/verdict.ts';
 export interface PolicySourceOptions<P extends Policy> {
   /** A file, or a folder whose .yaml and .yml files are one policy. */
   readonly path: string;
-  compile(sources: readonly SourceText[]): { readonly ok: true; readonly policy: P } | { readonly ok: false; readonly problems: readonly Problem[] };
+  compile(
+    sources: readonly SourceText[],
+  ): { readonly ok: true; readonly policy: P } | { readonly ok: false; readonly problems: readonly Problem[] };
   readonly clock: Clock;
   /** Told once for each way in which the files are wrong, and once when they are right again (undefined). */
   onProblem?(problem: string | undefined): void;
@@ -39,7 +41,8 @@ export async function createPolicySource<P extends Policy>(options: PolicySource
   const { path, compile, clock } = options;
   const { problemsError } = await import('../base/document.ts');
   const first = await readSources(path);
-  if (!first.ok) throw new HoopError('POLICY_INVALID', first.problem, { exit: 2, hint: 'gateway.yaml names it as policy:' });
+  if (!first.ok)
+    throw new HoopError('POLICY_INVALID', first.problem, { exit: 2, hint: 'gateway.yaml names it as policy:' });
   const compiled = compile(first.sources);
   if (!compiled.ok) throw problemsError('POLICY_INVALID', compiled.problems);
 
@@ -111,19 +114,29 @@ export async function createPolicySource<P extends Policy>(options: PolicySource
 /** The files of a policy, in order of their names. */
 export async function readPolicyFiles(path: string): Promise<readonly SourceText[]> {
   const read = await readSources(path);
-  if (!read.ok) throw new HoopError('POLICY_UNREADABLE', read.problem, { exit: 2, hint: 'name a policy file, or a folder of them' });
+  if (!read.ok)
+    throw new HoopError('POLICY_UNREADABLE', read.problem, {
+      exit: 2,
+      hint: 'name a policy file, or a folder of them',
+    });
   return read.sources;
 }
 
 type Read =
-  | { readonly ok: true; readonly sources: readonly SourceText[]; /** Differs when a byte or a name does. */ readonly mark: string }
+  | {
+      readonly ok: true;
+      readonly sources: readonly SourceText[] /** Differs when a byte or a name does. */;
+      readonly mark: string;
+    }
   | { readonly ok: false; readonly problem: string };
 
 async function readSources(path: string): Promise<Read> {
   try {
     const files = await filesOf(path);
     if (files.length === 0) return { ok: false, problem: `${path} holds no .yaml file` };
-    const sources = await Promise.all(files.map(async (file): Promise<SourceText> => ({ file, text: await readText(file) })));
+    const sources = await Promise.all(
+      files.map(async (file): Promise<SourceText> => ({ file, text: await readText(file) })),
+    );
     return { ok: true, sources, mark: markOf(sources) };
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
@@ -135,7 +148,10 @@ async function filesOf(path: string): Promise<string[]> {
   if (!(await stat(path)).isDirectory()) return [path];
   const names = await readdir(path);
   // Names with a dot in front are editors' drafts and the links of mounted configuration.
-  return names.filter((name) => /^[^.].*\.ya?ml$/.test(name)).sort().map((name) => join(path, name));
+  return names
+    .filter((name) => /^[^.].*\.ya?ml$/.test(name))
+    .sort()
+    .map((name) => join(path, name));
 }
 
 async function readText(file: string): Promise<string> {

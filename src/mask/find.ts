@@ -111,7 +111,8 @@ function fill(found: Found, start: number, end: number, detector: Detector): tru
 
 function triggersFor(detectors: ReadonlySet<Detector>): Uint8Array {
   const triggers = new Uint8Array(256);
-  if (BY_DIGITS.some((name) => detectors.has(name))) for (let digit = 0x30; digit <= 0x39; digit++) triggers[digit] = DIGITS;
+  if (BY_DIGITS.some((name) => detectors.has(name)))
+    for (let digit = 0x30; digit <= 0x39; digit++) triggers[digit] = DIGITS;
   if (detectors.has('email')) triggers[0x40] = AT_SIGN;
   if (detectors.has('private_key')) triggers[0x2d] = DASH;
   // AKIA, ASIA, ABIA: the third letter is the rarest; ACCA has its C there.

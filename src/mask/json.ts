@@ -19,13 +19,13 @@ export function createJsonCutter(bytes: Uint8Array, from: number, to: number): J
   let at = from;
   let inString = false;
   /** Where the escape that covers `at - 1` begins; -1 when none does. */
-  let escape = -1;
+  let escaping = -1;
 
   /** Reads one byte of JSON. */
   const step = () => {
     const byte = bytes[at]!;
-    if (inString && byte === BACKSLASH && escape < 0) escape = at;
-    else if (escape >= 0) escape = -1;
+    if (inString && byte === BACKSLASH && escaping < 0) escaping = at;
+    else if (escaping >= 0) escaping = -1;
     else if (byte === QUOTE) inString = !inString;
     at++;
   };
@@ -34,12 +34,12 @@ export function createJsonCutter(bytes: Uint8Array, from: number, to: number): J
     cut(start, end) {
       while (at < start) step();
       if (!inString) return wholeNumber(bytes, start, end, from, to);
-      const first = escape >= 0 ? escape : start;
+      const first = escaping >= 0 ? escaping : start;
       while (at < end && inString) step();
       // A match that runs past its string ends with it: the closing quote is not part of it.
       if (!inString) return { start: first, end: at - 1, quoted: false };
       // An escape that was begun is taken whole.
-      while (escape >= 0 && at < to) step();
+      while (escaping >= 0 && at < to) step();
       return { start: first, end: at, quoted: false };
     },
   };
@@ -55,5 +55,7 @@ function wholeNumber(bytes: Uint8Array, start: number, end: number, from: number
 }
 
 function isOfNumber(byte: number): boolean {
-  return (byte >= 0x30 && byte <= 0x39) || byte === 0x2b || byte === 0x2d || byte === 0x2e || byte === 0x45 || byte === 0x65;
+  return (
+    (byte >= 0x30 && byte <= 0x39) || byte === 0x2b || byte === 0x2d || byte === 0x2e || byte === 0x45 || byte === 0x65
+  );
 }

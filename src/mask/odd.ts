@@ -31,7 +31,8 @@ const leads: number[] = [];
 for (const line of TABLE.trim().split('\n')) {
   const lead = Number.parseInt(line.slice(0, 2), 16);
   leads.push(lead);
-  for (const [second] of line.slice(2).replaceAll(' ', '').matchAll(/../g)) SECONDS[slot(lead, Number.parseInt(second, 16))] = 1;
+  for (const [second] of line.slice(2).replaceAll(' ', '').matchAll(/../g))
+    SECONDS[slot(lead, Number.parseInt(second, 16))] = 1;
 }
 
 export const ODD_LEADS: readonly number[] = leads;

@@ -1,5 +1,15 @@
 /** The other things that are found: each from one telling character, in a number of steps bounded by its own length. */
-import { type Codes, isAlphanumeric, isBase64url, isDigit, isDomain, isLetter, isLocal, isSeparator, startsWith } from './codes.ts';
+import {
+  type Codes,
+  isAlphanumeric,
+  isBase64url,
+  isDigit,
+  isDomain,
+  isLetter,
+  isLocal,
+  isSeparator,
+  startsWith,
+} from './codes.ts';
 
 const DOT = 0x2e;
 const DASH = 0x2d;
@@ -62,11 +72,27 @@ export function domainEnd(codes: Codes, at: number, end: number): number {
 /** Lengths of account numbers by country (SWIFT, IBAN registry). */
 const IBAN_LENGTHS: ReadonlyMap<string, number> = new Map(
   Object.entries({
-    15: 'NO', 16: 'BE', 18: 'DK FI FO GL NL SD', 19: 'MK SI', 20: 'AT BA EE KZ LT LU XK', 21: 'CH HR LI LV',
-    22: 'BG BH CR DE GB GE IE ME RS VA', 23: 'AE GI IL IQ OM SO TL', 24: 'AD CZ ES MD PK RO SA SE SK TN VG',
-    25: 'LY PT ST', 26: 'IS TR', 27: 'BI DJ FR GR IT MC MR SM', 28: 'AL AZ BY CY DO GT HU LB NI PL SV', 29: 'BR EG PS QA UA',
-    30: 'JO KW MU YE', 31: 'MT SC', 32: 'LC', 33: 'RU',
-  }).flatMap(([length, countries]) => countries.split(' ').map((country): [string, number] => [country, Number(length)])),
+    15: 'NO',
+    16: 'BE',
+    18: 'DK FI FO GL NL SD',
+    19: 'MK SI',
+    20: 'AT BA EE KZ LT LU XK',
+    21: 'CH HR LI LV',
+    22: 'BG BH CR DE GB GE IE ME RS VA',
+    23: 'AE GI IL IQ OM SO TL',
+    24: 'AD CZ ES MD PK RO SA SE SK TN VG',
+    25: 'LY PT ST',
+    26: 'IS TR',
+    27: 'BI DJ FR GR IT MC MR SM',
+    28: 'AL AZ BY CY DO GT HU LB NI PL SV',
+    29: 'BR EG PS QA UA',
+    30: 'JO KW MU YE',
+    31: 'MT SC',
+    32: 'LC',
+    33: 'RU',
+  }).flatMap(([length, countries]) =>
+    countries.split(' ').map((country): [string, number] => [country, Number(length)]),
+  ),
 );
 
 /** Where the account number whose check digits begin at `digit` ends; -1 when it is none. Its country stands in the two letters before. */
@@ -92,7 +118,7 @@ export function ibanEnd(codes: Codes, digit: number, start: number, end: number)
   }
   if (at < end && isAlphanumeric(codes[at])) return -1;
   // The head is four characters: two letters (two digits each) and two digits, six digits when moved behind the rest.
-  return ((rest * 10 ** 6) % 97 + head) % 97 === 1 ? at : -1;
+  return (((rest * 10 ** 6) % 97) + head) % 97 === 1 ? at : -1;
 }
 
 const AWS_PREFIXES = ['AKIA', 'ASIA', 'ABIA', 'ACCA'];
@@ -139,7 +165,8 @@ function nextDashes(codes: Codes, from: number, end: number): number {
 export function jwtEnd(codes: Codes, from: number, start: number, end: number): number {
   if (from < start || (from > start && isBase64url(codes[from - 1]))) return -1;
   const header = segmentEnd(codes, from, end);
-  if (header - from < 8 || header >= end || codes[header] !== DOT || !startsWith(codes, header + 1, end, 'eyJ')) return -1;
+  if (header - from < 8 || header >= end || codes[header] !== DOT || !startsWith(codes, header + 1, end, 'eyJ'))
+    return -1;
   const payload = segmentEnd(codes, header + 1, end);
   if (payload >= end || codes[payload] !== DOT) return -1;
   return segmentEnd(codes, payload + 1, end);

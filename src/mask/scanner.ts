@@ -28,7 +28,8 @@ export function createCellScanner(masks: readonly DetectorMask[], fingerprint: F
     scan(bytes, start, end, kind) {
       const outcome = find(bytes, start, start, end, found);
       if (outcome === 'nothing') return undefined;
-      const matches = outcome === 'found' ? allMatches(find, bytes, start, end, found) : disguised(find, bytes, start, end, found);
+      const matches =
+        outcome === 'found' ? allMatches(find, bytes, start, end, found) : disguised(find, bytes, start, end, found);
       return matches.length === 0 ? undefined : replaced(bytes, start, end, kind, matches, rules, fingerprint);
     },
     find(bytes, start, end) {

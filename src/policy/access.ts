@@ -57,7 +57,8 @@ function scopeObstacle(entry: AccessEntry, command: Command, circumstances: Circ
   if (allowed === undefined) return undefined;
   const { scopes } = command;
   // A protocol without schemas cannot keep to some: what touches nothing passes, anything else does not.
-  const unknown = scopes === null || (scopes === undefined && (command.resources.length > 0 || effectsOf(command).has('unknown')));
+  const unknown =
+    scopes === null || (scopes === undefined && (command.resources.length > 0 || effectsOf(command).has('unknown')));
   if (unknown) return { kind: 'scope', outside: 'unknown', allowed: [...allowed] };
   const outside = (scopes ?? []).filter((scope) => !allowed.has(scope));
   return outside.length > 0 ? { kind: 'scope', outside, allowed: [...allowed] } : undefined;

@@ -37,7 +37,8 @@ const SPELLED: Readonly<Record<FactType, string>> = {
 export function compileComparison(raw: unknown, type: FactType): Compare | string {
   const comparison = isMapping(raw) ? readOperators(raw, type) : readPlain(raw, type);
   if (typeof comparison === 'string') return comparison;
-  if (contradicts(comparison, type)) return say('can never hold: its operators contradict each other', 'mend or remove one');
+  if (contradicts(comparison, type))
+    return say('can never hold: its operators contradict each other', 'mend or remove one');
   return (fact) => holds(comparison, fact);
 }
 
@@ -60,7 +61,8 @@ function readOperators(raw: Readonly<Record<string, unknown>>, type: FactType): 
         break;
       }
       case 'glob': {
-        const patterns = type === 'string' || type === 'list' ? readScalars(value, type) : say('glob compares texts only');
+        const patterns =
+          type === 'string' || type === 'list' ? readScalars(value, type) : say('glob compares texts only');
         if (typeof patterns === 'string') return patterns;
         read.glob = matcherOf(patterns.map(String));
         break;
@@ -73,7 +75,10 @@ function readOperators(raw: Readonly<Record<string, unknown>>, type: FactType): 
         break;
       default: {
         const guess = nearest(operator, OPERATORS);
-        return say(`unknown operator "${operator}"`, guess ? `did you mean "${guess}"?` : `use one of: ${OPERATORS.join(', ')}`);
+        return say(
+          `unknown operator "${operator}"`,
+          guess ? `did you mean "${guess}"?` : `use one of: ${OPERATORS.join(', ')}`,
+        );
       }
     }
   }
@@ -104,7 +109,9 @@ function holds({ any, all, not, glob, lt, gt }: Comparison, fact: Known): boolea
 function contradicts(comparison: Comparison, type: FactType): boolean {
   const { any, all, not, lt, gt } = comparison;
   if (type === 'list') {
-    return (all?.some((value) => not?.includes(value)) ?? false) || (any?.every((value) => not?.includes(value)) ?? false);
+    return (
+      (all?.some((value) => not?.includes(value)) ?? false) || (any?.every((value) => not?.includes(value)) ?? false)
+    );
   }
   if (lt !== undefined && gt !== undefined && gt >= lt) return true;
   const candidates = any ?? all ?? (type === 'boolean' ? [true, false] : undefined);

@@ -40,7 +40,8 @@ export function compile(sources: readonly SourceText[], around: PolicySurroundin
   const problems: Problem[] = [];
   const sections = loadSections(ordered, problems);
   const policy = build(sections, ordered, around);
-  if (ordered.length === 0) problems.push({ file: 'policy', message: 'no policy file was found', hint: 'add a file that ends in .yaml' });
+  if (ordered.length === 0)
+    problems.push({ file: 'policy', message: 'no policy file was found', hint: 'add a file that ends in .yaml' });
   if (problems.length > 0) return { ok: false, problems: problems.toSorted(byPlace) };
   return { ok: true, policy };
 }
@@ -79,7 +80,9 @@ function build(sections: Sections, sources: readonly SourceText[], around: Polic
     trustedFunctions: (target) => trusted.filter(({ means }) => means(target.name)).map((held) => held.trusted),
     agent: (name) => agents.get(name),
     agents: [...agents.values()],
-    roles: (principal) => [...new Set(roles.filter(({ value }) => matchesSubject(value, principal)).map(({ name }) => name))],
+    roles: (principal) => [
+      ...new Set(roles.filter(({ value }) => matchesSubject(value, principal)).map(({ name }) => name)),
+    ],
     explain: (command, circumstances) => ({
       ...explainCommand(articles, command, circumstances),
       masks: masksFor(masks, circumstances),
@@ -100,7 +103,9 @@ function admit(articles: Articles, circumstances: Circumstances, masked: () => r
   return {
     entries: entries.map(({ name }) => name),
     effects: [...new Set(entries.flatMap(({ effects }) => [...effects]))],
-    ...(limited.length === entries.length && { scope: { schemas: [...new Set(limited.flatMap((held) => [...held]))] } }),
+    ...(limited.length === entries.length && {
+      scope: { schemas: [...new Set(limited.flatMap((held) => [...held]))] },
+    }),
     guarded: limited.length > 0 || masked().length > 0,
     ...(max !== undefined && { sessionMax: max }),
     ...(idle !== undefined && { idle }),
@@ -144,10 +149,15 @@ function checkAll(sections: Sections, { targets }: PolicySurroundings): void {
 /** A mask or limit whose globs or labels meet no target protects nothing, and nobody would notice. */
 function refuseIdle(item: NamedItem<{ targets?: Targets }>, known: readonly KnownTarget[] | undefined): void {
   const { targets } = item.value;
-  if (known === undefined || targets === undefined || targets.includes('*') || known.some(compileWhere(targets))) return;
+  if (known === undefined || targets === undefined || targets.includes('*') || known.some(compileWhere(targets)))
+    return;
   if (targets.every((target) => typeof target === 'string' && !/[*?]/.test(target))) return;
   const problem: Item<unknown>['document']['problem'] = item.document.problem;
-  problem([...item.path, 'targets'], `"${item.name}" can never match: no target is like that`, 'gateway.yaml names the targets and their labels');
+  problem(
+    [...item.path, 'targets'],
+    `"${item.name}" can never match: no target is like that`,
+    'gateway.yaml names the targets and their labels',
+  );
 }
 
 /** Of one file: its own SHA-256, as `sha256sum` prints it. Of several: that of the list of them, by name. */

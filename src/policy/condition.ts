@@ -63,8 +63,16 @@ export function compileCondition(item: Item<RuleDocument>, tables: readonly Fact
       if (type !== undefined) facts.push(key);
     }
   }
-  if (facts.length > 1 && tables.length > 0 && !tables.some((table) => facts.every((fact) => Object.hasOwn(table, fact)))) {
-    item.document.problem([...item.path, 'when'], `"${item.value.name}" can never match: no target has all of ${facts.join(', ')}`, 'write one rule for each protocol');
+  if (
+    facts.length > 1 &&
+    tables.length > 0 &&
+    !tables.some((table) => facts.every((fact) => Object.hasOwn(table, fact)))
+  ) {
+    item.document.problem(
+      [...item.path, 'when'],
+      `"${item.value.name}" can never match: no target has all of ${facts.join(', ')}`,
+      'write one rule for each protocol',
+    );
   }
   return {
     named,
@@ -107,7 +115,8 @@ function readResources(raw: unknown): { matches?: Matches; check: Check } | stri
       compare(command.resources.map(({ name }) => name)) || (lenient && unresolved(command));
     return { matches: (name) => compare([name]), check };
   }
-  if (!Array.isArray(raw) || !raw.every((name) => typeof name === 'string' && name !== '')) return 'must be a list of names or globs';
+  if (!Array.isArray(raw) || !raw.every((name) => typeof name === 'string' && name !== ''))
+    return 'must be a list of names or globs';
   if (raw.length === 0) return say('must not be empty', 'leave it out, or name at least one');
   const matches = matcherOf(raw);
   // Nothing resolved of a command that cannot be read: like a fact that cannot be computed, it meets every deny and hold.
@@ -135,5 +144,8 @@ function factType(name: string, tables: readonly FactTable[]): FactType | undefi
 function unknownFact(name: string, tables: readonly FactTable[]): string {
   const known = ['effects', 'resources', ...new Set(tables.flatMap((table) => Object.keys(table)))];
   const guess = nearest(name, known);
-  return say('no target of this rule has such a fact', guess ? `did you mean "${guess}"?` : `known: ${known.join(', ')}`);
+  return say(
+    'no target of this rule has such a fact',
+    guess ? `did you mean "${guess}"?` : `known: ${known.join(', ')}`,
+  );
 }

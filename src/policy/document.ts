@@ -45,7 +45,9 @@ const except = subjects.refine(
   say('would except everyone', 'name groups, users, claims, agents or via'),
 );
 
-const labels = fields({ labels: z.record(text, text).refine((held) => Object.keys(held).length > 0, 'must not be empty') });
+const labels = fields({
+  labels: z.record(text, text).refine((held) => Object.keys(held).length > 0, 'must not be empty'),
+});
 const targetItem = byShape<string | z.infer<typeof labels>>((value) =>
   typeof value === 'string' ? text : isObject(value) ? labels : 'must be a name, a glob, or { labels: { … } }',
 );
@@ -73,7 +75,8 @@ const NO_LAUNCHER = say('the proof "launcher" is not in this version', 'use proo
 const proof = byShape<Proof>((value) => {
   if (value === 'fresh' || value === 'login') return given<Proof>({ kind: value });
   if (value === 'launcher') return NO_LAUNCHER;
-  if (isObject(value)) return fields({ fresh: duration }).transform(({ fresh }): Proof => ({ kind: 'fresh', freshFor: fresh }));
+  if (isObject(value))
+    return fields({ fresh: duration }).transform(({ fresh }): Proof => ({ kind: 'fresh', freshFor: fresh }));
   return notOneOf(value, ['fresh', 'login']);
 });
 
@@ -87,7 +90,10 @@ export const hold = fields({
 });
 
 export type HoldDocument = z.infer<typeof hold>;
-type Then = { readonly kind: 'allow' } | { readonly kind: 'deny' } | { readonly kind: 'hold'; readonly hold: HoldDocument };
+type Then =
+  | { readonly kind: 'allow' }
+  | { readonly kind: 'deny' }
+  | { readonly kind: 'hold'; readonly hold: HoldDocument };
 
 const then = byShape<Then>((value) => {
   if (value === 'allow' || value === 'deny') return given<Then>({ kind: value });
@@ -140,13 +146,21 @@ export const mask = fields({
   strict: z.boolean().exactOptional(),
   mode: mode.exactOptional(),
 })
-  .refine((held) => (held.columns === undefined) !== (held.detect === undefined), say('needs either columns or detect', 'write one mask for each'))
-  .refine((held) => held.strict === undefined || held.detect !== undefined, say('strict belongs to detect', 'a masked column is never let through unmasked'));
+  .refine(
+    (held) => (held.columns === undefined) !== (held.detect === undefined),
+    say('needs either columns or detect', 'write one mask for each'),
+  )
+  .refine(
+    (held) => held.strict === undefined || held.detect !== undefined,
+    say('strict belongs to detect', 'a masked column is never let through unmasked'),
+  );
 
 export type Budget = number | 'none';
 const rows = byShape<Budget>((value) => {
   if (value === 'none') return given<Budget>('none');
-  return Number.isSafeInteger(value) && Number(value) >= 0 ? given<Budget>(Number(value)) : 'must be a whole number or none';
+  return Number.isSafeInteger(value) && Number(value) >= 0
+    ? given<Budget>(Number(value))
+    : 'must be a whole number or none';
 });
 const bytes = byShape<Budget>((value) => (value === 'none' ? given<Budget>('none') : size));
 
@@ -166,13 +180,17 @@ export const limit = fields({
   bytesPerRun: bytes.exactOptional(),
   per: perUnbuilt('per').exactOptional(),
   window: perUnbuilt('window').exactOptional(),
+  // biome-ignore lint/suspicious/noThenProperty: the key that policy files have; nothing awaits it
   then: byShape<'deny'>((value) => {
     if (value === 'deny') return given<'deny'>('deny');
     const held = value === 'hold' || isObject(value);
     return held ? say('holding at a limit is not in this version', 'use then: deny') : notOneOf(value, ['deny']);
   }).exactOptional(),
   mode: mode.exactOptional(),
-}).refine((held) => BUDGETS.some((key) => held[key] !== undefined), say('sets no budget', `name one of: ${BUDGETS.join(', ')}`));
+}).refine(
+  (held) => BUDGETS.some((key) => held[key] !== undefined),
+  say('sets no budget', `name one of: ${BUDGETS.join(', ')}`),
+);
 
 export const trustedFunction = fields({
   target: text,

@@ -24,7 +24,7 @@ export interface ExplainedEntry {
 
 export interface ExplainedRule {
   readonly name: string;
-  readonly then: 'allow' | 'deny' | 'hold';
+  readonly answer: 'allow' | 'deny' | 'hold';
   readonly shadow: boolean;
   readonly matches: boolean;
   /** What keeps it from matching: `targets`, `subjects`, `except`, or the key of `when`. */
@@ -44,7 +44,13 @@ export function explainCommand(
     rules: articles.rules.map((rule) => {
       const why = ruleMismatch(rule, command, circumstances);
       const { name, then, shadow } = rule;
-      return { name, then: then.kind, shadow, matches: why === undefined, ...(why !== undefined && { why: mismatchWords(why) }) };
+      return {
+        name,
+        answer: then.kind,
+        shadow,
+        matches: why === undefined,
+        ...(why !== undefined && { why: mismatchWords(why) }),
+      };
     }),
   };
 }

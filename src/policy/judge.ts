@@ -86,12 +86,14 @@ export function verdictOf(examination: Examination, command: Command, circumstan
     const reason = denial.reason ?? `the rule "${denial.name}" denies it`;
     return { kind: 'deny', rules: denials.map(({ name }) => name), rule: denial.name, reason, ...also };
   }
-  if (examination.barred !== undefined) return { kind: 'deny', rules: [], rule: 'access', ...barredWords(examination.barred), ...also };
+  if (examination.barred !== undefined)
+    return { kind: 'deny', rules: [], rule: 'access', ...barredWords(examination.barred), ...also };
   if (entry === undefined) {
     return { kind: 'deny', rules: [], rule: 'access', ...uncoveredWords(examination, command, circumstances), ...also };
   }
   const [missing] = examination.unallowed;
-  if (missing !== undefined) return { kind: 'deny', rules: [entry.name], rule: 'access', ...unallowedWords(missing), ...also };
+  if (missing !== undefined)
+    return { kind: 'deny', rules: [entry.name], rule: 'access', ...unallowedWords(missing), ...also };
 
   const asks = enforced.flatMap(({ then }): Ask[] => (then.kind === 'hold' ? [then.ask] : []));
   if (asks.length > 0) return { kind: 'hold', rules: [entry.name, ...asks.map(({ rule }) => rule)], asks, ...also };
@@ -106,7 +108,9 @@ function shadowed({ name, shadow, then }: Rule): WouldBe[] {
 function unallowed(command: Command, matched: readonly Rule[]): Examination['unallowed'] {
   const effects = effectsOf(command);
   return NEEDS_ALLOW.filter((effect) => effects.has(effect)).flatMap((effect) => {
-    const allows = matched.filter(({ then, shadow, condition }) => then.kind === 'allow' && !shadow && condition.named.has(effect));
+    const allows = matched.filter(
+      ({ then, shadow, condition }) => then.kind === 'allow' && !shadow && condition.named.has(effect),
+    );
     const touched = command.resources.filter(({ access }) => access === effect);
     const open = touched.filter(({ name }) => !allows.some(({ condition }) => condition.resource?.(name) ?? true));
     const blanket = allows.some(({ condition }) => condition.resource === undefined);
@@ -155,7 +159,10 @@ function uncoveredWords(examination: Examination, command: Command, { target }: 
     more.length === 0 && only.obstacle !== undefined
       ? `access "${only.entry.name}" ${obstacleWords(only.obstacle)}`
       : `no single access entry covers ${effects} here`;
-  return { reason, hint: `granted here: ${[...new Set(examination.entries.flatMap(({ entry }) => [...entry.effects]))].join(', ')}` };
+  return {
+    reason,
+    hint: `granted here: ${[...new Set(examination.entries.flatMap(({ entry }) => [...entry.effects]))].join(', ')}`,
+  };
 }
 
 function unallowedWords({ effect, resources }: Examination['unallowed'][number]): Words {

@@ -50,7 +50,14 @@ export function loadSections(sources: readonly SourceText[], problems: Problem[]
     const document = openYaml(source, problems);
     if (document !== undefined) readInto(sections, document);
   }
-  for (const named of [sections.roles, sections.agents, sections.access, sections.rules, sections.masks, sections.limits]) {
+  for (const named of [
+    sections.roles,
+    sections.agents,
+    sections.access,
+    sections.rules,
+    sections.masks,
+    sections.limits,
+  ]) {
     refuseTwins<unknown>(named);
   }
   return sections;
@@ -98,7 +105,11 @@ function readDefaults(sections: Sections, document: YamlDocument): void {
   const path = ['defaults', 'hold'];
   const first = sections.holdDefaults;
   if (first !== undefined) {
-    document.problem(path, `defaults.hold stands in ${first.document.file}:${first.document.lineOf(first.path)} too`, 'keep one');
+    document.problem(
+      path,
+      `defaults.hold stands in ${first.document.file}:${first.document.lineOf(first.path)} too`,
+      'keep one',
+    );
   } else sections.holdDefaults = { value, document, path };
 }
 
@@ -140,7 +151,11 @@ function refuseTwins<T>(items: readonly NamedItem<T>[]): void {
     if (first === undefined) seen.set(item.name, item);
     else {
       const where = `${first.document.file}:${first.document.lineOf(first.path)}`;
-      item.document.problem(item.path, `"${item.name}" is the name of another entry too (${where})`, 'give each its own name');
+      item.document.problem(
+        item.path,
+        `"${item.name}" is the name of another entry too (${where})`,
+        'give each its own name',
+      );
     }
   }
 }

@@ -8,7 +8,10 @@ import type { HoldDocument, RuleDocument } from './document.ts';
 import type { Item } from './load.ts';
 import { compileWhere, compileWho, type KnownTarget, type Where, type Who } from './scope.ts';
 
-export type Then = { readonly kind: 'allow' } | { readonly kind: 'deny' } | { readonly kind: 'hold'; readonly ask: Ask };
+export type Then =
+  | { readonly kind: 'allow' }
+  | { readonly kind: 'deny' }
+  | { readonly kind: 'hold'; readonly ask: Ask };
 
 export interface Rule {
   readonly name: string;
@@ -35,13 +38,21 @@ export function compileRule(item: Item<RuleDocument>, around: RuleSurroundings):
   const met = around.targets?.filter(where);
   if (met?.length === 0 && value.targets !== undefined && !isEverything(value.targets)) {
     if (!namesOne(value.targets, around.targets)) return undefined;
-    document.problem([...path, 'targets'], `"${value.name}" can never match: no target is like that`, 'gateway.yaml names the targets and their labels');
+    document.problem(
+      [...path, 'targets'],
+      `"${value.name}" can never match: no target is like that`,
+      'gateway.yaml names the targets and their labels',
+    );
   }
   const condition = compileCondition(item, tablesOf(met, around.facts));
   const then = compileThen(item, around);
   if (then === undefined) return undefined;
   if (then.kind === 'allow' && value.mode === 'shadow') {
-    document.problem([...path, 'mode'], `"${value.name}" allows, and an allow in shadow does nothing`, 'leave the rule out');
+    document.problem(
+      [...path, 'mode'],
+      `"${value.name}" allows, and an allow in shadow does nothing`,
+      'leave the rule out',
+    );
   }
   return {
     name: value.name,
@@ -69,11 +80,17 @@ function isEverything(targets: NonNullable<RuleDocument['targets']>): boolean {
 
 /** False when each name is one that no target has: that is said already, at each name. */
 function namesOne(targets: NonNullable<RuleDocument['targets']>, known: readonly KnownTarget[] | undefined): boolean {
-  return targets.some((item) => typeof item !== 'string' || /[*?]/.test(item) || known?.some(({ name }) => name === item));
+  return targets.some(
+    (item) => typeof item !== 'string' || /[*?]/.test(item) || known?.some(({ name }) => name === item),
+  );
 }
 
-function tablesOf(targets: readonly KnownTarget[] | undefined, facts: Readonly<Record<string, FactTable>>): FactTable[] {
-  const protocols = targets === undefined || targets.length === 0 ? Object.keys(facts) : targets.map(({ protocol }) => protocol);
+function tablesOf(
+  targets: readonly KnownTarget[] | undefined,
+  facts: Readonly<Record<string, FactTable>>,
+): FactTable[] {
+  const protocols =
+    targets === undefined || targets.length === 0 ? Object.keys(facts) : targets.map(({ protocol }) => protocol);
   return [...new Set(protocols)].map((protocol) => facts[protocol] ?? {});
 }
 
@@ -92,7 +109,8 @@ function compileThen(item: Item<RuleDocument>, around: RuleSurroundings): Then |
     return undefined;
   }
   const within = merged.within ?? WITHIN;
-  if (own.wait !== undefined && own.wait > within) note('waits longer than its request lives', 'make wait at most within');
+  if (own.wait !== undefined && own.wait > within)
+    note('waits longer than its request lives', 'make wait at most within');
   const proof = merged.proof ?? { kind: 'fresh' };
   if (merged.self && proof.kind === 'login') {
     note('lets people approve themselves with an ordinary login', 'self: true needs proof: fresh');

@@ -35,7 +35,8 @@ after(() => {
 });
 
 const DANA = { as: 'dana@example.test', groups: ['data-agents'] };
-const explain = (text: string, more = {}) => explainWithFiles({ target: 'orders-db', text, ...DANA, ...more }, join(folder, 'policy.yaml'));
+const explain = (text: string, more = {}) =>
+  explainWithFiles({ target: 'orders-db', text, ...DANA, ...more }, join(folder, 'policy.yaml'));
 
 describe('loading', () => {
   test('with gateway.yaml beside it every name is checked', async () => {
@@ -43,7 +44,11 @@ describe('loading', () => {
     assert.deepEqual(open.notes, []);
     assert.deepEqual(open.files, [join(folder, 'policy.yaml')]);
     writeFileSync(join(folder, 'other.yaml'), SAMPLE.replace('targets: [orders-db]   ', 'targets: [order-db]   '));
-    await assert.rejects(openPolicy(join(folder, 'other.yaml')), { code: 'POLICY_INVALID', exit: 2, hint: 'did you mean "orders-db"?' });
+    await assert.rejects(openPolicy(join(folder, 'other.yaml')), {
+      code: 'POLICY_INVALID',
+      exit: 2,
+      hint: 'did you mean "orders-db"?',
+    });
   });
 
   test('without one that is said', async () => {
@@ -52,7 +57,10 @@ describe('loading', () => {
 
   test('a gateway.yaml that does not load is said, with its first problem, and is an error where it was named', async () => {
     writeFileSync(join(bare, 'gateway.yaml'), GATEWAY.replace('keys:', 'kies:'));
-    assert.match((await openPolicy(join(bare, 'policy.yaml'))).notes.join(), /does not load, so names .* were not checked \(.*keys: is missing/s);
+    assert.match(
+      (await openPolicy(join(bare, 'policy.yaml'))).notes.join(),
+      /does not load, so names .* were not checked \(.*keys: is missing/s,
+    );
     await assert.rejects(openPolicy(join(bare, 'policy.yaml'), join(bare, 'gateway.yaml')), { code: 'CONFIG_INVALID' });
     rmSync(join(bare, 'gateway.yaml'));
   });
@@ -72,7 +80,10 @@ describe('explaining', () => {
       found.statements.map(({ verdict }) => verdict),
       ['allow', 'hold', 'deny'],
     );
-    assert.deepEqual([found.verdict, found.rules, found.reason], ['deny', ['no-ddl'], 'schema changes go through migrations']);
+    assert.deepEqual(
+      [found.verdict, found.rules, found.reason],
+      ['deny', ['no-ddl'], 'schema changes go through migrations'],
+    );
   });
 
   test('it says which entries and rules were looked at, and why they did not speak', async () => {
@@ -98,7 +109,10 @@ describe('explaining', () => {
 
   test('a text that cannot be read, and a target that is not there, are errors', async () => {
     await assert.rejects(explain('SELEC 1'), { code: 'TEXT_UNREADABLE', exit: 2 });
-    await assert.rejects(explain('SELECT 1', { target: 'order-db' }), { code: 'TARGET_UNKNOWN', hint: 'did you mean "orders-db"?' });
+    await assert.rejects(explain('SELECT 1', { target: 'order-db' }), {
+      code: 'TARGET_UNKNOWN',
+      hint: 'did you mean "orders-db"?',
+    });
   });
 });
 
@@ -117,13 +131,16 @@ describe('cases', () => {
   - { name: as the agent, as: dana@example.test, groups: [data-agents], agent: weekly-report, target: orders-db, text: SELECT 1, expect: { verdict: allow } }
   - { name: strangers, target: orders-db, text: SELECT 1, expect: { verdict: deny } }
 `);
-    assert.deepEqual(result.cases.map(({ name, ok, misses }) => [name, ok, misses]), [
-      ['reads', true, []],
-      ['orders', true, []],
-      ['deletes', true, []],
-      ['as the agent', true, []],
-      ['strangers', true, []],
-    ]);
+    assert.deepEqual(
+      result.cases.map(({ name, ok, misses }) => [name, ok, misses]),
+      [
+        ['reads', true, []],
+        ['orders', true, []],
+        ['deletes', true, []],
+        ['as the agent', true, []],
+        ['strangers', true, []],
+      ],
+    );
     assert.equal(result.ok, true);
   });
 
@@ -134,7 +151,10 @@ cases:
   - { name: unreadable, groups: [data-agents], target: orders-db, text: SELEC, expect: { verdict: deny } }
 `);
     assert.equal(result.ok, false);
-    assert.deepEqual(result.cases.map(({ line }) => line), [3, 4]);
+    assert.deepEqual(
+      result.cases.map(({ line }) => line),
+      [3, 4],
+    );
     assert.deepEqual(result.cases[0]?.misses, [
       'verdict: expected deny, got hold',
       'rule: expected no-ddl, got agents-work-on-orders, deletes-need-a-person',
@@ -144,11 +164,14 @@ cases:
   });
 
   test('a file that is wrong is told with its lines', async () => {
-    await assert.rejects(run('cases:\n  - { name: a, target: t, text: x, expect: { verdict: maybe } }\n  - { nam: b }\n'), (error: Error) => {
-      assert.match(error.message, /cases\.yaml:2 cases\[0\]\.expect\.verdict: must be one of: allow, hold, deny/);
-      assert.match(error.message, /cases\.yaml:3 cases\[1\]: unknown key "nam"/);
-      return true;
-    });
+    await assert.rejects(
+      run('cases:\n  - { name: a, target: t, text: x, expect: { verdict: maybe } }\n  - { nam: b }\n'),
+      (error: Error) => {
+        assert.match(error.message, /cases\.yaml:2 cases\[0\]\.expect\.verdict: must be one of: allow, hold, deny/);
+        assert.match(error.message, /cases\.yaml:3 cases\[1\]: unknown key "nam"/);
+        return true;
+      },
+    );
     await assert.rejects(run('cases: []\n'), /must not be empty/);
   });
 });

@@ -1,12 +1,28 @@
 /** Which gateway, which project: what counts before what, what a project's file may not say, and where each value came from. */
 import assert from 'node:assert/strict';
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, test } from 'node:test';
 import { packageRoot } from '../../src/base/entry.ts';
 import type { HoopError } from '../../src/base/error.ts';
-import { configPlace, describeOrigin, distrustFolder, isTrusted, loadClientConfig, trustFolder } from '../../src/config/client/index.ts';
+import {
+  configPlace,
+  describeOrigin,
+  distrustFolder,
+  isTrusted,
+  loadClientConfig,
+  trustFolder,
+} from '../../src/config/client/index.ts';
 
 const SAMPLE = `agent: weekly-report
 purpose: builds the weekly revenue report
@@ -38,7 +54,11 @@ const user = (text: string) => {
 };
 
 test('without any file only the defaults are there', async () => {
-  assert.deepEqual(await load(), { folder: join(home, 'hoopctl'), output: { value: 'text', from: { kind: 'default' } }, notices: [] });
+  assert.deepEqual(await load(), {
+    folder: join(home, 'hoopctl'),
+    output: { value: 'text', from: { kind: 'default' } },
+    notices: [],
+  });
 });
 
 describe('hoop.yaml', () => {
@@ -82,7 +102,8 @@ describe('hoop.yaml', () => {
 });
 
 describe('a folder that is not trusted', () => {
-  const CONNECTION = 'agent: a\ngateway: https://evil.example\nca: evil.pem\ntoken: abc\ntokenFile: t\ntokenCmd: steal\n';
+  const CONNECTION =
+    'agent: a\ngateway: https://evil.example\nca: evil.pem\ntoken: abc\ntokenFile: t\ntokenCmd: steal\n';
 
   test('says nothing about gateway, CA and token, and that is noticed aloud', async () => {
     project(CONNECTION);
@@ -90,7 +111,10 @@ describe('a folder that is not trusted', () => {
     assert.deepEqual([config.gateway, config.ca, config.token], [undefined, undefined, undefined]);
     assert.equal(config.project?.agent, 'a');
     assert.equal(config.notices.length, 1);
-    assert.match(config.notices[0]!, /^ignored gateway, ca, token, tokenFile, tokenCmd in .*hoop\.yaml: the folder is not trusted/);
+    assert.match(
+      config.notices[0]!,
+      /^ignored gateway, ca, token, tokenFile, tokenCmd in .*hoop\.yaml: the folder is not trusted/,
+    );
   });
 
   test('does not take the place of what the user said', async () => {
@@ -153,7 +177,10 @@ describe('what counts before what', () => {
     trustFolder(join(home, 'hoopctl'), join(root, 'project'));
     assert.equal((await load()).gateway?.value, 'https://project.example');
     const env = { HOOPCTL_GATEWAY: 'https://env.example' };
-    assert.deepEqual((await load({}, env)).gateway, { value: 'https://env.example', from: { kind: 'env', name: 'HOOPCTL_GATEWAY' } });
+    assert.deepEqual((await load({}, env)).gateway, {
+      value: 'https://env.example',
+      from: { kind: 'env', name: 'HOOPCTL_GATEWAY' },
+    });
     const flagged = await load({ gateway: 'https://flag.example' }, env);
     assert.deepEqual(flagged.gateway, { value: 'https://flag.example', from: { kind: 'flag', name: 'gateway' } });
     assert.equal(flagged.output.value, 'json');
@@ -167,7 +194,10 @@ describe('what counts before what', () => {
   test('of token variables the token itself, then the file, then the command', async () => {
     const all = { HOOPCTL_TOKEN: 'x', HOOPCTL_TOKEN_FILE: 'f', HOOPCTL_TOKEN_CMD: 'c' };
     assert.deepEqual((await load({}, all)).token?.value, { kind: 'variable' });
-    assert.deepEqual((await load({}, { ...all, HOOPCTL_TOKEN: '' })).token?.value, { kind: 'file', path: join(work, 'f') });
+    assert.deepEqual((await load({}, { ...all, HOOPCTL_TOKEN: '' })).token?.value, {
+      kind: 'file',
+      path: join(work, 'f'),
+    });
     assert.deepEqual((await load({}, { HOOPCTL_TOKEN_CMD: 'c' })).token?.value, { kind: 'command', command: 'c' });
   });
 

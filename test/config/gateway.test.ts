@@ -43,8 +43,15 @@ const toy: TargetReader = {
   facts: {},
   settings(raw): SettingsResult<unknown> {
     const account = raw['account'] as { user?: string; password?: { env: string } } | undefined;
-    if (!account?.user) return { ok: false, problems: [{ path: ['account'], message: 'an account is needed', hint: 'add one' }] };
-    return { ok: true, settings: raw, account: account.user, address: { host: 'db', port: 5432 }, secrets: { password: account.password! } };
+    if (!account?.user)
+      return { ok: false, problems: [{ path: ['account'], message: 'an account is needed', hint: 'add one' }] };
+    return {
+      ok: true,
+      settings: raw,
+      account: account.user,
+      address: { host: 'db', port: 5432 },
+      secrets: { password: account.password! },
+    };
   },
 };
 const PROTOCOLS = { postgres: toy };
@@ -132,7 +139,11 @@ test('durations, sizes and the rest of the documented keys', () => {
     requireLeastPrivilege: false
 `,
   );
-  assert.deepEqual(read.recordings, { dir: '/etc/hoop/data/recordings', durability: 'strict', resultsLimit: 1_048_576 });
+  assert.deepEqual(read.recordings, {
+    dir: '/etc/hoop/data/recordings',
+    durability: 'strict',
+    resultsLimit: 1_048_576,
+  });
   assert.deepEqual([read.runs.max, read.identity.maxAge], [7_200_000, 1_800_000]);
   assert.deepEqual([read.targets[0]?.holdInTransaction, read.targets[0]?.requireLeastPrivilege], [5_000, false]);
 });
@@ -166,7 +177,11 @@ targets:
       [5, 'identity.issuers[0].audience: is missing', undefined],
       [6, 'identity.issuers[0]: unknown key "audiance"', 'did you mean "audience"?'],
       [7, 'store: must be sqlite:PATH', 'such as sqlite:./data/…'],
-      [12, 'targets: "Orders" is no name for a target', 'use small letters, digits and "-", beginning with a letter, at most 63'],
+      [
+        12,
+        'targets: "Orders" is no name for a target',
+        'use small letters, digits and "-", beginning with a letter, at most 63',
+      ],
       [16, 'targets.web: unknown protocol "postgress"', 'did you mean "postgres"?'],
       [17, 'targets.bare: an account is needed', 'add one'],
     ],
@@ -187,14 +202,20 @@ describe('credentials in clear text', () => {
       const reading = read(text);
       assert.ok(!reading.ok);
       const told = JSON.stringify(reading.problems);
-      assert.match(told, /clear text/);
+      assert.equal(reading.problems.filter(({ message }) => /clear text/.test(message)).length, 1);
+      assert.ok(reading.problems.length <= (name.startsWith('an issuer') ? 2 : 1), told);
       assert.match(told, /\{ env: NAME \}/);
       assert.ok(!told.includes(CANARY), told);
     });
   }
 
   test('a file that is not YAML is told without its words', () => {
-    for (const text of [`password: "${CANARY}" x`, `password: *${CANARY}`, `password: [${CANARY}`, `a: 'x' ${CANARY}: 1`]) {
+    for (const text of [
+      `password: "${CANARY}" x`,
+      `password: *${CANARY}`,
+      `password: [${CANARY}`,
+      `a: 'x' ${CANARY}: 1`,
+    ]) {
       const reading = read(text);
       assert.ok(!reading.ok);
       assert.ok(!JSON.stringify(reading.problems).includes(CANARY), JSON.stringify(reading.problems));
@@ -234,7 +255,10 @@ describe('what only loopback may do', () => {
   test('the built-in issuer', () => {
     const local = plain.replace(/identity:[\s\S]*?store:/, 'identity: { local: { user: me@here } }\nstore:');
     assert.deepEqual(config(local).identity, { issuers: [], maxAge: 3_600_000, local: { user: 'me@here' } });
-    const open = changed(/identity:[\s\S]*?store:/, 'identity: { local: { user: me@here } }\nstore:').replace('127.0.0.1:8443', '0.0.0.0:8443');
+    const open = changed(/identity:[\s\S]*?store:/, 'identity: { local: { user: me@here } }\nstore:').replace(
+      '127.0.0.1:8443',
+      '0.0.0.0:8443',
+    );
     refuses(open, /on loopback only/);
     refuses(plain.replace('identity:', 'identity:\n  local: { user: me@here }'), /instead of issuers/);
   });
@@ -244,8 +268,16 @@ describe('what this version does not do is refused, with what to use instead', (
   for (const [from, to, said] of [
     ['sqlite:./data/hoop.db', 'postgres://db/hoop', /PostgreSQL store is not in this version/],
     ['file:./data/recordings', 's3://bucket/prefix', /S3 are not in this version/],
-    ['file:./data/recordings', '{ url: file:./data/recordings, encrypt: true }', /encrypting recordings is not in this version/],
-    ['file:./data/recordings', '{ url: file:./data/recordings, keep: 90d }', /removing old recordings is not in this version/],
+    [
+      'file:./data/recordings',
+      '{ url: file:./data/recordings, encrypt: true }',
+      /encrypting recordings is not in this version/,
+    ],
+    [
+      'file:./data/recordings',
+      '{ url: file:./data/recordings, keep: 90d }',
+      /removing old recordings is not in this version/,
+    ],
     ['use: accessToken', 'use: introspection', /introspection is not in this version/],
     ['protocol: postgres', 'protocol: ssh', /the protocol ssh is not in this version/],
   ] as const) {
@@ -254,19 +286,37 @@ describe('what this version does not do is refused, with what to use instead', (
 });
 
 describe('issuers', () => {
-  const second = (rest: string) => changed('store:', `XX\nstore:`).replace('XX', `    - { issuer: https://other.example, audience: hoop-gateway, ${rest} }`);
+  const second = (rest: string) =>
+    changed('store:', `XX\nstore:`).replace(
+      'XX',
+      `    - { issuer: https://other.example, audience: hoop-gateway, ${rest} }`,
+    );
 
   test('beside each other need a prefix or trust', () => {
     const reading = read(second('prefix: "ci:"'));
     assert.ok(!reading.ok);
-    assert.deepEqual(reading.problems.map(({ line }) => line), [7]);
-    config(second('prefix: "ci:"').replace('audience: hoop-gateway\n', 'audience: hoop-gateway\n      trust: { groups: [data-agents] }\n'));
+    assert.deepEqual(
+      reading.problems.map(({ line }) => line),
+      [7],
+    );
+    config(
+      second('prefix: "ci:"').replace(
+        'audience: hoop-gateway\n',
+        'audience: hoop-gateway\n      trust: { groups: [data-agents] }\n',
+      ),
+    );
   });
 
   test('do not share a prefix or stand twice', () => {
-    const both = second('prefix: "a:"').replace('audience: hoop-gateway\n', 'audience: hoop-gateway\n      prefix: "a:"\n');
+    const both = second('prefix: "a:"').replace(
+      'audience: hoop-gateway\n',
+      'audience: hoop-gateway\n      prefix: "a:"\n',
+    );
     refuses(both, /is another issuer's too/);
-    refuses(both.replace('https://other.example', 'https://idp.example').replace('prefix: "a:" }', 'prefix: "b:" }'), /second time/);
+    refuses(
+      both.replace('https://other.example', 'https://idp.example').replace('prefix: "a:" }', 'prefix: "b:" }'),
+      /second time/,
+    );
   });
 
   test('without a client are for workloads', () => {
@@ -318,7 +368,10 @@ describe('from disk', () => {
     await assert.rejects(loadGateway(file, PROTOCOLS), (error: HoopError) => {
       assert.equal(error.code, 'CONFIG_INVALID');
       assert.equal(error.exit, 2);
-      assert.match(error.message, /2 problems:\n.*one\.yaml:1 policy: is missing\n.*one\.yaml:17 unknown key "polici"\n +hint: did you mean "policy"\?/s);
+      assert.match(
+        error.message,
+        /2 problems:\n.*one\.yaml:1 policy: is missing\n.*one\.yaml:17 unknown key "polici"\n +hint: did you mean "policy"\?/s,
+      );
       return true;
     });
   });

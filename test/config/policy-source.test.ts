@@ -30,7 +30,8 @@ afterEach(() => {
 /** A policy's digest is its text; texts that begin with `bad` do not load. */
 function compile(sources: readonly SourceText[]) {
   const text = sources.map((each) => each.text).join('|');
-  if (/bad|^$/.test(text)) return { ok: false as const, problems: [{ file: 'policy.yaml', line: 3, message: 'is wrong' }] };
+  if (/bad|^$/.test(text))
+    return { ok: false as const, problems: [{ file: 'policy.yaml', line: 3, message: 'is wrong' }] };
   return { ok: true as const, policy: { ...DENY_ALL, digest: text } };
 }
 
@@ -75,7 +76,7 @@ describe('the last good policy stays in force', () => {
     ['when the file does not load', () => writeFileSync(file, 'bad')],
     ['when the file is empty', () => writeFileSync(file, '')],
     ['when the file is gone', () => rmSync(file)],
-    ['when a folder takes its place', () => (rmSync(file), mkdirSync(file))],
+    ['when a folder takes its place', () => [rmSync(file), mkdirSync(file)]],
     ['when it is far too large', () => writeFileSync(file, 'x'.repeat(5_000_000))],
   ] as const) {
     test(`${name}, and the problem is told until it is mended`, async () => {

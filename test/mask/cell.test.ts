@@ -28,7 +28,8 @@ test('hash is equal for equal values only, and shows NULL', () => {
 });
 
 test('a type that cannot hold text gets NULL, whatever the way', () => {
-  for (const how of ['redact', 'null', 'last4', 'hash', { fixed: '0' }] as const) assert.equal(masked(how, '42', 'other'), null);
+  for (const how of ['redact', 'null', 'last4', 'hash', { fixed: '0' }] as const)
+    assert.equal(masked(how, '42', 'other'), null);
 });
 
 test('JSON stays JSON', () => {

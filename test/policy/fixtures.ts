@@ -116,7 +116,13 @@ export const DANA: Principal = {
   claims: { department: 'sales', level: 3 },
 };
 
-export const RILEY: Principal = { ...DANA, subject: 'r-1', name: 'riley@example.test', groups: ['db-owners'], claims: {} };
+export const RILEY: Principal = {
+  ...DANA,
+  subject: 'r-1',
+  name: 'riley@example.test',
+  groups: ['db-owners'],
+  claims: {},
+};
 
 export function target(name = 'orders-db'): Target {
   const known = TARGETS.find((other) => other.name === name) ?? { name, protocol: 'postgres', labels: {} };
@@ -128,4 +134,8 @@ export function asking(parts: Partial<Circumstances> & { on?: string } = {}): Ci
   return { principal: DANA, via: 'run', target: target(on), ...rest };
 }
 
-export const WEEKLY: AgentIdentity = { kind: 'registered', name: 'weekly-report', owners: { users: ['dana@example.test'] } };
+export const WEEKLY: AgentIdentity = {
+  kind: 'registered',
+  name: 'weekly-report',
+  owners: { users: ['dana@example.test'] },
+};

@@ -103,7 +103,7 @@ agents: { weekly-report: { owners: { users: [dana@example.test] }, targets: [sta
   });
 
   test('targets are named, globbed or labelled', () => {
-    const byLabel = "access: [{ name: prod, subjects: {}, targets: { labels: { env: prod } } }]";
+    const byLabel = 'access: [{ name: prod, subjects: {}, targets: { labels: { env: prod } } }]';
     assert.equal(verdict(byLabel, {}).kind, 'allow');
     assert.equal(verdict(byLabel, {}, asking({ on: 'staging-db' })).kind, 'deny');
     const byGlob = "access: [{ name: dbs, subjects: {}, targets: ['*-db'] }]";
@@ -145,17 +145,26 @@ describe('rules', () => {
       '- { name: no, when: { effects: [write] }, then: deny }',
     ];
     for (const order of [rules, rules.toReversed()]) {
-      assert.equal(verdict(`${ALL}\nrules:\n${order.map((rule) => `  ${rule}`).join('\n')}`, { effects: ['write'] }).kind, 'deny');
+      assert.equal(
+        verdict(`${ALL}\nrules:\n${order.map((rule) => `  ${rule}`).join('\n')}`, { effects: ['write'] }).kind,
+        'deny',
+      );
       const without = order.filter((rule) => !rule.includes('deny'));
-      assert.equal(verdict(`${ALL}\nrules:\n${without.map((rule) => `  ${rule}`).join('\n')}`, { effects: ['write'] }).kind, 'hold');
+      assert.equal(
+        verdict(`${ALL}\nrules:\n${without.map((rule) => `  ${rule}`).join('\n')}`, { effects: ['write'] }).kind,
+        'hold',
+      );
     }
   });
 
   test('two matching holds both want their approval', () => {
-    const found = verdict(`${ALL}\nrules:\n  ${hold('one', '{ effects: [write] }')}\n  ${hold('two', '{ resources: [public.a] }')}`, {
-      effects: ['write'],
-      resources: ['public.a'],
-    });
+    const found = verdict(
+      `${ALL}\nrules:\n  ${hold('one', '{ effects: [write] }')}\n  ${hold('two', '{ resources: [public.a] }')}`,
+      {
+        effects: ['write'],
+        resources: ['public.a'],
+      },
+    );
     assert.deepEqual(found.kind === 'hold' ? found.asks.map(({ rule }) => rule) : [], ['one', 'two']);
     assert.deepEqual(found.rules, ['everything', 'one', 'two']);
   });
@@ -205,7 +214,8 @@ describe('rules', () => {
 
 describe('facts', () => {
   const rule = (when: string, then = 'deny') => `${ALL}\nrules: [{ name: it, when: { ${when} }, then: ${then} }]`;
-  const denied = (when: string, facts: CommandParts['facts']) => verdict(rule(when), { facts: facts ?? {} }).kind === 'deny';
+  const denied = (when: string, facts: CommandParts['facts']) =>
+    verdict(rule(when), { facts: facts ?? {} }).kind === 'deny';
 
   test('a fact that could not be computed satisfies deny and hold', () => {
     assert.ok(denied('postgres.where: false', { 'postgres.where': null }));
@@ -250,7 +260,10 @@ describe('facts', () => {
   });
 
   test('a fact of one protocol leaves targets of another alone', () => {
-    assert.equal(verdict(rule('postgres.where: false'), { facts: { 'http.method': 'GET' } }, asking({ on: 'web' })).kind, 'allow');
+    assert.equal(
+      verdict(rule('postgres.where: false'), { facts: { 'http.method': 'GET' } }, asking({ on: 'web' })).kind,
+      'allow',
+    );
   });
 });
 
@@ -258,18 +271,30 @@ describe('what an access entry alone does not grant', () => {
   for (const effect of ['execute', 'administer', 'transfer', 'unknown'] as const) {
     test(`${effect} needs a rule that allows it by name`, () => {
       assert.equal(verdict(ALL, { effects: [effect] }).kind, 'deny');
-      assert.equal(verdict(`${ALL}\nrules: [{ name: yes, when: { effects: [${effect}] }, then: allow }]`, { effects: [effect] }).kind, 'allow');
-      assert.equal(verdict(`${ALL}\nrules: [{ name: yes, then: allow }]`, { effects: [effect] }).kind, 'deny', 'not named');
+      assert.equal(
+        verdict(`${ALL}\nrules: [{ name: yes, when: { effects: [${effect}] }, then: allow }]`, { effects: [effect] })
+          .kind,
+        'allow',
+      );
+      assert.equal(
+        verdict(`${ALL}\nrules: [{ name: yes, then: allow }]`, { effects: [effect] }).kind,
+        'deny',
+        'not named',
+      );
     });
   }
 
-  const functions = (...names: string[]) => names.map((name) => ({ kind: 'function', name, access: 'execute' as const }));
+  const functions = (...names: string[]) =>
+    names.map((name) => ({ kind: 'function', name, access: 'execute' as const }));
   const allowA = `${ALL}\nrules: [{ name: a, when: { effects: [execute], resources: [public.a] }, then: allow }]`;
 
   test('a rule for one function does not allow another beside it', () => {
     assert.equal(verdict(allowA, { effects: ['read', 'execute'], resources: functions('public.a') }).kind, 'allow');
     assert.equal(verdict(allowA, { effects: ['read', 'execute'], resources: functions('public.b') }).kind, 'deny');
-    assert.equal(verdict(allowA, { effects: ['read', 'execute'], resources: functions('public.a', 'public.b') }).kind, 'deny');
+    assert.equal(
+      verdict(allowA, { effects: ['read', 'execute'], resources: functions('public.a', 'public.b') }).kind,
+      'deny',
+    );
   });
 
   test('a rule limited to resources allows nothing whose resources are not known', () => {
@@ -322,6 +347,13 @@ rules:
     assert.deepEqual([found.kind, found.wouldBe], ['deny', [{ rule: 'ask', kind: 'hold' }]]);
   });
 
+  test('an enforced column mask guards the session, a detector does not', () => {
+    const columns = `${ALL}\nmasks: [{ name: m, columns: [a.b.c], with: redact }]`;
+    assert.equal(policy(columns).admit(asking())?.guarded, true);
+    const detector = `${ALL}\nmasks: [{ name: m, detect: [email], with: redact }]`;
+    assert.equal(policy(detector).admit(asking())?.guarded, false);
+  });
+
   test('a column mask in shadow guards nothing', () => {
     const shadow = `${ALL}\nmasks: [{ name: m, columns: [a.b.c], with: redact, mode: shadow }]`;
     assert.equal(policy(shadow).admit(asking())?.guarded, false);
@@ -331,7 +363,9 @@ rules:
 
 describe('masks and limits', () => {
   test('masks go by target, subject and exception', () => {
-    const mask = policy(`${ALL}\nmasks: [{ name: m, targets: [orders-db], columns: [a.b.c], with: last4, subjects: { groups: [data-agents] }, except: { via: [person] } }]`);
+    const mask = policy(
+      `${ALL}\nmasks: [{ name: m, targets: [orders-db], columns: [a.b.c], with: last4, subjects: { groups: [data-agents] }, except: { via: [person] } }]`,
+    );
     assert.equal(mask.masks(asking()).columns.length, 1);
     assert.equal(mask.masks(asking({ on: 'staging-db' })).columns.length, 0);
     assert.equal(mask.masks(asking({ via: 'person' })).columns.length, 0);
@@ -350,13 +384,17 @@ masks:
   });
 
   test('`none` is said as no bound, and silence is not said', () => {
-    const limits = policy(`${ALL}\nlimits: [{ name: l, bytesPerStatement: none, rowsPerRun: 5, mode: shadow }]`).limits(asking());
+    const limits = policy(`${ALL}\nlimits: [{ name: l, bytesPerStatement: none, rowsPerRun: 5, mode: shadow }]`).limits(
+      asking(),
+    );
     assert.deepEqual(limits, [{ rule: 'l', bytesPerStatement: Number.POSITIVE_INFINITY, rowsPerRun: 5, shadow: true }]);
   });
 
   test('trusted functions go by target', () => {
     const sha256 = 'a'.repeat(64);
-    const trusting = policy(`trustedFunctions: [{ target: orders-db, signature: 'public.f(integer)', sha256: ${sha256} }]`);
+    const trusting = policy(
+      `trustedFunctions: [{ target: orders-db, signature: 'public.f(integer)', sha256: ${sha256} }]`,
+    );
     assert.deepEqual(trusting.trustedFunctions(asking().target), [{ signature: 'public.f(integer)', sha256 }]);
     assert.deepEqual(trusting.trustedFunctions(asking({ on: 'web' }).target), []);
   });
@@ -425,14 +463,18 @@ rules:
 
   test('says of each rule why it does not match', () => {
     assert.deepEqual(explained.rules, [
-      { name: 'writes', then: 'deny', shadow: false, matches: false, why: 'when.effects does not hold' },
-      { name: 'where', then: 'deny', shadow: true, matches: true },
-      { name: 'web-only', then: 'deny', shadow: false, matches: false, why: 'is not for this target' },
-      { name: 'not-dana', then: 'deny', shadow: false, matches: false, why: 'excepts this subject' },
+      { name: 'writes', answer: 'deny', shadow: false, matches: false, why: 'when.effects does not hold' },
+      { name: 'where', answer: 'deny', shadow: true, matches: true },
+      { name: 'web-only', answer: 'deny', shadow: false, matches: false, why: 'is not for this target' },
+      { name: 'not-dana', answer: 'deny', shadow: false, matches: false, why: 'excepts this subject' },
     ]);
   });
 
   test('carries the verdict itself', () => {
-    assert.deepEqual(explained.verdict, { kind: 'allow', rules: ['reads'], wouldBe: [{ rule: 'where', kind: 'deny' }] });
+    assert.deepEqual(explained.verdict, {
+      kind: 'allow',
+      rules: ['reads'],
+      wouldBe: [{ rule: 'where', kind: 'deny' }],
+    });
   });
 });

@@ -28,7 +28,10 @@ rules:
     [
       [2, 'unknown key "acess"'],
       [5, 'access[0].subjects.groups: must not be empty'],
-      [10, 'access[1].effects[0]: must be one of: read, write, delete, define, execute, administer, transfer, control, unknown'],
+      [
+        10,
+        'access[1].effects[0]: must be one of: read, write, delete, define, execute, administer, transfer, control, unknown',
+      ],
       [12, '"c" when.postgres.were: no target of this rule has such a fact'],
       [12, '"c" holds, but names no approvers'],
       [13, 'rules[1].then: must be one of: allow, deny, hold, { hold: { … } }'],
@@ -48,7 +51,10 @@ describe('names must lead somewhere', () => {
     );
     refuses('rules: [{ name: r, targets: [order-db], then: deny }]', /names target "order-db"/);
     refuses('agents: { bot: { owners: { users: [x] }, targets: [order-db] } }', /"bot" names target "order-db"/);
-    refuses(`trustedFunctions: [{ target: order-db, signature: f(), sha256: ${'a'.repeat(64)} }]`, /names target "order-db"/);
+    refuses(
+      `trustedFunctions: [{ target: order-db, signature: f(), sha256: ${'a'.repeat(64)} }]`,
+      /names target "order-db"/,
+    );
   });
 
   test('an agent that is not registered', () => {
@@ -64,9 +70,12 @@ describe('names must lead somewhere', () => {
   });
 
   test('without gateway.yaml the names of targets and notifiers are not checked', () => {
-    policy(`${rule("targets: [anything], when: { postgres.where: true }, then: { hold: { approvers: { groups: [g] }, notify: [any] } }")}`, {
-      facts: SURROUNDINGS.facts,
-    });
+    policy(
+      `${rule('targets: [anything], when: { postgres.where: true }, then: { hold: { approvers: { groups: [g] }, notify: [any] } }')}`,
+      {
+        facts: SURROUNDINGS.facts,
+      },
+    );
   });
 });
 
@@ -79,12 +88,15 @@ describe('a rule that can never match', () => {
   });
 
   test('by a fact that none of its targets has, though another protocol does', () => {
-    refuses(rule('targets: [web], when: { postgres.where: false }, then: deny'), /no target of this rule has such a fact/);
+    refuses(
+      rule('targets: [web], when: { postgres.where: false }, then: deny'),
+      /no target of this rule has such a fact/,
+    );
     policy(rule("targets: ['*'], when: { postgres.where: false }, then: deny"));
   });
 
   test('by facts of two protocols at once', () => {
-    refuses(rule("when: { postgres.where: false, http.method: GET }, then: deny"), /no target has all of/);
+    refuses(rule('when: { postgres.where: false, http.method: GET }, then: deny'), /no target has all of/);
   });
 
   test('by its values', () => {
@@ -202,14 +214,22 @@ describe('subjects', () => {
 });
 
 describe('files', () => {
-  const load = (...texts: string[]) => compile(texts.map((text, i) => ({ file: `${i}.yaml`, text })), SURROUNDINGS);
+  const load = (...texts: string[]) =>
+    compile(
+      texts.map((text, i) => ({ file: `${i}.yaml`, text })),
+      SURROUNDINGS,
+    );
   const messages = (...texts: string[]) => {
     const result = load(...texts);
     return result.ok ? [] : result.problems.map(({ file, message }) => `${file} ${message}`);
   };
 
   test('a folder of files is one policy', () => {
-    const result = load(`version: 1\naccess: [${ACCESS}]`, 'version: 1\nrules: [{ name: r, then: hold }]', 'version: 1\ndefaults: { hold: { approvers: { groups: [g] } } }');
+    const result = load(
+      `version: 1\naccess: [${ACCESS}]`,
+      'version: 1\nrules: [{ name: r, then: hold }]',
+      'version: 1\ndefaults: { hold: { approvers: { groups: [g] } } }',
+    );
     assert.ok(result.ok);
   });
 
@@ -244,13 +264,19 @@ describe('files', () => {
   });
 
   test('aliases that unfold without end are refused', () => {
-    const layers = Array.from({ length: 20 }, (_, i) => `k${i + 1}: &k${i + 1} [${Array(10).fill(`*k${i}`).join(', ')}]`);
+    const layers = Array.from(
+      { length: 20 },
+      (_, i) => `k${i + 1}: &k${i + 1} [${Array(10).fill(`*k${i}`).join(', ')}]`,
+    );
     assert.match(messages(`version: 1\nk0: &k0 [x]\n${layers.join('\n')}`).join(), /far larger than it looks/);
   });
 
   test('the digest changes with every byte, and not with the order of the files', () => {
     const digest = (...sources: [string, string][]) => {
-      const result = compile(sources.map(([file, text]) => ({ file, text })), SURROUNDINGS);
+      const result = compile(
+        sources.map(([file, text]) => ({ file, text })),
+        SURROUNDINGS,
+      );
       assert.ok(result.ok);
       return result.policy.digest;
     };

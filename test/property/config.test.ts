@@ -62,12 +62,17 @@ test('a password in the place of its reference is refused and not repeated, what
 
 test('every problem points at a line of the file', () => {
   fc.assert(
-    fc.property(fc.constantFrom(...SAMPLE.split('\n').slice(0, -1)), fc.constantFrom('xyz: 1', '- 1', 'a', ''), (line, put) => {
-      const text = SAMPLE.replace(line, put);
-      const reading = read(text);
-      if (reading.ok) return;
-      for (const problem of reading.problems) assert.ok((problem.line ?? 1) >= 1 && (problem.line ?? 1) <= text.split('\n').length);
-    }),
+    fc.property(
+      fc.constantFrom(...SAMPLE.split('\n').slice(0, -1)),
+      fc.constantFrom('xyz: 1', '- 1', 'a', ''),
+      (line, put) => {
+        const text = SAMPLE.replace(line, put);
+        const reading = read(text);
+        if (reading.ok) return;
+        for (const problem of reading.problems)
+          assert.ok((problem.line ?? 1) >= 1 && (problem.line ?? 1) <= text.split('\n').length);
+      },
+    ),
   );
 });
 
@@ -86,7 +91,8 @@ test('a document gives back what YAML says, for anything JSON can say', () => {
 test('durations and sizes are numbers or nothing', () => {
   fc.assert(
     fc.property(fc.oneof(fc.string(), fc.stringMatching(/^\d{1,20}(ms|s|m|h|d|B|KB|KiB|MiB|GiB)?$/)), (text) => {
-      for (const value of [parseDuration(text), parseSize(text)]) assert.ok(value === undefined || (Number.isSafeInteger(value) && value >= 0));
+      for (const value of [parseDuration(text), parseSize(text)])
+        assert.ok(value === undefined || (Number.isSafeInteger(value) && value >= 0));
     }),
   );
 });

@@ -8,7 +8,9 @@ import { createFind, type Found } from '../../src/mask/find.ts';
 import { createCellScanner } from '../../src/mask/index.ts';
 import { isOdd } from '../../src/mask/odd.ts';
 
-const scanner = createCellScanner([{ rule: 'it', detect: DETECTORS, with: 'redact', strict: false }], () => 'h'.repeat(64));
+const scanner = createCellScanner([{ rule: 'it', detect: DETECTORS, with: 'redact', strict: false }], () =>
+  'h'.repeat(64),
+);
 const scan = (text: string, kind: 'text' | 'json' = 'text') => {
   const cell = Buffer.from(text);
   return scanner.scan(cell, 0, cell.length, kind);
@@ -31,8 +33,34 @@ function reads(cell: Buffer): number {
 }
 
 const HOSTILE = [
-  '1', '1 ', '1-', '1_1.', '4', '4111 ', '123-45-678', '@', 'a@', 'a@b', 'a@b.', 'a.b@c-', 'a@b.c.', '-', '-----BEGIN ',
-  '-----BEGIN PRIVATE KEY----', '-----BEGIN A PRIVATE KEY-----', '-----END ', 'eyJ', 'eyJ.', 'eyJeyJeyJ.', 'AKIA', 'AI', 'DE89', 'DE89 ', 'aa11', '0f', 'x',
+  '1',
+  '1 ',
+  '1-',
+  '1_1.',
+  '4',
+  '4111 ',
+  '123-45-678',
+  '@',
+  'a@',
+  'a@b',
+  'a@b.',
+  'a.b@c-',
+  'a@b.c.',
+  '-',
+  '-----BEGIN ',
+  '-----BEGIN PRIVATE KEY----',
+  '-----BEGIN A PRIVATE KEY-----',
+  '-----END ',
+  'eyJ',
+  'eyJ.',
+  'eyJeyJeyJ.',
+  'AKIA',
+  'AI',
+  'DE89',
+  'DE89 ',
+  'aa11',
+  '0f',
+  'x',
 ];
 
 for (const unit of HOSTILE) {
@@ -70,22 +98,46 @@ test('every character that could be a digit, dash, space or nothing in disguise 
 });
 
 test('any JSON with private values in it is still JSON afterwards, and holds none of them', () => {
-  const secret = fc.constantFrom('4111111111111111', '123-45-6789', 'dana@example.test', '４１１１１１１１１１１１１１１１');
-  const text = fc.tuple(fc.string({ unit: 'binary' }), secret, fc.constantFrom('', ' ', '\n', '"', '\\', '\t')).map(([a, b, c]) => a.replace(/[\d.@\p{N}\p{L}]+$/u, '') + c + b + c);
-  const value = fc.oneof(text, fc.constant(4111111111111111), fc.array(text, { maxLength: 3 }), fc.dictionary(fc.string(), text, { maxKeys: 3 }));
+  const secret = fc.constantFrom(
+    '4111111111111111',
+    '123-45-6789',
+    'dana@example.test',
+    '４１１１１１１１１１１１１１１１',
+  );
+  const text = fc
+    .tuple(fc.string({ unit: 'binary' }), secret, fc.constantFrom('', ' ', '\n', '"', '\\', '\t'))
+    .map(([a, b, c]) => a.replace(/[\d.@\p{N}\p{L}]+$/u, '') + c + b + c);
+  const value = fc.oneof(
+    text,
+    fc.constant(4111111111111111),
+    fc.array(text, { maxLength: 3 }),
+    fc.dictionary(fc.string(), text, { maxKeys: 3 }),
+  );
   fc.assert(
     fc.property(value, (held) => {
       const masked = scan(JSON.stringify(held), 'json');
       const left = masked === undefined ? JSON.stringify(held) : masked!.toString();
       JSON.parse(left);
-      for (const gone of ['4111111111111111', '123-45-6789', 'dana@example.test', '４１１１１１１１１１１１１１１１']) assert.ok(!left.includes(gone), left);
+      for (const gone of ['4111111111111111', '123-45-6789', 'dana@example.test', '４１１１１１１１１１１１１１１１'])
+        assert.ok(!left.includes(gone), left);
     }),
     { numRuns: 300 },
   );
 });
 
 test('what is masked once has nothing left to mask', () => {
-  const piece = fc.constantFrom('4111111111111111', '123-45-6789', 'a@b.co', 'DE89370400440532013000', ' ', 'x', '–', '\\u0034', '0', '-');
+  const piece = fc.constantFrom(
+    '4111111111111111',
+    '123-45-6789',
+    'a@b.co',
+    'DE89370400440532013000',
+    ' ',
+    'x',
+    '–',
+    '\\u0034',
+    '0',
+    '-',
+  );
   fc.assert(
     fc.property(fc.array(piece, { maxLength: 12 }), (pieces) => {
       const text = pieces.join(' | ');

@@ -14,27 +14,46 @@ const facts = fc.record({
   'postgres.where': fc.constantFrom(true, false, null),
   'postgres.tables': fc.oneof(fc.constant(null), resources),
 });
-const commands = fc.record({ effects, resources, facts, scopes: fc.constantFrom(['public'], ['hr'], ['public', 'hr'], null) });
+const commands = fc.record({
+  effects,
+  resources,
+  facts,
+  scopes: fc.constantFrom(['public'], ['hr'], ['public', 'hr'], null),
+});
 
 const when = fc.record(
   {
-    effects: fc.oneof(effects, effects.map((only) => ({ only }))),
+    effects: fc.oneof(
+      effects,
+      effects.map((only) => ({ only })),
+    ),
     resources: fc.constantFrom(['public.*'], ['hr.c'], ['public.a', 'public.b']),
     'postgres.where': fc.boolean(),
-    'postgres.tables': fc.constantFrom<unknown>({ any: ['public.a'] }, { not: ['hr.c'] }, { glob: 'public.*' }, ['public.b']),
+    'postgres.tables': fc.constantFrom<unknown>({ any: ['public.a'] }, { not: ['hr.c'] }, { glob: 'public.*' }, [
+      'public.b',
+    ]),
   },
   { requiredKeys: [] },
 );
-const thens = fc.constantFrom<unknown>('allow', 'deny', { hold: { approvers: { groups: ['g'] } } });
-const rules = fc.array(fc.record({ when, then: thens }), { maxLength: 5 });
-const entry = fc.record({ effects, scope: fc.constantFrom<{ schemas: string[] } | undefined>(undefined, { schemas: ['public'] }, { schemas: ['hr'] }) });
+// biome-ignore-start lint/suspicious/noThenProperty: the key that policy files have; nothing awaits it
+const then = fc.constantFrom<unknown>('allow', 'deny', { hold: { approvers: { groups: ['g'] } } });
+const rule = fc.record({ when, then });
+const rules = fc.array(rule, { maxLength: 5 });
+const allowing = (effect: Effect): Rule => ({ when: { effects: [effect] }, then: 'allow' });
+// biome-ignore-end lint/suspicious/noThenProperty: the key that policy files have; nothing awaits it
+const entry = fc.record({
+  effects,
+  scope: fc.constantFrom<{ schemas: string[] } | undefined>(undefined, { schemas: ['public'] }, { schemas: ['hr'] }),
+});
 
 type Rule = { when: object; then: unknown; mode?: string };
 
 function made(entries: readonly object[], given: readonly Rule[]) {
   const access = entries.map((one, i) => ({ name: `entry-${i}`, subjects: {}, targets: ['*'], ...one }));
   // JSON is YAML, and leaves out what is undefined.
-  return policy(JSON.stringify({ version: 1, access, rules: given.map((rule, i) => ({ name: `rule-${i}`, ...rule })) }));
+  return policy(
+    JSON.stringify({ version: 1, access, rules: given.map((rule, i) => ({ name: `rule-${i}`, ...rule })) }),
+  );
 }
 
 const STRICTNESS = { allow: 0, hold: 1, deny: 2 } as const;
@@ -42,7 +61,7 @@ const all = [{ effects: [...EFFECTS] }];
 
 test('one more deny or hold never makes a verdict less strict, and one more allow never makes it stricter', () => {
   fc.assert(
-    fc.property(rules, fc.record({ when, then: thens }), commands, (given, more, parts) => {
+    fc.property(rules, rule, commands, (given, more, parts) => {
       const before = STRICTNESS[made(all, given).judge(command(parts), asking()).kind];
       const after = STRICTNESS[made(all, [...given, more]).judge(command(parts), asking()).kind];
       if (more.then === 'allow') assert.ok(after <= before);
@@ -57,7 +76,7 @@ test('an allow never lowers a deny or a hold that matches', () => {
     fc.property(rules, commands, (given, parts) => {
       const strict = given.filter(({ then }) => then !== 'allow');
       const without = made(all, strict).judge(command(parts), asking());
-      const allowed = EFFECTS.map((effect): Rule => ({ when: { effects: [effect] }, then: 'allow' }));
+      const allowed = EFFECTS.map(allowing);
       const withAll = made(all, [...strict, ...allowed]).judge(command(parts), asking());
       const asked = without.kind === 'hold' || (without.kind === 'deny' && without.rule !== 'access');
       if (asked) assert.equal(withAll.kind, without.kind);
@@ -94,11 +113,12 @@ test('a fact that could not be computed is never better for the one who asks', (
 test('what is allowed or held is covered by one entry alone, with all its effects and schemas', () => {
   fc.assert(
     fc.property(fc.array(entry, { maxLength: 4 }), commands, (entries, parts) => {
-      const allows = EFFECTS.map((effect): Rule => ({ when: { effects: [effect] }, then: 'allow' }));
+      const allows = EFFECTS.map(allowing);
       const verdict = made(entries, allows).judge(command(parts), asking());
       const covers = entries.some(({ effects: granted, scope }) => {
         const has = parts.effects.every((effect: Effect) => effect === 'control' || granted.includes(effect));
-        return has && (scope === undefined || (parts.scopes !== null && parts.scopes.every((one) => scope.schemas.includes(one))));
+        const within = parts.scopes?.every((one) => scope?.schemas.includes(one)) ?? false;
+        return has && (scope === undefined || within);
       });
       assert.equal(verdict.kind !== 'deny', covers);
     }),
@@ -113,7 +133,10 @@ test('rules in shadow change no verdict, whatever they say', () => {
       const { wouldBe, ...judged } = made(all, shadow).judge(command(parts), asking());
       assert.deepEqual(judged, made(all, []).judge(command(parts), asking()));
       if (judged.kind === 'allow') {
-        const enforced = made(all, given.filter(({ then }) => then !== 'allow')).judge(command(parts), asking());
+        const enforced = made(
+          all,
+          given.filter(({ then }) => then !== 'allow'),
+        ).judge(command(parts), asking());
         assert.equal(wouldBe === undefined, enforced.kind === 'allow');
       }
     }),
@@ -127,7 +150,11 @@ test('an explanation carries the verdict itself, and names what decided as match
       const compiled = made(all, given);
       const explained = compiled.explain(command(parts), asking());
       assert.deepEqual(explained.verdict, compiled.judge(command(parts), asking()));
-      const matching = new Set([...explained.rules, ...explained.access].filter((one) => ('covers' in one ? one.covers : one.matches)).map(({ name }) => name));
+      const matching = new Set(
+        [...explained.rules, ...explained.access]
+          .filter((one) => ('covers' in one ? one.covers : one.matches))
+          .map(({ name }) => name),
+      );
       for (const name of explained.verdict.rules) assert.ok(matching.has(name), name);
     }),
     { numRuns: 100 },

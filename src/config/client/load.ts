@@ -20,7 +20,11 @@ export interface ClientPlace {
   readonly env: Environment;
   readonly cwd: string;
   /** As given on the command line. */
-  readonly flags: { readonly gateway?: string | undefined; readonly ca?: string | undefined; readonly output?: string | undefined };
+  readonly flags: {
+    readonly gateway?: string | undefined;
+    readonly ca?: string | undefined;
+    readonly output?: string | undefined;
+  };
 }
 
 /** What decides whom a login or a token is shown to. */
@@ -37,19 +41,30 @@ export async function loadClientConfig(place: ClientPlace): Promise<ClientConfig
   const trusted = project !== undefined && isTrusted(folder, dirname(project.file));
   const ignored = project && !trusted ? CONNECTION.filter((key) => project.value[key] !== undefined) : [];
   if (project && ignored.length > 0) {
-    notices.push(`ignored ${ignored.join(', ')} in ${project.file}: the folder is not trusted (hoopctl trust ${dirname(project.file)})`);
+    notices.push(
+      `ignored ${ignored.join(', ')} in ${project.file}: the folder is not trusted (hoopctl trust ${dirname(project.file)})`,
+    );
   }
   if (project && trusted && project.value.token !== undefined) {
-    throw fail('CONFIG_INVALID', `${project.file}:${project.lineOf('token')} token: a token may not stand here in clear text`);
+    throw fail(
+      'CONFIG_INVALID',
+      `${project.file}:${project.lineOf('token')} token: a token may not stand here in clear text`,
+    );
   }
   const layers: Layers = { place, project: trusted ? project : undefined, user };
   return {
     folder,
     ...optional('gateway', textSetting(layers, 'gateway', 'HOOPCTL_GATEWAY')),
     ...optional('ca', pathSetting(layers, 'ca', 'HOOPCTL_CA_FILE')),
-    output: choice(layers, 'output', 'HOOPCTL_OUTPUT', ['text', 'json']) ?? { value: 'text', from: { kind: 'default' } },
+    output: choice(layers, 'output', 'HOOPCTL_OUTPUT', ['text', 'json']) ?? {
+      value: 'text',
+      from: { kind: 'default' },
+    },
     ...optional('token', tokenSetting(layers)),
-    ...optional('tokenStore', choice<TokenStore>(layers, 'tokenStore', 'HOOPCTL_TOKEN_STORE', ['keychain', 'file', 'plain'])),
+    ...optional(
+      'tokenStore',
+      choice<TokenStore>(layers, 'tokenStore', 'HOOPCTL_TOKEN_STORE', ['keychain', 'file', 'plain']),
+    ),
     ...(project && { project: projectOf(project, trusted) }),
     notices,
   };
@@ -93,7 +108,9 @@ function fromFile(
   kind: 'project' | 'user',
 ): Setting<string> | undefined {
   const value = (found?.value as Readonly<Partial<Record<FileKey, string>>> | undefined)?.[key];
-  return found === undefined || value === undefined ? undefined : { value, from: { kind, file: found.file, line: found.lineOf(key) } };
+  return found === undefined || value === undefined
+    ? undefined
+    : { value, from: { kind, file: found.file, line: found.lineOf(key) } };
 }
 
 /** Paths are relative to where they were written. */
@@ -105,11 +122,19 @@ function pathSetting(layers: Layers, key: FileKey, variable?: string): Setting<s
   return { value: resolve(base, setting.value), from };
 }
 
-function choice<Word extends string>(layers: Layers, key: FileKey, variable: string, words: readonly Word[]): Setting<Word> | undefined {
+function choice<Word extends string>(
+  layers: Layers,
+  key: FileKey,
+  variable: string,
+  words: readonly Word[],
+): Setting<Word> | undefined {
   const setting = textSetting(layers, key, variable);
   if (setting === undefined) return undefined;
   const found = words.find((word) => word === setting.value);
-  if (found === undefined) throw fail('CONFIG_VARIABLE', `${describeOrigin(setting.from)} is none of ${words.join(', ')}`, { hint: `use ${words[0]}` });
+  if (found === undefined)
+    throw fail('CONFIG_VARIABLE', `${describeOrigin(setting.from)} is none of ${words.join(', ')}`, {
+      hint: `use ${words[0]}`,
+    });
   return { value: found, from: setting.from };
 }
 
@@ -117,9 +142,13 @@ function tokenSetting(layers: Layers): Setting<TokenPlace> | undefined {
   const { env, cwd } = layers.place;
   if (env['HOOPCTL_TOKEN']) return { value: { kind: 'variable' }, from: { kind: 'env', name: 'HOOPCTL_TOKEN' } };
   const { HOOPCTL_TOKEN_FILE: file, HOOPCTL_TOKEN_CMD: command } = env;
-  if (file) return { value: { kind: 'file', path: resolve(cwd, file) }, from: { kind: 'env', name: 'HOOPCTL_TOKEN_FILE' } };
+  if (file)
+    return { value: { kind: 'file', path: resolve(cwd, file) }, from: { kind: 'env', name: 'HOOPCTL_TOKEN_FILE' } };
   if (command) return { value: { kind: 'command', command }, from: { kind: 'env', name: 'HOOPCTL_TOKEN_CMD' } };
-  for (const layer of [{ ...layers, user: undefined }, { ...layers, project: undefined }]) {
+  for (const layer of [
+    { ...layers, user: undefined },
+    { ...layers, project: undefined },
+  ]) {
     const path = pathSetting(layer, 'tokenFile');
     if (path !== undefined) return { value: { kind: 'file', path: path.value }, from: path.from };
     const run = textSetting(layer, 'tokenCmd');

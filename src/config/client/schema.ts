@@ -18,7 +18,6 @@ const connection = {
   tokenCmd: text.exactOptional(),
 };
 
-
 export const user = fields({
   ...connection,
   token: noToken.exactOptional(),
@@ -27,11 +26,19 @@ export const user = fields({
 });
 
 const VARIABLE = /^[A-Za-z_][A-Za-z0-9_]*$/;
-const variable = z.string().regex(VARIABLE, say('must be the name of a variable, without a value', 'values come from the environment or --env-file'));
+const variable = z
+  .string()
+  .regex(
+    VARIABLE,
+    say('must be the name of a variable, without a value', 'values come from the environment or --env-file'),
+  );
 
 const targetName = z
   .string()
-  .refine((name) => parseTargetName(name) !== undefined, 'must be small letters, digits and "-", beginning with a letter');
+  .refine(
+    (name) => parseTargetName(name) !== undefined,
+    'must be small letters, digits and "-", beginning with a letter',
+  );
 
 // HOOP_… is what hoopctl itself says to the agent, and loaders obey the other names before the agent's first line runs.
 const RESERVED = /^(HOOP_|LD_|DYLD_|NODE_OPTIONS$|PATH$|HOME$)/;
@@ -47,7 +54,10 @@ export const project = fields({
   ...connection,
   // Of a folder that is not trusted it is ignored with the others; of one that is, it is refused as in the user's own file.
   token: z.unknown().exactOptional(),
-  agent: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/, 'must be letters, digits, "." "_" "-"').exactOptional(),
+  agent: z
+    .string()
+    .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/, 'must be letters, digits, "." "_" "-"')
+    .exactOptional(),
   purpose: line.exactOptional(),
   command: filled(text).exactOptional(),
   env: z.array(variable).exactOptional(),

@@ -44,7 +44,10 @@ export function trustFolder(folder: string, project: string): string {
 
 /** Harmless for a folder that is not trusted. */
 export function distrustFolder(folder: string, project: string): void {
-  write(folder, trustedFolders(folder).filter((held) => held !== project && held !== real(project)));
+  write(
+    folder,
+    trustedFolders(folder).filter((held) => held !== project && held !== real(project)),
+  );
 }
 
 function real(path: string): string {

@@ -50,7 +50,11 @@ function readDocument(
   const runs = has('runs') ? document.read(['runs'], schema.runs) : {};
   const publicUrl = readPublicUrl(document, listen, has('tls'));
   if (listen !== undefined && !has('tls') && !isLoopback(listen.host)) {
-    document.problem(['listen'], `listen: ${listen.host} is reached over a network, and there is no tls`, 'add tls: { cert: …, key: … }, or listen on 127.0.0.1');
+    document.problem(
+      ['listen'],
+      `listen: ${listen.host} is reached over a network, and there is no tls`,
+      'add tls: { cert: …, key: … }, or listen on 127.0.0.1',
+    );
   }
   const identity = readIdentity(document, listen);
   const places = readPlaces(document, folder);
@@ -77,7 +81,11 @@ function readDocument(
 /** Of a clear-text credential it is said that it stands there, and nothing else. */
 function refuseCredentials(document: YamlDocument): void {
   for (const path of clearTextCredentials(document.root)) {
-    document.problem(path, `${path.join('.')}: a credential may not stand here in clear text`, 'write a reference: { env: NAME } or { file: PATH }');
+    document.problem(
+      path,
+      `${path.join('.')}: a credential may not stand here in clear text`,
+      'write a reference: { env: NAME } or { file: PATH }',
+    );
     document.hush(path);
   }
 }
@@ -86,8 +94,13 @@ function readPublicUrl(document: YamlDocument, listen: HostPort | undefined, enc
   const scheme = encrypted ? 'https' : 'http';
   if (!document.children([]).includes('publicUrl')) {
     if (listen === undefined) return undefined;
-    if (isLoopback(listen.host)) return `${scheme}://${listen.host.includes(':') ? `[${listen.host}]` : listen.host}:${listen.port}`;
-    document.problem(['publicUrl'], 'publicUrl: is missing', 'name the URL under which people and agents reach this gateway');
+    if (isLoopback(listen.host))
+      return `${scheme}://${listen.host.includes(':') ? `[${listen.host}]` : listen.host}:${listen.port}`;
+    document.problem(
+      ['publicUrl'],
+      'publicUrl: is missing',
+      'name the URL under which people and agents reach this gateway',
+    );
     return undefined;
   }
   const url = document.read(['publicUrl'], schema.origin);
@@ -108,13 +121,27 @@ function readIdentity(document: YamlDocument, listen: HostPort | undefined): Gat
   const issuers = indexes.flatMap((index) => readIssuer(document, ['identity', 'issuers', index], listen));
   checkIssuers(document, issuers);
   if (!keys.includes('local')) {
-    if (indexes.length === 0) document.problem(['identity'], 'identity.issuers: names no identity provider', 'add one, or start with: hoopctl gateway init --local');
+    if (indexes.length === 0)
+      document.problem(
+        ['identity'],
+        'identity.issuers: names no identity provider',
+        'add one, or start with: hoopctl gateway init --local',
+      );
     return maxAge === undefined ? undefined : { issuers, maxAge };
   }
   const local = document.read(['identity', 'local'], schema.local);
-  if (keys.includes('issuers')) document.problem(['identity', 'local'], 'identity.local: stands instead of issuers, not beside them', 'keep one of the two');
+  if (keys.includes('issuers'))
+    document.problem(
+      ['identity', 'local'],
+      'identity.local: stands instead of issuers, not beside them',
+      'keep one of the two',
+    );
   if (listen !== undefined && !isLoopback(listen.host)) {
-    document.problem(['identity', 'local'], 'identity.local: is for a gateway on loopback only', 'name an identity provider under identity.issuers');
+    document.problem(
+      ['identity', 'local'],
+      'identity.local: is for a gateway on loopback only',
+      'name an identity provider under identity.issuers',
+    );
   }
   return maxAge === undefined || local === undefined ? undefined : { issuers: [], maxAge, local };
 }
@@ -133,12 +160,21 @@ function checkIssuers(document: YamlDocument, issuers: readonly IssuerConfig[]):
   issuers.forEach((issuer, index) => {
     const path = ['identity', 'issuers', index];
     const before = issuers.slice(0, index);
-    if (before.some((other) => other.issuer === issuer.issuer)) document.problem([...path, 'issuer'], 'this issuer stands here a second time', 'keep one');
+    if (before.some((other) => other.issuer === issuer.issuer))
+      document.problem([...path, 'issuer'], 'this issuer stands here a second time', 'keep one');
     if (issuer.prefix !== undefined && before.some((other) => other.prefix === issuer.prefix)) {
-      document.problem([...path, 'prefix'], `the prefix "${issuer.prefix}" is another issuer's too`, 'give each its own');
+      document.problem(
+        [...path, 'prefix'],
+        `the prefix "${issuer.prefix}" is another issuer's too`,
+        'give each its own',
+      );
     }
     if (issuers.length > 1 && issuer.prefix === undefined && issuer.trust === undefined) {
-      document.problem(path, 'beside another issuer it needs a prefix, or trust', 'add prefix: NAME:, or trust: { groups: […], users: […] }');
+      document.problem(
+        path,
+        'beside another issuer it needs a prefix, or trust',
+        'add prefix: NAME:, or trust: { groups: […], users: […] }',
+      );
     }
   });
 }
@@ -159,9 +195,16 @@ function readPlaces(document: YamlDocument, folder: string): Places | undefined 
     },
     keys: resolve(folder, keys),
   };
-  for (const [name, place] of [['recordings', places.recordings.dir], ['store', places.store.path]] as const) {
+  for (const [name, place] of [
+    ['recordings', places.recordings.dir],
+    ['store', places.store.path],
+  ] as const) {
     if (lies(places.keys, place) || lies(place, places.keys)) {
-      document.problem(['keys'], `keys: and ${name}: lie one in the other`, 'give the keys a folder of their own: who reads the one must not find the other');
+      document.problem(
+        ['keys'],
+        `keys: and ${name}: lie one in the other`,
+        'give the keys a folder of their own: who reads the one must not find the other',
+      );
       break;
     }
   }
@@ -176,10 +219,14 @@ function lies(inner: string, outer: string): boolean {
 
 function readNotifiers(document: YamlDocument): ConfiguredNotifier[] {
   if (!document.children([]).includes('notify')) return [];
-  if (!Array.isArray((document.root as Record<string, unknown>)['notify'])) document.problem(['notify'], 'notify: must be a list');
-  const notifiers = document.children(['notify']).flatMap((index) => document.read(['notify', index], schema.notifier) ?? []);
+  if (!Array.isArray((document.root as Record<string, unknown>)['notify']))
+    document.problem(['notify'], 'notify: must be a list');
+  const notifiers = document
+    .children(['notify'])
+    .flatMap((index) => document.read(['notify', index], schema.notifier) ?? []);
   notifiers.forEach(({ name }, index) => {
-    if (notifiers.findIndex((other) => other.name === name) !== index) document.problem(['notify', index], `notify: "${name}" stands here a second time`, 'give each its own name');
+    if (notifiers.findIndex((other) => other.name === name) !== index)
+      document.problem(['notify', index], `notify: "${name}" stands here a second time`, 'give each its own name');
   });
   return notifiers;
 }

@@ -9,7 +9,20 @@ import type { HostPort } from './types.ts';
 const text = z.string().min(1);
 
 /** Every key of the file. */
-export const SECTIONS = ['listen', 'tls', 'publicUrl', 'admin', 'identity', 'runs', 'store', 'recordings', 'keys', 'policy', 'notify', 'targets'];
+export const SECTIONS = [
+  'listen',
+  'tls',
+  'publicUrl',
+  'admin',
+  'identity',
+  'runs',
+  'store',
+  'recordings',
+  'keys',
+  'policy',
+  'notify',
+  'targets',
+];
 
 const ADDRESS = /^(?:\[([0-9a-fA-F:.]+)\]|([A-Za-z0-9._-]+)):(\d{1,5})$/;
 
@@ -18,7 +31,9 @@ export const hostPort = byShape<HostPort>((value) => {
   const found = typeof value === 'string' ? ADDRESS.exec(value) : null;
   const port = Number(found?.[3]);
   const host = found?.[1] ?? found?.[2];
-  return host !== undefined && port <= 65_535 ? given({ host, port }) : say('must be host:port', 'such as 127.0.0.1:8443');
+  return host !== undefined && port <= 65_535
+    ? given({ host, port })
+    : say('must be host:port', 'such as 127.0.0.1:8443');
 });
 
 export const tls = fields({ cert: text, key: text });
@@ -29,7 +44,8 @@ export const runs = fields({ max: duration.exactOptional() });
 const webUrl = byShape<string>((value) => {
   const url = typeof value === 'string' ? URL.parse(value) : null;
   if (url === null || !/^https?:$/.test(url.protocol) || url.hostname === '') return 'must be an https:// URL';
-  if (url.protocol === 'http:' && !isLoopback(url.hostname)) return say('must be https', 'http is for loopback addresses only');
+  if (url.protocol === 'http:' && !isLoopback(url.hostname))
+    return say('must be https', 'http is for loopback addresses only');
   return given(value as string);
 });
 
@@ -42,11 +58,24 @@ export const origin = byShape<string>((value) => {
   return webUrl.transform(() => url?.origin ?? '');
 });
 
-const signing = word(['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512', 'Ed25519', 'EdDSA']);
+const signing = word([
+  'RS256',
+  'RS384',
+  'RS512',
+  'PS256',
+  'PS384',
+  'PS512',
+  'ES256',
+  'ES384',
+  'ES512',
+  'Ed25519',
+  'EdDSA',
+]);
 
 const use = byShape<'accessToken' | 'idToken'>((value) => {
   if (value === 'accessToken' || value === 'idToken') return given<'accessToken' | 'idToken'>(value);
-  if (value === 'introspection') return say('introspection is not in this version', 'use accessToken, with JWT access tokens');
+  if (value === 'introspection')
+    return say('introspection is not in this version', 'use accessToken, with JWT access tokens');
   return notOneOf(value, ['accessToken', 'idToken']);
 });
 
@@ -70,14 +99,18 @@ export const issuer = fields({
   algorithms: filled(signing).exactOptional(),
   jwksUri: webUrl.exactOptional(),
   resource: text.exactOptional(),
-}).refine((held) => held.use !== 'idToken' || held.clientId !== undefined, say('idToken needs a clientId', 'an ID token is made for one client'));
+}).refine(
+  (held) => held.use !== 'idToken' || held.clientId !== undefined,
+  say('idToken needs a clientId', 'an ID token is made for one client'),
+);
 
 export const IDENTITY = ['issuers', 'maxAge', 'local'];
 export const local = fields({ user: text });
 
 export const store = byShape<string>((value) => {
   if (typeof value !== 'string') return 'must be sqlite:PATH';
-  if (/^postgres(ql)?:/.test(value)) return say('a PostgreSQL store is not in this version', 'use sqlite:./data/hoop.db');
+  if (/^postgres(ql)?:/.test(value))
+    return say('a PostgreSQL store is not in this version', 'use sqlite:./data/hoop.db');
   return pathOf(value, 'sqlite');
 });
 
@@ -107,13 +140,17 @@ export const recordings = byShape<RecordingsDocument>((value) =>
     : recordingsUrl.transform((url): RecordingsDocument => ({ url })),
 );
 
-export const keys = byShape<string>((value) => (typeof value === 'string' ? pathOf(value, 'file') : 'must be file:PATH'));
+export const keys = byShape<string>((value) =>
+  typeof value === 'string' ? pathOf(value, 'file') : 'must be file:PATH',
+);
 export const policy = text;
 
 /** The path behind `scheme:`. */
 function pathOf(value: string, scheme: string): z.ZodType<string> | string {
   const path = value.startsWith(`${scheme}:`) ? value.slice(scheme.length + 1).replace(/^\/\/(?=\/)/, '') : '';
-  return path === '' || path.startsWith('//') ? say(`must be ${scheme}:PATH`, `such as ${scheme}:./data/…`) : given(path);
+  return path === '' || path.startsWith('//')
+    ? say(`must be ${scheme}:PATH`, `such as ${scheme}:./data/…`)
+    : given(path);
 }
 
 export const secretRef = byShape<SecretRef>((value) => {

@@ -33,7 +33,11 @@ function readTarget(
   const path = ['targets', key];
   const name = parseTargetName(key);
   if (name === undefined) {
-    document.problem(path, `targets: "${key}" is no name for a target`, 'use small letters, digits and "-", beginning with a letter, at most 63');
+    document.problem(
+      path,
+      `targets: "${key}" is no name for a target`,
+      'use small letters, digits and "-", beginning with a letter, at most 63',
+    );
   }
   const shared = document.read(path, schema.target);
   if (shared === undefined || name === undefined || !isMapping(raw)) return undefined;
@@ -68,11 +72,19 @@ function readTarget(
 function refuseProtocol(document: YamlDocument, target: string, protocol: string, known: readonly string[]): void {
   const path = ['targets', target, 'protocol'];
   if (PLANNED.includes(protocol)) {
-    document.problem(path, `targets.${target}: the protocol ${protocol} is not in this version`, `this version speaks: ${known.join(', ')}`);
+    document.problem(
+      path,
+      `targets.${target}: the protocol ${protocol} is not in this version`,
+      `this version speaks: ${known.join(', ')}`,
+    );
     return;
   }
   const guess = nearest(protocol, known);
-  document.problem(path, `targets.${target}: unknown protocol "${protocol}"`, guess ? `did you mean "${guess}"?` : `this version speaks: ${known.join(', ')}`);
+  document.problem(
+    path,
+    `targets.${target}: unknown protocol "${protocol}"`,
+    guess ? `did you mean "${guess}"?` : `this version speaks: ${known.join(', ')}`,
+  );
 }
 
 /** A CA file is named relative to gateway.yaml, as every other file is; a protocol does not know where that lies. */
