@@ -1,5 +1,8 @@
 /** An issuer's keys are as old as they may be and no older, and asking for them cannot be made a weapon. */
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { createServer, type RequestListener } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { describe, test } from 'node:test';
 import { createIdentity } from '../../src/identity/identity.ts';
 import { FakeClock } from '../fakes/clock.ts';
@@ -123,6 +126,41 @@ test('keys may be elsewhere where the operator says so', async () => {
   assert.equal(await f.send(), 'authenticated');
   assert.deepEqual(f.issuer.asked, ['https://keys.example/jwks']);
 });
+
+test('over a real network too no redirect is followed', async () => {
+  let reached = 0;
+  await using elsewhere = await serve((_request, response) => {
+    reached++;
+    response.end('{"keys":[]}');
+  });
+  await using issuer = await serve((request, response) => {
+    if (request.url === '/jwks') return void response.writeHead(307, { location: `${elsewhere.origin}/jwks` }).end();
+    response.setHeader('content-type', 'application/json');
+    response.end(JSON.stringify({ issuer: issuer.origin, jwks_uri: `${issuer.origin}/jwks` }));
+  });
+  const config = { issuer: issuer.origin, audience: 'hoop-gateway', use: 'accessToken' } as const;
+  const fake = await startFakeIssuer(issuer.origin);
+  const clock = new FakeClock();
+  const now = Math.floor(clock.now() / 1000);
+  const token = await fake.token({ iss: issuer.origin, sub: 'x', aud: 'hoop-gateway', iat: now, exp: now + 60 });
+  const result = await createIdentity({ issuers: [config], clock }).authenticate(token);
+  assert.equal(result.kind === 'refused' && result.code, 'ISSUER_UNREACHABLE');
+  assert.match(result.kind === 'refused' ? result.message : '', /answered 307/);
+  assert.equal(reached, 0);
+});
+
+async function serve(handler: RequestListener) {
+  const server = createServer(handler).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  return {
+    origin: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    async [Symbol.asyncDispose]() {
+      server.closeAllConnections();
+      server.close();
+      await once(server, 'close');
+    },
+  };
+}
 
 async function fixture(change: { jwksUri?: string } = {}) {
   const issuer = await startFakeIssuer();
