@@ -3,15 +3,24 @@ import type { Endpoint, ProtocolClient } from '../../domain/protocol.ts';
 import { type TargetName, variablePrefix } from '../../domain/target.ts';
 import { execute } from './exec.ts';
 import { scramVerifier } from './scram.ts';
+import { unavailable } from './unavailable.ts';
 
 export const client: ProtocolClient = {
+  defaultPort: 5432,
   verifierOf: (secret) => scramVerifier(secret),
   environment,
   url: (endpoint, form) => FORMS[form](endpoint),
-  native: (endpoint, args) => ({ command: 'psql', args, env: libpqVariables(endpoint) }),
+  native: (endpoint, args) => ({ command: 'psql', args, env: libpqVariables(endpoint), without: MISLEADING }),
   execute,
   socketName,
+  unavailable,
 };
+
+/** Variables by which libpq would go elsewhere, or ask for what the tunnel does not speak (libpq, "Environment Variables"). */
+const MISLEADING =
+  'PGHOSTADDR PGSERVICE PGSERVICEFILE PGOPTIONS PGPASSFILE PGDATABASE PGSSLROOTCERT PGSSLCERT PGSSLKEY PGSSLNEGOTIATION PGGSSENCMODE PGREQUIREPEER PGCHANNELBINDING PGTARGETSESSIONATTRS PGLOADBALANCEHOSTS PGMINPROTOCOLVERSION PGMAXPROTOCOLVERSION'.split(
+    ' ',
+  );
 
 function environment(endpoint: Endpoint, short: boolean): Readonly<Record<string, string>> {
   const name = `HOOP_${variablePrefix(endpoint.target as TargetName)}`;
@@ -40,7 +49,9 @@ const FORMS: Readonly<Record<'url' | 'jdbc' | 'sqlalchemy', (endpoint: Endpoint)
   sqlalchemy: (endpoint) => `postgresql://${authority(endpoint)}`,
   jdbc({ host, port, user, secret, database }) {
     const place = host.startsWith('/') ? 'localhost' : bracketed(host);
-    const socket = host.startsWith('/') ? `&socketFactory=org.newsclub.net.unix.AFUNIXSocketFactory$FactoryArg&socketFactoryArg=${encodeURIComponent(`${host}/${socketName(port)}`)}` : '';
+    const socket = host.startsWith('/')
+      ? `&socketFactory=org.newsclub.net.unix.AFUNIXSocketFactory$FactoryArg&socketFactoryArg=${encodeURIComponent(`${host}/${socketName(port)}`)}`
+      : '';
     return `jdbc:postgresql://${place}:${port}/${encodeURIComponent(database ?? '')}?user=${encodeURIComponent(user)}&password=${encodeURIComponent(secret)}&sslmode=disable${socket}`;
   },
 };
