@@ -1,4 +1,5 @@
 /** `hoopctl run`: an agent with nothing but tunnel endpoints in its environment. */
+import { basename, extname } from 'node:path';
 import type { AgentRun } from '../../app/run.ts';
 import type { RunReport, RunVoice } from '../../app/run-voice.ts';
 import type { Project } from '../../config/index.ts';
@@ -53,8 +54,10 @@ async function agentRun(
   const { readEnvFile } = await import('../../launcher/index.ts');
   const { cwd, env } = ctx;
   const given = options.list('target');
+  const shared = runOptions(options, project);
   return {
-    ...runOptions(options, project),
+    ...shared,
+    agent: shared.agent ?? agentNamed(args.many('SCRIPT')[0] ?? project?.command?.[0] ?? ''),
     program: await programOf(ctx, args, project),
     cwd,
     env,
@@ -67,6 +70,12 @@ async function agentRun(
     eventsFile: options.text('events'),
     signals: process,
   };
+}
+
+/** A run needs a name for people to know it by: where none is given, the script's own. */
+function agentNamed(script: string): string | undefined {
+  const name = basename(script, extname(script)).replace(/[^A-Za-z0-9._-]+/g, '-');
+  return /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/.test(name) ? name : undefined;
 }
 
 /** What the command line leaves out is not mapped either. */
