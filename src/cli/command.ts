@@ -15,6 +15,8 @@ export interface CommandForm {
   readonly defaultSubcommand?: string;
   /** Options end at the first argument: what follows belongs to the program that is started. */
   readonly passThrough?: boolean;
+  /** Works whatever the configuration says, and however broken it is. */
+  readonly standalone?: boolean;
   /** What `--output` may be, beside `text` and `json`. */
   readonly formats?: readonly ('csv' | 'tsv')[];
   /**

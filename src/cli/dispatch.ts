@@ -1,4 +1,5 @@
 /** From a command line to an exit code: finds the command, parses what follows, runs it, and says what went wrong. */
+import { existsSync } from 'node:fs';
 import { type ExitCode, HoopError } from '../base/error.ts';
 import { nearest } from '../base/nearest.ts';
 import type { CommandForm } from './command.ts';
@@ -19,6 +20,8 @@ export async function dispatch(argv: readonly string[], around: Surroundings): P
       return 0;
     }
     globals = globalsOf(parsed.form, parsed.globals, around.env);
+    if (!parsed.form.standalone)
+      globals = globalsOf(parsed.form, parsed.globals, around.env, await presetFormat(around));
     endsAsChild = parsed.form.endsAsChild === true;
     return await run(parsed, around, globals);
   } catch (error) {
@@ -47,6 +50,13 @@ async function run(parsed: Extract<Parsed, { kind: 'run' }>, around: Surrounding
     clearInterval(alive);
     around.stdout.off('error', onPipe);
   }
+}
+
+/** `output:` of the user's own file. Where there is no such file, nothing is loaded to find that out. */
+async function presetFormat({ env, cwd }: Surroundings): Promise<'text' | 'json'> {
+  const { configPlace, loadClientConfig } = await import('../config/index.ts');
+  if (!existsSync(configPlace(env, cwd).file)) return 'text';
+  return (await loadClientConfig({ env: { ...env, HOOPCTL_OUTPUT: undefined }, cwd, flags: {} })).output.value;
 }
 
 async function understand(argv: readonly string[]): Promise<Parsed> {

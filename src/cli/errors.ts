@@ -6,11 +6,9 @@ export const fail = errorTable({
   NOT_BUILT: { exit: 2 },
   NO_TERMINAL: { exit: 2 },
   NOT_CONFIRMED: { exit: 2, hint: 'nothing was changed; add --yes to go ahead without being asked' },
-  NO_GATEWAY: { exit: 2, hint: 'give --gateway URL, set HOOPCTL_GATEWAY, or run: hoopctl gateways use URL' },
   FILE_UNREADABLE: { exit: 2 },
-  FILE_EXISTS: { exit: 2 },
   INTERRUPTED: { exit: 130 },
-  NOT_FOUND: { exit: 1 },
+  NOT_FOUND: { exit: 4 },
   NOT_YOURS: { exit: 4, hint: 'ask someone whom the rule names as approver' },
   NOT_OPEN: { exit: 5, hint: 'run the command that was held once more: it asks anew' },
   DIGEST_DIFFERS: { exit: 5, hint: 'look at what it asks now: hoopctl approvals show ID' },
@@ -19,5 +17,4 @@ export const fail = errorTable({
   TARGET_FAILED: { exit: 1 },
   NOT_REVOKED: { exit: 6, hint: 'end your sessions in the account page of your identity provider' },
   STREAM_ENDED: { exit: 6, hint: 'it may be restarting; run the command again' },
-  BAD_KEY: { exit: 2 },
 });

@@ -181,14 +181,16 @@ function usage(form: CommandForm, error: CommanderError) {
 
 const FORMATS: readonly Format[] = ['text', 'json'];
 
+/** @param preset what the user's own file says of `output`, where option and variable say nothing */
 export function globalsOf(
   form: CommandForm,
   given: Readonly<Record<string, unknown>>,
   env: Surroundings['env'],
+  preset: Format = 'text',
 ): Globals {
   const text = (name: string) => (typeof given[name] === 'string' ? given[name] : undefined);
   const allowed: readonly Format[] = [...FORMATS, ...(form.formats ?? [])];
-  const asked = given['json'] === true ? 'json' : (text('output') ?? (env['HOOPCTL_OUTPUT'] || undefined) ?? 'text');
+  const asked = given['json'] === true ? 'json' : (text('output') ?? (env['HOOPCTL_OUTPUT'] || undefined) ?? preset);
   const format = allowed.find((each) => each === asked);
   if (format === undefined)
     throw fail('USAGE', `"${form.name}" has no output "${asked}"`, { hint: `use one of: ${allowed.join(', ')}` });

@@ -5,7 +5,7 @@ import { nearest } from '../base/nearest.ts';
 
 const fail = errorTable({
   TARGET_UNKNOWN: { exit: 4, hint: 'list them with: hoopctl targets' },
-  ID_UNKNOWN: { exit: 1, hint: 'list what there is' },
+  ID_UNKNOWN: { exit: 4, hint: 'list what there is' },
   ID_AMBIGUOUS: { exit: 2 },
 });
 

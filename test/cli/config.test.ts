@@ -89,3 +89,36 @@ test('gateways are listed, chosen and forgotten; a choice that something overrul
   );
   assert.equal((await home.run(['gateways', 'use', 'https://b.example'])).code, 2);
 });
+
+test("the user's own file may ask for JSON; variable and flag go first", async (t) => {
+  const home = newHome(t);
+  const folder = join(home.dir, '.config', 'hoopctl');
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(join(folder, 'config.yaml'), 'output: json\n');
+  assert.equal(
+    (await home.run(['version'])).stdout.startsWith('{'),
+    false,
+    'the bare version is told without reading files',
+  );
+  assert.equal((await home.run(['gateways', 'use', 'https://gw'])).stderr.startsWith('{"error"'), true);
+  assert.equal(
+    (await home.run(['gateways', 'use', 'https://gw'], { env: { HOOPCTL_OUTPUT: 'text' } })).stderr.startsWith(
+      'hoopctl: error',
+    ),
+    true,
+  );
+  assert.equal(
+    (await home.run(['gateways', 'use', 'https://gw', '-o', 'text'])).stderr.startsWith('hoopctl: error'),
+    true,
+  );
+});
+
+test("a user's file that is wrong is exit 2 with its line", async (t) => {
+  const home = newHome(t);
+  const folder = join(home.dir, '.config', 'hoopctl');
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(join(folder, 'config.yaml'), 'output: json\ngatway: x\n');
+  const ended = await home.run(['whoami']);
+  assert.equal(ended.code, 2);
+  assert.match(ended.stderr, /config\.yaml:2 .*gatway/);
+});

@@ -16,6 +16,7 @@ const TOPICS = new Map<string, () => readonly string[]>([
 
 export const command: CommandForm = {
   name: 'help',
+  standalone: true,
   summary: 'Show help on a command or a topic',
   arguments: [{ name: 'COMMAND', summary: 'a command, or exit-codes, errors, environment', many: true }],
   async run({ stdout }, args) {

@@ -4,6 +4,7 @@ import { version } from '../version.ts';
 
 export const command: CommandForm = {
   name: 'version',
+  standalone: true,
   summary: 'Print the version',
   async run({ out }) {
     if (out.json) out.document({ version: version(), node: process.versions.node });
