@@ -1,7 +1,8 @@
 /** Inputs that got past a reader of SQL somewhere, and what must come of them here. Rows are added, never removed. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { MASKED, one, OPEN, read, SCOPED } from '../languages/sql/bench.ts';
+import { refusedParameterType } from '../../src/languages/sql/index.ts';
+import { catalogOf, MASKED, one, OPEN, read, SCOPED } from '../languages/sql/bench.ts';
 
 const reach = (text: string) => {
   const analysis = read(text, OPEN);
@@ -84,6 +85,49 @@ describe('a call is not hidden by', () => {
     ['VARIADIC', 'SELECT purge(VARIADIC ARRAY[1])', 'unknown'],
   ];
   for (const [by, text, effect] of rows) test(by as string, () => assert.match(reach(text as string), new RegExp(effect as string)));
+});
+
+describe('a keyword of late is a call of the user’s function on servers that do not know it', () => {
+  const catalog = catalogOf({
+    functions: ['json_value', 'json_exists', 'json_query', 'json_object', 'json_array', 'json_arrayagg', 'json', 'json_scalar', 'json_serialize', 'json_table'].map((name, index) => [
+      ...[21_201 + index, 'public', name, `public.${name}(text)`, [25], 1, 0, false, 'f', 'sql', null, 'a'.repeat(64)],
+    ]),
+  });
+  const rows = [
+    ["SELECT json_value('a', 'b')", "SELECT json_exists('a', 'b')", "SELECT json_query('a', 'b')", "SELECT json_object('a': 1)", 'SELECT json_array(1)', 'SELECT json_arrayagg(1)'],
+    ["SELECT json('a')", "SELECT json_scalar('a')", "SELECT json_serialize('a')", "SELECT * FROM json_table('a', '$' COLUMNS (b int PATH '$.c'))"],
+  ].flat();
+  for (const text of rows) test(text, () => assert.ok(one(text, { ...OPEN, catalog }).effects.includes('execute')));
+});
+
+describe('a partitioned table is not read past', () => {
+  const column = [[1, 'id', 23, 'integer', '', '', false]];
+  const relations = [
+    [20201, 'public', 'parts', 'p', 'p', false, false, null, column],
+    [20202, 'public', 'part_a', 'r', 'p', false, true, null, column],
+    [20203, 'public', 'part_b', 'f', 'p', false, true, null, column],
+  ];
+  const inherits = [[20202, 20201]];
+
+  test('a foreign table among its partitions', () => {
+    const catalog = catalogOf({ relations, inherits: [...inherits, [20203, 20201]] });
+    assert.equal(one('SELECT * FROM parts', { ...SCOPED, catalog }).refused?.code, 'MASK_REACHED');
+    assert.equal(one('SELECT * FROM parts', { ...SCOPED, catalog: catalogOf({ relations, inherits }) }).refused, undefined);
+  });
+
+  test('a trigger on one of its partitions', () => {
+    const catalog = catalogOf({ relations, inherits, triggers: [[20202, 't', 4, 21001]], functions: [[21001, 'public', 'purge', 'public.purge()', [], 0, 0, false, 'f', 'plpgsql', null, 'a'.repeat(64)]] });
+    assert.equal(one('INSERT INTO parts VALUES (1)', { ...SCOPED, catalog }).refused?.code, 'USER_CODE');
+    assert.equal(one('SELECT * FROM parts', { ...SCOPED, catalog }).refused, undefined);
+  });
+});
+
+describe('the type of a parameter', () => {
+  test('of the server or an enumeration passes, any other type does not where something is guarded', () => {
+    assert.equal(refusedParameterType(MASKED, [0, 25, 23, 22011]), undefined);
+    for (const oid of [22010, 22002, 99999]) assert.equal(refusedParameterType(MASKED, [25, oid])?.code, 'USER_CODE', String(oid));
+    assert.equal(refusedParameterType(OPEN, [22010]), undefined);
+  });
 });
 
 describe('a masked column does not come through', () => {

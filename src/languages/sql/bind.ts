@@ -1,5 +1,5 @@
 /** What the protocol needs of masks outside a statement: their binding, and the column origins that must never come back unmasked. */
-import type { SqlMask } from './analysis.ts';
+import type { SqlBasis, SqlMask, SqlRefusal } from './analysis.ts';
 import type { CatalogSnapshot, Oid, Relation } from './catalog.ts';
 import { spellings } from './spelling.ts';
 
@@ -32,6 +32,32 @@ export function maskedOrigins(catalog: CatalogSnapshot, masks: readonly SqlMask[
   }
   return origins;
 }
+
+/**
+ * A client may declare its parameters to be of any type, and with that choose which operator or function a statement means. On a guarded target only
+ * types of the server and enumerations pass.
+ * @param types OIDs as the Parse message gives them; 0 leaves one to the server
+ */
+export function refusedParameterType(basis: SqlBasis, types: readonly Oid[]): SqlRefusal | undefined {
+  if (!basis.guarded && basis.masks.length === 0) return undefined;
+  const plain = (oid: Oid): boolean => {
+    if (oid < FIRST_USER_OID) return true;
+    const type = basis.catalog.types.find((one) => one.oid === oid);
+    if (type === undefined) return false;
+    const cast = basis.catalog.casts.some((one) => one.runs && (one.source === oid || one.target === oid));
+    return !cast && (type.kind === 'e' || (type.element !== 0 && type.element !== oid && plain(type.element)));
+  };
+  const odd = types.find((oid) => !plain(oid));
+  if (odd === undefined) return undefined;
+  return {
+    code: 'USER_CODE',
+    reason: `a parameter is declared to be of user type ${odd}, whose code would run`,
+    hint: 'declare it as text and cast it in the statement',
+    sqlState: '42501',
+  };
+}
+
+const FIRST_USER_OID = 16384;
 
 function named(catalog: CatalogSnapshot, mask: SqlMask): Relation | undefined {
   return catalog.relations.find((one) => spellings(one).includes(mask.relation));

@@ -11,8 +11,8 @@ export interface Exposure {
   column(use: RelationUse, name: string, system?: boolean): boolean;
   /** Names selected from what may be the relation: `c.name` for each alias of it. */
   selected(use: RelationUse): readonly string[];
-  /** Some value of the statement is a whole row. */
-  readonly wholeRows: boolean;
+  /** Relations whose whole row is a value somewhere in the statement. */
+  readonly wholeRows: readonly RelationUse[];
 }
 
 export function exposureOf(gathered: Gathered): Exposure {
@@ -48,7 +48,9 @@ export function exposureOf(gathered: Gathered): Exposure {
         return column.fields.length > 1 && last !== '*' && mayMean(column, use, gathered) ? [last] : [];
       });
     },
-    wholeRows: wholeRows.length > 0 || stars.some((star) => !star.bare),
+    wholeRows: [...wholeRows, ...stars.filter((star) => !star.bare).map((star) => star.fields.at(-2) ?? '')].flatMap((name) =>
+      name === '' ? gathered.relations : (gathered.aliases.get(name) ?? []).filter((use) => use !== null),
+    ),
   };
 }
 

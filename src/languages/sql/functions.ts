@@ -47,7 +47,8 @@ const PURE: ReadonlySet<string> = new Set([
     jsonb_path_match jsonb_path_match_tz jsonb_path_query jsonb_path_query_array jsonb_path_query_array_tz jsonb_path_query_first jsonb_path_query_first_tz
     jsonb_path_query_tz jsonb_populate_record jsonb_populate_recordset jsonb_pretty jsonb_set jsonb_set_lax jsonb_strip_nulls jsonb_to_record
     jsonb_to_recordset jsonb_typeof row_to_json to_json to_jsonb xml xml_is_well_formed xml_is_well_formed_content xml_is_well_formed_document xmlcomment
-    xmlexists xmltext xmlvalidate xpath xpath_exists`),
+    xmlexists xmltext xmlvalidate xpath xpath_exists
+    json_array json_arrayagg json_exists json_objectagg json_query json_scalar json_serialize json_table json_value merge_action`),
   // Network, geometry, uuid, bit of everything.
   ...words(`abbrev broadcast cidr family host hostmask inet inet_merge inet_same_family macaddr macaddr8 macaddr8_set7bit masklen netmask network set_masklen area box center
     circle diagonal diameter height isclosed isopen line lseg npoints path pclose point polygon popen radius slope width gen_random_uuid uuidv4 uuidv7
@@ -76,7 +77,8 @@ const PURE: ReadonlySet<string> = new Set([
     pg_sequence_parameters pg_settings_get_flags pg_statistics_obj_is_visible pg_table_is_visible pg_tablespace_databases pg_tablespace_location
     pg_timezone_abbrevs pg_timezone_names pg_ts_config_is_visible pg_ts_dict_is_visible pg_ts_parser_is_visible
     pg_ts_template_is_visible pg_type_is_visible shobj_description to_regclass to_regcollation to_regnamespace to_regoper to_regoperator to_regproc to_regprocedure to_regrole to_regtype
-    to_regtypemod regclass regtype pg_stat_get_analyze_count pg_stat_get_autoanalyze_count pg_stat_get_autovacuum_count pg_stat_get_dead_tuples pg_stat_get_last_analyze_time
+    to_regtypemod _pg_expandarray _pg_truetypid _pg_truetypmod _pg_char_max_length _pg_char_octet_length _pg_numeric_precision _pg_numeric_precision_radix _pg_numeric_scale
+    _pg_datetime_precision _pg_interval_type _pg_index_position regclass regtype pg_stat_get_analyze_count pg_stat_get_autoanalyze_count pg_stat_get_autovacuum_count pg_stat_get_dead_tuples pg_stat_get_last_analyze_time
     pg_stat_get_last_autoanalyze_time pg_stat_get_last_autovacuum_time pg_stat_get_last_vacuum_time pg_stat_get_live_tuples pg_stat_get_numscans pg_stat_get_tuples_deleted
     pg_stat_get_tuples_fetched pg_stat_get_tuples_hot_updated pg_stat_get_tuples_inserted pg_stat_get_tuples_returned pg_stat_get_tuples_updated pg_stat_get_vacuum_count`),
   // Sizes: of whole relations, in pages.

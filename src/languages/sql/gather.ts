@@ -251,6 +251,7 @@ class Walk {
       case 'RangeFunction':
       case 'RangeTableFunc':
       case 'JsonTable':
+        if (kind === 'JsonTable') out.functions.push({ node: {}, names: ['json_table'], arguments: ANY_NUMBER, call: 'function' });
         this.#aliasOf(node['alias']);
         return this.#children(site, { ...around, from: false, locked: false });
       case 'FuncCall':
@@ -314,6 +315,8 @@ class Walk {
         return;
       default:
         if (kind.startsWith('?')) out.strange.push(kind.slice(1));
+        // Servers before these were keywords read them as calls, of a user's function if there is one.
+        if (LATE_KEYWORDS[kind] !== undefined) out.functions.push({ node: {}, names: [lateName(kind, node)], arguments: ANY_NUMBER, call: 'function' });
         return this.#children(site, around);
     }
   }
@@ -369,6 +372,30 @@ class Walk {
     if (known === undefined) this.#out.aliases.set(name, [use]);
     else known.push(use);
   }
+}
+
+/** Stands for a call whose arguments the tree no longer shows as such. */
+export const ANY_NUMBER = -1;
+
+/** What SQL/JSON and MERGE made keywords from PostgreSQL 16 on. */
+const LATE_KEYWORDS: Readonly<Record<string, string>> = {
+  JsonObjectConstructor: 'json_object',
+  JsonArrayConstructor: 'json_array',
+  JsonArrayQueryConstructor: 'json_array',
+  JsonObjectAgg: 'json_objectagg',
+  JsonArrayAgg: 'json_arrayagg',
+  JsonFuncExpr: 'json_value',
+  JsonParseExpr: 'json',
+  JsonScalarExpr: 'json_scalar',
+  JsonSerializeExpr: 'json_serialize',
+  JsonTable: 'json_table',
+  MergeSupportFunc: 'merge_action',
+};
+
+function lateName(kind: string, node: Fields): string {
+  if (node['op'] === 'JSON_EXISTS_OP') return 'json_exists';
+  if (node['op'] === 'JSON_QUERY_OP') return 'json_query';
+  return LATE_KEYWORDS[kind] ?? '?';
 }
 
 function columnFields(fields: unknown): string[] {

@@ -128,6 +128,10 @@ const relations: Check = ({ resolved, knowledge, book, behind }) => {
       if (inner !== undefined) return inner;
       below.push(...view.relations);
     }
+    const foreign = below.flatMap((one) => knowledge.below(one)).find((one) => one.kind === 'f');
+    if (foreign !== undefined) {
+      return refuse('MASK_REACHED', `a partition of ${label} is a foreign table: what is behind it is not known here`, 'read the other partitions by name');
+    }
     for (const one of below) {
       const closed = closure(one, book, one === relation ? undefined : label);
       if (closed !== undefined) return closed;

@@ -17,5 +17,5 @@ export {
 export { type CatalogSnapshot, catalogFromRows, EMPTY_CATALOG } from './catalog.ts';
 export { CATALOG_PROBE, CATALOG_QUERY } from './catalog-queries.ts';
 export { POSTGRES_FACTS, type PostgresFact } from './facts.ts';
-export { bindMasks, maskedOrigins } from './bind.ts';
+export { bindMasks, maskedOrigins, refusedParameterType } from './bind.ts';
 export { createSqlReader, type SqlReader, type SqlReaderOptions } from './reader.ts';

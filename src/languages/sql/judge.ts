@@ -143,8 +143,9 @@ function behindOf(raw: RawStatement, resolved: Resolved, knowledge: Knowledge): 
   return resolved.relations.flatMap(({ use, meaning }) => {
     if (meaning.kind !== 'user') return [];
     const accesses = accessesOf(use, use.modifies ?? raw.node);
-    const below = meaning.relation.kind === 'v' ? (knowledge.view(meaning.relation)?.relations ?? []) : [];
-    return [meaning.relation, ...below].flatMap((relation) => accesses.map((access) => knowledge.ofRelation(relation, access)));
+    const behindView = meaning.relation.kind === 'v' ? (knowledge.view(meaning.relation)?.relations ?? []) : [];
+    const touched = [meaning.relation, ...behindView].flatMap((relation) => [relation, ...knowledge.below(relation)]);
+    return touched.flatMap((relation) => accesses.map((access) => knowledge.ofRelation(relation, access)));
   });
 }
 

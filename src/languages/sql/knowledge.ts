@@ -22,6 +22,8 @@ export interface Knowledge {
   ofRelation(relation: Relation, access: Access): Behind;
   /** What a view reads, all the way down; undefined when its definition cannot be followed. */
   view(relation: Relation): View | undefined;
+  /** Partitions and children, all the way down: what is done to the relation is done to them. */
+  below(relation: Relation): readonly Relation[];
   /** User code that any expression may run: implicit casts and default operator classes made for types of the server. */
   readonly everywhere: readonly Reached[];
 }
@@ -174,8 +176,22 @@ export function createKnowledge(catalog: CatalogSnapshot, trusted: readonly Trus
     return result;
   };
 
+  const children = new Map<Oid, Oid[]>();
+  for (const [child, parent] of catalog.inherits) children.set(parent, [...(children.get(parent) ?? []), child]);
+  const below = (relation: Relation): readonly Relation[] => {
+    const found = new Set<Oid>();
+    const wanted = [...(children.get(relation.oid) ?? [])];
+    for (let oid = wanted.pop(); oid !== undefined; oid = wanted.pop()) {
+      if (found.has(oid)) continue;
+      found.add(oid);
+      wanted.push(...(children.get(oid) ?? []));
+    }
+    return [...found].flatMap((oid) => names.relationByOid(oid) ?? []);
+  };
+
   const knowledge: Knowledge = {
     catalog,
+    below,
     names,
     trust,
     ofType: typeCode,

@@ -8,6 +8,7 @@ import { builtinOperator } from './operators.ts';
 import { type CatalogClass, catalogRelation, isBuiltinType, isSystemSchema } from './catalogs.ts';
 import type { CatalogSnapshot, Oid, Relation, UserFunction, UserOperator, UserType } from './catalog.ts';
 import { builtinFunction } from './functions.ts';
+import { ANY_NUMBER } from './gather.ts';
 import type { Effect } from '../../domain/command.ts';
 
 export type RelationName =
@@ -117,6 +118,7 @@ function key(schema: string, name: string): string {
 }
 
 function takes(one: UserFunction, count: number): boolean {
+  if (count === ANY_NUMBER) return true;
   const most = one.arguments.length;
   return count <= most ? count >= most - one.defaults - (one.variadic ? 1 : 0) : one.variadic;
 }

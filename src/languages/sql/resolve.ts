@@ -49,7 +49,7 @@ export function resolve(knowledge: Knowledge, gathered: Gathered, path: readonly
   }
 
   // Values of user types come from casts to them, from columns that have them, and from whole rows.
-  let withUserTypes = userTypes.length > 0 || exposure.wholeRows;
+  let withUserTypes = userTypes.length > 0 || relations.some(({ use, meaning }) => meaning.kind === 'user' && exposure.wholeRows.includes(use));
   for (const { use, meaning } of relations) {
     if (meaning.kind !== 'user' || use.role === 'named') continue;
     for (const column of meaning.relation.columns) {

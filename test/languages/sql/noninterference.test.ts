@@ -4,6 +4,7 @@ import { after, before, describe, test } from 'node:test';
 import fc from 'fast-check';
 import type pg from 'pg';
 import { createSqlReader, type SqlBasis } from '../../../src/languages/sql/index.ts';
+import { CATALOG_QUESTIONS } from './clients.ts';
 import { type Database, loadCatalog, startDatabase } from './database.ts';
 import { ATTACKS, HONEST } from './questions.ts';
 import { guardedBasis, LEFT, openBasis, RIGHT, SHOP_SCHEMA, shopRows } from './shop.ts';
@@ -146,6 +147,16 @@ describe('a statement that touches no masked table', () => {
       const direct = await answer(left, text);
       assert.deepEqual((outcome as { answer: unknown }).answer, direct, text);
       assert.equal((direct as { code?: string }).code, undefined, `${text}: ${JSON.stringify(direct)}`);
+    }
+  });
+
+  test('of those clients ask of the catalogs is answered as without a gateway, and is only a read', async () => {
+    for (const text of CATALOG_QUESTIONS) {
+      const outcome = await ask(text);
+      assert.equal(outcome.kind, 'alike', `${text}: ${JSON.stringify(outcome)}`);
+      assert.deepEqual((outcome as { answer: unknown }).answer, await answer(left, text), text);
+      const analysis = await reader.analyse(text, open);
+      assert.deepEqual(analysis.ok && analysis.statements[0]?.effects, ['read'], text);
     }
   });
 
