@@ -239,7 +239,8 @@ async function fixture(
     ...change,
   };
   const identity = createIdentity({ issuers: [config], clock });
-  const make = () => createApprovalLogins({ identity, issuers: [config], clock, fetch: network, limits });
+  const every5s = changing('/device/auth', (json) => ({ ...json, interval: 5 }), network);
+  const make = () => createApprovalLogins({ identity, issuers: [config], clock, fetch: every5s, limits });
   const logins = make();
   const start = (id: string, from = '127.0.0.1', freshFor?: number) =>
     logins.start({ id, ...(freshFor === undefined ? {} : { freshFor }) }, from);
