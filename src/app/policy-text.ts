@@ -1,6 +1,6 @@
 /** Reads a text without a target to ask: for trying a policy out before anything runs. Says what it had to assume. */
 import { errorTable, type HoopError } from '../base/error.ts';
-import type { Command } from '../domain/command.ts';
+import type { Command, Facts, Resource } from '../domain/command.ts';
 import type { TargetName } from '../domain/target.ts';
 import { createSqlReader, EMPTY_CATALOG, type StatementAnalysis } from '../languages/sql/index.ts';
 
@@ -59,16 +59,14 @@ function commandOf(statement: StatementAnalysis, text: Buffer): Command {
     resource.kind === UNRESOLVED ? { ...resource, kind: 'table', name: qualified(resource.name) } : resource,
   );
   const assumed = statement.resources.some(({ kind }) => kind === UNRESOLVED);
-  const tables = facts['postgres.tables'];
+  const scopes = assumed ? withAssumed(schemas ?? [], resources) : schemas;
   return {
     text: bytes.toString('utf8'),
     bytes,
     effects: new Set(effects),
     resources,
-    facts: { ...facts, ...(assumed && Array.isArray(tables) && { 'postgres.tables': tables.map(qualified) }) },
-    scopes: assumed
-      ? [...new Set([...(schemas ?? []), ...resources.map(({ name }) => name.slice(0, name.lastIndexOf('.')))])]
-      : schemas,
+    facts: assumed ? assumedFacts(statement, scopes) : facts,
+    scopes,
     context: '{}',
     reading: statement,
     // A name that is not found is what reading without a target is about; any other refusal stands.
@@ -76,6 +74,21 @@ function commandOf(statement: StatementAnalysis, text: Buffer): Command {
       refused.code !== 'NAME_UNKNOWN' && {
         impossible: { code: 'HOOP_DENIED' as const, reason: refused.reason, hint: refused.hint },
       }),
+  };
+}
+
+function withAssumed(schemas: readonly string[], resources: readonly Resource[]): readonly string[] {
+  return [...new Set([...schemas, ...resources.map(({ name }) => name.slice(0, name.lastIndexOf('.')))])];
+}
+
+/** The facts as they would be if every relation were what it is taken for. */
+function assumedFacts({ facts, effects }: StatementAnalysis, schemas: readonly string[] | null): Facts {
+  const tables = facts['postgres.tables'];
+  return {
+    ...facts,
+    'postgres.schemas': schemas,
+    ...(Array.isArray(tables) && { 'postgres.tables': tables.map(qualified) }),
+    ...(!effects.includes('unknown') && { 'postgres.unresolved': false }),
   };
 }
 

@@ -98,6 +98,20 @@ describe('explaining', () => {
     );
   });
 
+  test('facts are as they would be if the relations were what they are taken for', async () => {
+    const [statement] = (await explain('DELETE FROM orders')).statements;
+    const { facts } = statement!;
+    assert.deepEqual(
+      [facts['postgres.tables'], facts['postgres.schemas'], facts['postgres.unresolved'], facts['postgres.where']],
+      [['public.orders'], ['public'], false, false],
+    );
+  });
+
+  test('a user function is not known without the target, so it stays unknown', async () => {
+    const found = await explain('SELECT refresh_totals(), id FROM orders');
+    assert.deepEqual([found.verdict, found.statements[0]?.facts['postgres.unresolved']], ['deny', true]);
+  });
+
   test('a schema outside the scope is denied', async () => {
     assert.equal((await explain('SELECT * FROM billing.cards')).verdict, 'deny');
     assert.equal((await explain('SELECT * FROM public.orders')).verdict, 'allow');
