@@ -31,6 +31,8 @@ export interface IdpOptions {
   /** Seconds. */
   readonly accessTokenLife?: number;
   readonly deviceCodeLife?: number;
+  /** Seconds between questions whether a device login is done. */
+  readonly interval?: number;
   /** Overrides the moment of signing in that the provider vouches for, epoch seconds. For tests. */
   readonly signedInAt?: (user: IdpUser) => number | undefined;
 }
@@ -60,6 +62,7 @@ export async function startIdp(options: IdpOptions): Promise<Idp> {
   const issuer = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   const signInCode = newSignInCode();
   const provider = new Provider(issuer, await configuration({ ...options, clientId, audience }));
+  tellInterval(provider, options.interval ?? 1);
   provider.on('server_error', () => {}); // told to the client; a demo has no log of its own
   const handle = provider.callback();
   const signIn = signInHandler({ provider, users, signInCode, signedInAt: options.signedInAt });
@@ -154,6 +157,15 @@ async function configuration({
       Grant: 86_400,
     },
   };
+}
+
+/** RFC 8628 section 3.2: without an interval a client waits 5 seconds each time. The provider gives none, and this one is not busy. */
+function tellInterval(provider: Provider, seconds: number): void {
+  provider.use(async (ctx, next) => {
+    await next();
+    if (ctx.oidc?.route === 'device_authorization' && ctx.status === 200)
+      Object.assign(ctx.body, { interval: seconds });
+  });
 }
 
 const devicePages = {
