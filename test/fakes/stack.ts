@@ -14,13 +14,14 @@ import { chooseTargets, prepare } from '../../src/app/endpoint.ts';
 import { type RunningGateway, startGateway } from '../../src/app/gateway/start.ts';
 import { type OpenRun, openRun, type RunHappening, type RunOptions } from '../../src/app/run-open.ts';
 import { systemClock } from '../../src/base/clock.ts';
+import { Token } from '../../src/base/secret.ts';
 import type { Endpoint } from '../../src/domain/protocol.ts';
 import type { RunKind } from '../../src/domain/run.ts';
 import { clients } from '../../src/protocols/index.ts';
 import type { BuiltGateway } from './built-gateway.ts';
 import { type GatewayProcess, startGatewayProcess } from './gateway-process.ts';
 import { DANA, type FakeIdp, RILEY, startFakeIdp } from './idp.ts';
-import { type PostgresOptions, type RunningPostgres, startPostgres } from './postgres.ts';
+import { freePort, type PostgresOptions, type RunningPostgres, startPostgres } from './postgres.ts';
 
 export const DATABASE_PASSWORD = 'canary4f9c1e7d3b8a';
 
@@ -49,6 +50,8 @@ export interface StackRun extends OpenRun, AsyncDisposable {
   /** For libpq's programs. */
   readonly libpq: Record<string, string>;
   readonly events: RunHappening[];
+  /** The run's own token, which hoopctl holds and no agent is given. */
+  readonly token: Token;
   /** The first event of this kind that came, or comes. */
   event<T extends RunHappening['type']>(type: T, which?: (event: Happening<T>) => boolean): Promise<Happening<T>>;
 }
@@ -121,7 +124,7 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
     }
     return startGateway({ configPath, env, log: pino({ level: 'info' }, { write: onLine }), version: '0.0.0' });
   };
-  let gateway = await start(0);
+  let gateway = await start(await freePort());
   const opened: GatewayClient[] = [];
   const tokens = new Map<string, Promise<string>>();
   const protocolClient = async (name: string) => (await clients.get(name)?.())?.client;
@@ -162,7 +165,13 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
       const heard = listening();
       const targets = chooseTargets(await client.targets(), ['shop']);
       const prepared = await Promise.all(targets.map((target) => prepare(target, protocolClient)));
-      const gear = { client, clock: systemClock, clients: protocolClient };
+      let token = '';
+      const startRun: GatewayClient['startRun'] = async (...request) => {
+        const created = await client.startRun(...request);
+        token = created.token;
+        return created;
+      };
+      const gear = { client: { ...client, startRun }, clock: systemClock, clients: protocolClient };
       const run = await openRun(gear, kind, prepared, more, heard.hear);
       const endpoint = run.doors[0]?.endpoint as Endpoint;
       const { host, port, user: login, secret, database = '' } = endpoint;
@@ -170,6 +179,7 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
         ...run,
         endpoint,
         events: heard.events,
+        token: Token.of(token),
         event: heard.event,
         connection: { host, port, user: login, password: secret, database },
         libpq: {
@@ -193,7 +203,7 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
         const state = await client.pollApprovalLogin(login.id);
         if (state.state === 'done') return state.token;
         if (state.state === 'failed') throw new Error(state.message);
-        await new Promise((resolve) => setTimeout(resolve, 200));
+        await new Promise((resolve) => setTimeout(resolve, state.interval * 1000));
       }
     },
     get durability() {
