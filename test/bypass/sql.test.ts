@@ -134,7 +134,7 @@ describe('a masked column does not come through', () => {
   const refusedOrMasked = (text: string) => {
     const { refused, rewrite } = one(text, MASKED);
     if (refused === undefined) assert.match(rewrite?.text ?? '', /'\*\*\*'/, text);
-    assert.doesNotMatch(rewrite?.text.replaceAll('public.customers AS m', '') ?? '', /FROM public\.customers/, text);
+    assert.doesNotMatch(rewrite?.text.replaceAll(/public\.customers AS m|^DELETE FROM public\.customers/g, '') ?? '', /FROM public\.customers/, text);
   };
   const rows = [
     'SELECT ssn AS name, name AS ssn FROM customers',

@@ -3,6 +3,7 @@
  * operators, types, columns, parameters, nested statements.
  */
 import type { Effect } from '../../domain/command.ts';
+import { isOurs } from './ours.ts';
 import { statementClass } from './statements.ts';
 import { eachChild, type Fields, isFields, nameParts, type Site, stringOf } from './tree.ts';
 
@@ -227,6 +228,7 @@ class Walk {
     const { kind, node } = site;
     const out = this.#out;
     if (kind.endsWith('Stmt')) return this.statement(site, around.ctes, top);
+    if (isOurs(node)) return;
     switch (kind) {
       case 'RangeVar':
         return this.#relation(site, around, site.wrapper !== undefined && around.from ? 'from' : NAMED_TARGETS.has(around.statement) ? 'target' : 'named');

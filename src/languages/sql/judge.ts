@@ -10,6 +10,7 @@ import type { MaskBook, MaskedRelation } from './masks.ts';
 import { effectivePath } from './names.ts';
 import { literalSpans, type RawStatement, textLiterals } from './parser.ts';
 import { type Resolved, resolve } from './resolve.ts';
+import { maskReturning } from './returning.ts';
 import { isStandIn, rewrite } from './rewrite.ts';
 import { type Aim, CREDENTIAL_STATEMENTS, findStruck } from './struck.ts';
 import { touchedBy } from './touched.ts';
@@ -25,6 +26,8 @@ export interface Bench {
 export function judgeStatement(text: string, raw: RawStatement, bench: Bench): StatementAnalysis {
   const { basis, knowledge, book } = bench;
   const path = effectivePath(basis.searchPath);
+  const site: Site = { kind: raw.kind, node: raw.node, field: 'stmt' };
+  if (book.masked.size > 0) maskReturning(site, knowledge, book, path);
   const gathered = gather(raw.kind, raw.node);
   const resolved = resolve(knowledge, gathered, path);
   const own = ownControl(raw, basis);
@@ -42,7 +45,6 @@ export function judgeStatement(text: string, raw: RawStatement, bench: Bench): S
 
   const control = [...(own?.control ?? []), ...calls.flatMap((call) => call.control)];
   const aim = masked.length === 0 ? undefined : aimOf(raw, masked, book);
-  const site: Site = { kind: raw.kind, node: raw.node, field: 'stmt' };
   const struck = findStruck(site, aim);
   const struckSpans = [
     ...literalSpans(text, struck.starts),

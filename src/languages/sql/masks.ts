@@ -10,7 +10,7 @@ import type { Knowledge } from './knowledge.ts';
 import { isUserOid } from './names.ts';
 import { qualified, spellings } from './spelling.ts';
 import { parseOne } from './parser.ts';
-import { type Fields, stringNode } from './tree.ts';
+import { type Fields, isFields, stringNode } from './tree.ts';
 
 export interface MaskedRelation {
   readonly relation: Relation;
@@ -18,6 +18,8 @@ export interface MaskedRelation {
   readonly columns: ReadonlyMap<string, MaskedColumn>;
   /** The SelectStmt that yields the same columns with masks in place. Shared: never changed. */
   readonly standIn: Fields;
+  /** What stands for a masked column of a row that is called `alias`. */
+  expression(name: string, alias: string): Fields | undefined;
   /** An index over masked and clear columns can return rows in the order of masked values. The stand-in then sorts them; what writes gives back does not. */
   readonly ordered: boolean;
 }
@@ -61,7 +63,7 @@ export function bookMasks(knowledge: Knowledge, masks: readonly SqlMask[]): Mask
       closed.set(oid, { word: 'MASK_LOST', reason: `no stand-in for ${label(relation)} could be written`, hint: 'report this table definition' });
     }
     // Also when closed: what depends on it must still be seen as masked.
-    masked.set(oid, { relation, columns, standIn: standIn ?? {}, ordered });
+    masked.set(oid, { relation, columns, standIn: standIn ?? {}, ordered, expression: (name, alias) => expressionFor(knowledge, columns.get(name), alias) });
   }
   closeFamilies(knowledge, new Set([...chosen.keys(), ...closed.keys()]), closed);
   return { masked, closed };
@@ -165,23 +167,33 @@ function standInFor(
   const outputs = relation.columns.map((column) => {
     const masked = columns.get(column.name);
     const name = quoteName(column.name);
-    return masked === undefined ? `m.${name}` : `${maskExpression(knowledge, masked)} AS ${name}`;
+    return masked === undefined ? `m.${name}` : `${maskExpression(knowledge, masked, 'm')} AS ${name}`;
   });
   const sort = order.length === 0 ? '' : ` ORDER BY ${order.map((name) => `m.${quoteName(name)}`).join(', ')}`;
   const raw = parseOne(`SELECT ${outputs.join(', ')} FROM ${quoteName(relation.schema)}.${quoteName(relation.name)} AS m${sort}`);
-  if (raw?.kind !== 'SelectStmt' || outputs.length === 0) return undefined;
-  // Types of the server are written without schema by format_type; those of users with theirs.
-  for (const type of gather(raw.kind, raw.node).types) {
-    if (Array.isArray(type['names']) && type['names'].length === 1) type['names'].unshift(stringNode('pg_catalog'));
-  }
-  return raw.node;
+  return raw?.kind === 'SelectStmt' && outputs.length > 0 ? withTypesQualified(raw.node) : undefined;
 }
 
-function maskExpression(knowledge: Knowledge, { column, with: mask }: MaskedColumn): string {
+function expressionFor(knowledge: Knowledge, masked: MaskedColumn | undefined, alias: string): Fields | undefined {
+  const raw = masked === undefined ? undefined : parseOne(`SELECT ${maskExpression(knowledge, masked, quoteName(alias))}`);
+  const [target] = raw?.kind === 'SelectStmt' && Array.isArray(raw.node['targetList']) ? withTypesQualified(raw.node)['targetList'] as unknown[] : [];
+  return isFields(target) && isFields(target['ResTarget']) && isFields(target['ResTarget']['val']) ? target['ResTarget']['val'] : undefined;
+}
+
+// Types of the server are written without schema by format_type; those of users with theirs.
+function withTypesQualified(select: Fields): Fields {
+  for (const type of gather('SelectStmt', select).types) {
+    if (Array.isArray(type['names']) && type['names'].length === 1) type['names'].unshift(stringNode('pg_catalog'));
+  }
+  return select;
+}
+
+/** @param row how the row is called, as SQL */
+function maskExpression(knowledge: Knowledge, { column, with: mask }: MaskedColumn, row: string): string {
   const { type, text } = shownType(knowledge, column);
   if (!text || mask === 'null') return `NULL::${type}`;
   if (mask === 'last4') {
-    const value = `(m.${quoteName(column.name)})::pg_catalog.text`;
+    const value = `(${row}.${quoteName(column.name)})::pg_catalog.text`;
     return `(CASE WHEN pg_catalog.char_length(${value}) OPERATOR(pg_catalog.>) 4 THEN '***'::pg_catalog.text OPERATOR(pg_catalog.||) pg_catalog."right"(${value}, 4) ELSE '***'::pg_catalog.text END)::${type}`;
   }
   return `${quoteText(typeof mask === 'object' ? mask.fixed : '***')}::${type}`;

@@ -1,0 +1,59 @@
+/**
+ * Puts masks into the RETURNING of a write on a masked table, before anything else looks at the statement: a masked column that stands there by itself becomes
+ * its mask, and a star the list of columns it stands for. Every other use of a masked column in a write is left, and refused later.
+ */
+import type { Knowledge } from './knowledge.ts';
+import type { MaskBook, MaskedRelation } from './masks.ts';
+import { markOurs } from './ours.ts';
+import { eachChild, type Fields, isFields, nameParts, type Site, stringNode } from './tree.ts';
+
+export function maskReturning(site: Site, knowledge: Knowledge, book: MaskBook, path: readonly string[]): void {
+  if (WRITES.has(site.kind)) maskOne(site.node, knowledge, book, path);
+  eachChild(site.kind, site.node, (child) => {
+    if (MAY_HOLD_WRITES.has(child.kind)) maskReturning(child, knowledge, book, path);
+  });
+}
+
+const WRITES: ReadonlySet<string> = new Set(['InsertStmt', 'UpdateStmt', 'DeleteStmt']);
+
+/** A write stands at the top, below a wrapper, or in a WITH. */
+const MAY_HOLD_WRITES: ReadonlySet<string> = new Set([
+  ...WRITES,
+  ...['SelectStmt', 'WithClause', 'CommonTableExpr', 'ExplainStmt', 'PrepareStmt', 'CopyStmt', 'CreateTableAsStmt'],
+]);
+
+function maskOne(node: Fields, knowledge: Knowledge, book: MaskBook, path: readonly string[]): void {
+  const clause = node['returningClause'];
+  const target = node['relation'];
+  if (!isFields(clause) || !isFields(target) || !Array.isArray(clause['exprs'])) return;
+  const schema = typeof target['schemaname'] === 'string' ? target['schemaname'] : undefined;
+  const meaning = knowledge.names.relation(schema, String(target['relname']), path);
+  const masked = meaning.kind === 'user' ? book.masked.get(meaning.relation.oid) : undefined;
+  if (masked === undefined) return;
+  const alias = isFields(target['alias']) ? String(target['alias']['aliasname']) : String(target['relname']);
+  // With other tables in sight, a bare name or star may mean theirs.
+  const alone = node['fromClause'] === undefined && node['usingClause'] === undefined;
+  clause['exprs'] = clause['exprs'].flatMap((item) => maskItem(item, masked, alias, alone));
+}
+
+function maskItem(item: unknown, masked: MaskedRelation, alias: string, alone: boolean): unknown[] {
+  const target = isFields(item) && isFields(item['ResTarget']) ? item['ResTarget'] : undefined;
+  const reference = target !== undefined && isFields(target['val']) ? target['val']['ColumnRef'] : undefined;
+  const fields = isFields(reference) && Array.isArray(reference['fields']) ? reference['fields'] : undefined;
+  if (target === undefined || fields === undefined || !refersTo(fields, alias, alone)) return [item];
+  const last: unknown = fields.at(-1);
+  if (isFields(last) && last['A_Star'] !== undefined) return masked.relation.columns.map((column) => output(masked, column.name, alias, column.name));
+  const name = nameParts([last])?.[0] ?? '';
+  return masked.columns.has(name) ? [output(masked, name, alias, typeof target['name'] === 'string' ? target['name'] : name)] : [item];
+}
+
+function refersTo(fields: readonly unknown[], alias: string, alone: boolean): boolean {
+  if (fields.length === 1) return alone;
+  return fields.length === 2 && nameParts(fields.slice(0, 1))?.[0] === alias;
+}
+
+function output(masked: MaskedRelation, name: string, alias: string, label: string): Fields {
+  const expression = masked.expression(name, alias);
+  const val = expression ?? { ColumnRef: { fields: [stringNode(alias), stringNode(name)] } };
+  return expression === undefined ? { ResTarget: { val } } : { ResTarget: markOurs({ name: label, val }) };
+}
