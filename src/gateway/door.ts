@@ -5,11 +5,12 @@ import type { Clock } from '../base/clock.ts';
 import type { Secret } from '../base/secret.ts';
 import type { Desk } from '../domain/approval.ts';
 import type { SecretRef } from '../domain/protocol.ts';
-import type { Recordings } from '../domain/recording.ts';
+import type { SessionEnd } from '../domain/end.ts';
+import type { Recordings, SessionEvent } from '../domain/recording.ts';
 import type { Verifier } from '../domain/run.ts';
 import type { CancelDesk, Claim, PendingSession, Refusal, Session } from '../domain/session.ts';
 import type { SessionStore } from '../domain/store.ts';
-import type { PolicySource } from '../domain/verdict.ts';
+import type { Grant, PolicySource } from '../domain/verdict.ts';
 import type { LiveRun } from './live-run.ts';
 import { refusal } from './refusal.ts';
 import type { Registry } from './registry.ts';
@@ -17,10 +18,10 @@ import { circumstancesOf, type GatewayStats, LiveSession, type ServedTarget } fr
 
 /** A client that has connected must show the secret within this time. */
 const LOGIN_MS = 10_000;
-const UNAUTHENTICATED_STREAMS = 32;
-/** How long a protocol may take to tell its client why, once the session has ended. */
+/** How long a protocol may take to tell its client why, once the session has been ended from here. */
 const FAREWELL_MS = 250;
-const SESSIONS_PER_RUN = 10_000;
+/** How long a client may take to read what was said last on a connection that ended by itself. */
+const LAST_WORDS_MS = 60_000;
 
 export interface DoorParts {
   readonly gatewayId: string;
@@ -49,7 +50,7 @@ export interface Door {
 
 export function createDoor(parts: DoorParts): Door {
   const { targets, policy, registry, recordings, clock } = parts;
-  const cancels = new Map<string, KeptCancelDesk>();
+  const cancels = createCancelDesks();
 
   function reaches(run: LiveRun, name: string): boolean {
     const served = targets.get(name);
@@ -61,98 +62,77 @@ export function createDoor(parts: DoorParts): Door {
     const served = targets.get(name);
     const verifier = run.row.targets.find((target) => target.name === name)?.verifier;
     if (!served || !verifier || !reaches(run, name)) return channel.abort(new Error('no such target for this run'));
-    const leave = await enter(run, channel);
-    const opening = new Opening(leave);
+    const over = new AbortController();
+    onAbort(channel.gone, () => over.abort(channel.gone.reason));
+    const forget = onAbort(run.over, () => over.abort(run.over.reason));
+    const leave = await run.admission.enter(over.signal);
+    if (leave) await answer({ channel, run, served, verifier, over, place: new Place(leave) });
+    else channel.abort(new Error('the run is over, or too many wait already'));
+    forget();
+  }
+
+  async function answer(visit: Visit): Promise<void> {
+    const { channel, run, served, place } = visit;
+    const cancelDesk = cancels.take(run.id, served.target.name);
     try {
-      const pending = openingSession(channel, run, served, verifier, opening);
-      await served.protocol.serve(channel, pending);
+      await served.protocol.serve(channel, pendingSession(visit, cancelDesk));
     } catch (error) {
-      parts.onFault(`serving ${name}`, error);
+      parts.onFault(`serving ${served.target.name}`, error);
+      channel.abort(error);
     } finally {
-      forgetCancels(run, served);
-      opening.authenticated();
-      channel.abort(undefined);
-      await opening.close((error) => parts.onFault(`closing a session on ${name}`, error));
+      cancelDesk.leave();
+      letGo(channel);
+      await place.close().catch((error) => parts.onFault(`closing a session on ${served.target.name}`, error));
     }
   }
 
-  // At most so many clients of one run may be at the door without having shown the secret; further ones wait.
-  async function enter(run: LiveRun, channel: ByteChannel): Promise<() => void> {
-    while (run.unauthenticated >= UNAUTHENTICATED_STREAMS && !channel.gone.aborted) {
-      await new Promise<void>((resolve) => {
-        run.waiting.push(resolve);
-        channel.gone.addEventListener('abort', () => resolve(), { once: true });
-      });
-    }
-    run.unauthenticated++;
-    return () => {
-      run.unauthenticated--;
-      run.waiting.shift()?.();
+  /** What was said last may still be read. */
+  function letGo(channel: ByteChannel): void {
+    const cancel = clock.after(LAST_WORDS_MS, () => channel.abort(undefined));
+    onAbort(channel.gone, cancel);
+    channel.end();
+  }
+
+  function pendingSession(visit: Visit, cancelDesk: CancelDesk): PendingSession {
+    const { channel, served, verifier, over, place } = visit;
+    const late = clock.after(LOGIN_MS, () => over.abort({ kind: 'idle' } satisfies SessionEnd));
+    const forget = onAbort(over.signal, () => cutSoon(channel, over.signal.reason));
+    const authenticated = () => {
+      late();
+      forget();
+      place.leave();
     };
-  }
-
-  function openingSession(
-    channel: ByteChannel,
-    run: LiveRun,
-    served: ServedTarget,
-    verifier: Verifier,
-    opening: Opening,
-  ): PendingSession {
-    const late = new AbortController();
-    const cancel = clock.after(LOGIN_MS, () => late.abort({ kind: 'idle' }));
-    opening.onAuthenticated(cancel);
+    // Who goes without having shown the secret keeps the place until the connection is gone.
+    onAbort(channel.gone, authenticated);
     return {
       verifier,
       target: served.target,
-      signal: AbortSignal.any([late.signal, channel.gone]),
-      cancels: cancelDesk(run, served),
-      authorize: async (claim) => {
-        opening.authenticated();
-        const session = await open(channel, run, served, claim, opening);
-        return session;
+      signal: over.signal,
+      cancels: cancelDesk,
+      authorize(claim) {
+        authenticated();
+        return open(visit, claim);
       },
     };
   }
 
-  async function open(
-    channel: ByteChannel,
-    run: LiveRun,
-    served: ServedTarget,
-    claim: Claim,
-    opening: Opening,
-  ): Promise<Session | Refusal> {
-    const stopped = standing(run);
-    if (stopped) return stopped;
-    const circumstances = circumstancesOf(run, served.target);
-    const grant = policy.current().admit(circumstances);
-    if (!grant) return refusal.unknownTarget(served.target.name);
-    if (registry.ofRun(run.id).length >= SESSIONS_PER_RUN) {
-      return refusal.unavailable('this run has as many open sessions as it may');
-    }
+  async function open({ channel, run, served, place }: Visit, claim: Claim): Promise<Session | Refusal> {
+    if (run.openSessions >= run.limits.openSessions) return refusal.tooManySessions(run.limits.openSessions);
+    run.openSessions++;
+    onAbort(channel.gone, () => void run.openSessions--);
+    const before = admit(run, served);
+    if (before.kind === 'refused') return before.refusal;
+    await rememberFirstSession(run, served);
     const id = `ses_${randomBytes(9).toString('hex')}`;
-    const { principal, agent } = run;
-    const recorder = await recordings.open({
-      type: 'session.opened',
-      session: id,
-      run: run.id,
-      target: served.target.name,
-      protocol: served.target.protocol,
-      account: served.target.account,
-      principal: { issuer: principal.issuer, subject: principal.subject, name: principal.name },
-      ...(agent ? { agent: { kind: agent.kind, name: agent.name } } : {}),
-      via: circumstances.via,
-      ...(run.row.purpose === undefined ? {} : { purpose: run.row.purpose }),
-      ...(claim.client === undefined ? {} : { client: claim.client }),
-      policy: policy.current().digest,
-      gateway: parts.gatewayId,
-      ...(parts.isolation ? { isolation: parts.isolation } : {}),
-    });
+    const recorder = await recordings.open(openedEvent(id, run, served, claim));
+    // Opening the recording took time: who was revoked or lost access meanwhile was not cut, since the session was not there yet.
+    const now = admit(run, served);
     const live = new LiveSession({
       id,
       run,
       served,
       client: claim.client,
-      grant,
+      grant: now.kind === 'admitted' ? now.grant : before.grant,
       policy,
       recorder,
       fingerprint: (bytes) => recordings.fingerprint(bytes),
@@ -163,103 +143,140 @@ export function createDoor(parts: DoorParts): Door {
       stats: parts.stats,
     });
     registry.add(live);
-    // Opening the recording took time: whoever was revoked meanwhile was not cut, since the session was not there yet.
-    const late = standing(run);
-    if (late) live.end({ kind: 'runEnded' });
-    await parts.sessions.insert(live.row);
-    run.counts.sessions.push({ id, target: served.target.name });
-    run.tell({ type: 'session.opened', session: id, target: served.target.name });
-    cutWhenEnded(live, channel);
-    channel.gone.addEventListener('abort', () => live.end({ kind: 'clientGone' }), { once: true });
-    opening.opened(async () => {
-      await live.close();
-      registry.remove(live);
-      const end = live.signal.reason;
-      run.tell({ type: 'session.closed', session: id, target: served.target.name, end });
-      await parts.sessions.update(id, { ...live.counts, closedAt: clock.now(), end });
+    place.onClose(() => close(live));
+    if (now.kind === 'refused') live.end(now.end);
+    onAbort(live.signal, () => {
+      const end = live.signal.reason as SessionEnd;
+      if (!UNFORCED.has(end.kind)) cutSoon(channel, end);
     });
-    return late ?? live.session;
+    onAbort(channel.gone, () => live.end({ kind: 'clientGone' }));
+    run.sessionOpened(id, served.target.name);
+    await parts.sessions.insert(live.row);
+    return now.kind === 'refused' ? now.refusal : live.session;
   }
 
-  function standing(run: LiveRun): Refusal | undefined {
-    if (run.state === 'suspended') return refusal.ended({ kind: 'suspended', cause: 'lease' });
-    if (run.state !== 'live') return refusal.ended({ kind: 'runEnded' });
-    if (!run.vouched()) return refusal.ended({ kind: 'suspended', cause: 'login' });
-    return parts.standing();
+  async function close(live: LiveSession): Promise<void> {
+    await live.close();
+    registry.remove(live);
+    const end = live.signal.reason as SessionEnd;
+    live.run.sessionClosed(live.id, live.target, end);
+    await parts.sessions.update(live.id, { ...live.counts, closedAt: clock.now(), end });
   }
 
-  // A protocol that is slow to say goodbye does not keep a cut session alive.
-  function cutWhenEnded(live: LiveSession, channel: ByteChannel): void {
-    live.signal.addEventListener(
-      'abort',
-      () => {
-        const stop = clock.after(FAREWELL_MS, () => channel.abort(live.signal.reason));
-        channel.gone.addEventListener('abort', stop, { once: true });
-      },
-      { once: true },
-    );
+  /** Whether a session of this run may be on this target now. */
+  function admit(run: LiveRun, { target }: ServedTarget): Admitted {
+    const stopped = run.stopped();
+    if (stopped) return { kind: 'refused', refusal: refusal.ended(stopped), end: stopped };
+    const unconfirmed = parts.standing();
+    if (unconfirmed) return { kind: 'refused', refusal: unconfirmed, end: { kind: 'unconfirmed' } };
+    const grant = policy.current().admit(circumstancesOf(run, target));
+    if (grant) return { kind: 'admitted', grant };
+    return { kind: 'refused', refusal: refusal.unknownTarget(target.name), end: { kind: 'policyChanged' } };
   }
 
-  function cancelDesk(run: LiveRun, { target }: ServedTarget): KeptCancelDesk {
-    const key = JSON.stringify([run.id, target.name]);
-    const known = cancels.get(key);
-    if (known) return known;
-    const desk = createCancelDesk();
-    cancels.set(key, desk);
-    return desk;
+  // `session.max` counts from the run's first session on the target, and a run outlives the gateway's process.
+  async function rememberFirstSession(run: LiveRun, { target }: ServedTarget): Promise<void> {
+    if (!run.restored || run.firstSession.has(target.name)) return;
+    const earlier = await parts.sessions.list({ run: run.id, target: target.name });
+    const wall = earlier.reduce((first, { openedAt }) => Math.min(first, openedAt), clock.now());
+    run.firstSession.set(target.name, { wall, monotonic: clock.monotonic() });
   }
 
-  function forgetCancels(run: LiveRun, { target }: ServedTarget): void {
-    const key = JSON.stringify([run.id, target.name]);
-    if (cancels.get(key)?.isEmpty()) cancels.delete(key);
+  function openedEvent(session: string, run: LiveRun, { target }: ServedTarget, claim: Claim): Opened {
+    const { principal, agent } = run;
+    return {
+      type: 'session.opened',
+      session,
+      run: run.id,
+      target: target.name,
+      protocol: target.protocol,
+      account: target.account,
+      principal: { issuer: principal.issuer, subject: principal.subject, name: principal.name },
+      ...(agent ? { agent: { kind: agent.kind, name: agent.name } } : {}),
+      via: circumstancesOf(run, target).via,
+      ...(run.row.purpose === undefined ? {} : { purpose: run.row.purpose }),
+      ...(claim.client === undefined ? {} : { client: claim.client }),
+      policy: policy.current().digest,
+      gateway: parts.gatewayId,
+      ...(parts.isolation ? { isolation: parts.isolation } : {}),
+    };
+  }
+
+  // A protocol that is slow to say goodbye keeps no stream alive.
+  function cutSoon(channel: ByteChannel, reason: unknown): void {
+    onAbort(channel.gone, clock.after(FAREWELL_MS, () => channel.abort(reason)));
   }
 
   return { reaches, serve };
 }
 
-/** What is to be undone when a connection ends, at whichever point it had arrived. */
-class Opening {
-  #leave: (() => void) | undefined;
-  #onAuthenticated: (() => void) | undefined;
+/** One connection at the door. */
+interface Visit {
+  readonly channel: ByteChannel;
+  readonly run: LiveRun;
+  readonly served: ServedTarget;
+  readonly verifier: Verifier;
+  /** Aborted when the client is gone, the run is over, or the time for the login is. */
+  readonly over: AbortController;
+  readonly place: Place;
+}
+
+type Admitted =
+  | { readonly kind: 'admitted'; readonly grant: Grant }
+  | { readonly kind: 'refused'; readonly refusal: Refusal; readonly end: SessionEnd };
+
+type Opened = Extract<SessionEvent, { type: 'session.opened' }>;
+
+/** Ends that nobody here imposed: what is still to be read may be read. */
+const UNFORCED: ReadonlySet<SessionEnd['kind']> = new Set(['closed', 'clientGone', 'targetGone', 'protocolError']);
+
+/** Calls once, at once when it has happened already. @returns stops waiting for it */
+function onAbort(signal: AbortSignal, fn: () => void): () => void {
+  if (signal.aborted) fn();
+  else signal.addEventListener('abort', fn, { once: true });
+  return () => signal.removeEventListener('abort', fn);
+}
+
+/** A connection's place at the door, and the session that came of it. */
+class Place {
+  readonly leave: () => void;
   #close: (() => Promise<void>) | undefined;
 
   constructor(leave: () => void) {
-    this.#leave = leave;
+    this.leave = leave;
   }
 
-  onAuthenticated(fn: () => void): void {
-    this.#onAuthenticated = fn;
-  }
-
-  /** The client showed the secret, or is gone. */
-  authenticated(): void {
-    this.#onAuthenticated?.();
-    this.#leave?.();
-    this.#onAuthenticated = this.#leave = undefined;
-  }
-
-  opened(close: () => Promise<void>): void {
+  onClose(close: () => Promise<void>): void {
     this.#close = close;
   }
 
-  async close(onFault: (error: unknown) => void): Promise<void> {
-    try {
-      await this.#close?.();
-    } catch (error) {
-      onFault(error);
-    }
+  async close(): Promise<void> {
+    await this.#close?.();
   }
 }
 
-export interface KeptCancelDesk extends CancelDesk {
-  isEmpty(): boolean;
+/** Cancel keys, by run and target, for as long as some stream of theirs is there. */
+function createCancelDesks() {
+  const desks = new Map<string, { readonly desk: CancelDesk; streams: number }>();
+  return {
+    take(run: string, target: string): CancelDesk & { leave(): void } {
+      const key = JSON.stringify([run, target]);
+      const entry = desks.get(key) ?? { desk: createCancelDesk(), streams: 0 };
+      desks.set(key, entry);
+      entry.streams++;
+      return {
+        ...entry.desk,
+        leave() {
+          if (--entry.streams === 0) desks.delete(key);
+        },
+      };
+    },
+  };
 }
 
-/** Cancel keys of one run and target. */
-export function createCancelDesk(): KeptCancelDesk {
+export function createCancelDesk(): CancelDesk {
   const keys = new Map<symbol, { key: Uint8Array; cancel: () => void }>();
   return {
-    isEmpty: () => keys.size === 0,
     register(key, cancel) {
       const handle = Symbol();
       keys.set(handle, { key, cancel });

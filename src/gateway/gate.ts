@@ -61,12 +61,12 @@ export interface GateWatch {
 export interface Gate {
   submit(turn: Turn, options?: SubmitOptions): Promise<Permit | Refusal>;
   /** Commands whose permit was minted and whose outcome is not known yet. */
-  inFlight(): ReadonlyMap<string, { readonly command: Command; readonly verdict: Verdict }>;
+  inFlight(): ReadonlyMap<string, { readonly command: Command; readonly by: 'client' | 'gateway' }>;
 }
 
 export function createGate(parts: GateParts): Gate {
   const { recorder, desk, describe, watch } = parts;
-  const inFlight = new Map<string, { command: Command; verdict: Verdict }>();
+  const inFlight = new Map<string, { command: Command; by: 'client' | 'gateway' }>();
   let commands = 0;
 
   async function submit(turn: Turn, options: SubmitOptions = {}): Promise<Permit | Refusal> {
@@ -225,9 +225,8 @@ export function createGate(parts: GateParts): Gate {
 
   function mint(turn: Turn, ids: readonly string[], verdicts: readonly Verdict[]): Permit {
     const started = parts.clock.monotonic();
-    for (const [i, command] of turn.commands.entries()) {
-      inFlight.set(ids[i] as string, { command, verdict: verdicts[i] ?? GATEWAYS_OWN });
-    }
+    const by = turn.by ?? 'client';
+    for (const [i, command] of turn.commands.entries()) inFlight.set(ids[i] as string, { command, by });
     watch.permitted(ids, verdicts);
     return mintPermit({
       commands: turn.commands.map((command, i) => ({ id: ids[i] as string, meter: parts.meter(command) })),
@@ -347,8 +346,6 @@ interface Held {
 
 /** What was read longer ago, while people thought, may mean something else by now: objects, views and functions are looked up anew. */
 const READING_HOLDS_MS = 30_000;
-
-const GATEWAYS_OWN: Verdict = { kind: 'allow', rules: [] };
 
 /** Strictest wins for the whole turn: one denied statement, and none is forwarded. */
 function refusalFor(commands: readonly Command[], verdicts: readonly Verdict[]): Refusal | undefined {

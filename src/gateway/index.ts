@@ -11,5 +11,5 @@ export {
   type RevokeResult,
   type Revocations,
 } from './revocations.ts';
-export { createRuns, type Runs, type RunsParts, type StartRun, type StartedRun } from './runs.ts';
+export { type Asker, createRuns, type Runs, type RunsParts, type StartRun, type StartedRun } from './runs.ts';
 export { circumstancesOf, type CutReceipt, type GatewayStats, LiveSession, type ServedTarget } from './session.ts';

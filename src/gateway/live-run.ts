@@ -4,10 +4,16 @@ import type { SessionEnd } from '../domain/end.ts';
 import type { AgentIdentity, Principal } from '../domain/principal.ts';
 import type { RunState } from '../domain/run.ts';
 import type { RunRow } from '../domain/store.ts';
+import { type Admission, createAdmission } from './admission.ts';
 import { createRunBudget, type RunBudget } from './budget.ts';
+import type { RunLimits } from './limits.ts';
+import { type Moment, momentOf, since } from './moment.ts';
 
 export const HEARTBEAT_MS = 5_000;
 export const LEASE_MS = 15_000;
+const MINUTE = 60_000;
+/** An issuer's clock may be ahead of ours by so much; a wall clock further behind what was recorded is not believed. */
+export const CLOCK_SKEW_MS = MINUTE;
 
 const HOUR = 3_600_000;
 const RESUMABLE_MS = { run: HOUR / 4, exec: HOUR / 4, connect: HOUR / 4, tunnel: 12 * HOUR } as const;
@@ -50,6 +56,7 @@ export interface RunCounts {
   refused: number;
   held: number;
   maskedCells: number;
+  /** The latest ones. */
   readonly sessions: { readonly id: string; readonly target: string }[];
 }
 
@@ -57,6 +64,9 @@ export interface LiveRunParts {
   readonly row: RunRow;
   readonly agent: AgentIdentity | undefined;
   readonly clock: Clock;
+  readonly limits: RunLimits;
+  /** It lived before this process did: what is only in memory starts anew. */
+  readonly restored?: boolean;
   /** How old the launcher's groups may get, ms. */
   readonly maxAge: number;
   /** The lease lapsed: cut the sessions, keep the verifiers. */
@@ -69,11 +79,13 @@ export class LiveRun {
   readonly id: string;
   readonly budget: RunBudget = createRunBudget();
   readonly counts: RunCounts = { commands: 0, refused: 0, held: 0, maskedCells: 0, sessions: [] };
-  /** When the run's first session on a target was opened: `session.max` counts from there. Monotonic ms. */
-  readonly firstSession = new Map<string, number>();
-  /** Streams whose client has not shown the secret yet. */
-  unauthenticated = 0;
-  readonly waiting: (() => void)[] = [];
+  readonly limits: RunLimits;
+  readonly restored: boolean;
+  readonly admission: Admission;
+  /** Sessions that are open or being opened. */
+  openSessions = 0;
+  /** When the run's first session on a target was opened: `session.max` counts from there. */
+  readonly firstSession = new Map<string, Moment>();
   row: RunRow;
   agent: AgentIdentity | undefined;
   /** Grows when the principal's groups are renewed: what was judged before is judged again. */
@@ -81,22 +93,29 @@ export class LiveRun {
   readonly #parts: LiveRunParts;
   readonly #listeners = new Set<(happening: RunHappening) => void>();
   readonly #timers = new Map<string, Cancel>();
-  #streams = 0;
+  readonly #over = new AbortController();
+  readonly #refusals: number[] = [];
   #heardAt: number;
   #streamAt: number;
+  #vouchedHeard: Moment;
+  #suspendedAt: Moment;
 
   constructor(parts: LiveRunParts) {
     this.#parts = parts;
     this.id = parts.row.id;
     this.row = parts.row;
     this.agent = parts.agent;
+    this.limits = parts.limits;
+    this.restored = parts.restored ?? false;
+    this.admission = createAdmission(parts.clock, parts.limits);
     this.#heardAt = this.#streamAt = parts.clock.monotonic();
+    this.#vouchedHeard = this.#suspendedAt = momentOf(parts.clock);
   }
 
   /** Arms the deadlines. Called once the run is known to the gateway. */
   start(): void {
     this.#arm('deadline', this.timeLeft(), () => this.#parts.onExpire(this, 'run'));
-    if (this.row.state === 'suspended') this.#armResume();
+    if (this.row.state === 'suspended') this.#watchResume();
     else this.#watchLease();
     this.#watchLogin();
   }
@@ -107,6 +126,20 @@ export class LiveRun {
 
   get state(): RunState {
     return this.row.state;
+  }
+
+  /** Aborted with a SessionEnd when the run is over for good. */
+  get over(): AbortSignal {
+    return this.#over.signal;
+  }
+
+  /** Why no session of this run may open or go on now. Asked before every permit, and by the clocks themselves: timers may come late. */
+  stopped(): SessionEnd | undefined {
+    const { state } = this.row;
+    if (state === 'suspended') return { kind: 'suspended', cause: 'lease' };
+    if (state !== 'live') return this.#over.signal.reason as SessionEnd;
+    if (this.timeLeft() <= 0) return { kind: 'expired', deadline: 'run' };
+    return this.vouched() ? undefined : { kind: 'suspended', cause: 'login' };
   }
 
   /** ms until the run ends whatever happens: whichever clock passes first on this boot, else the wall clock. */
@@ -122,7 +155,29 @@ export class LiveRun {
 
   /** Whether the launcher's groups were vouched for recently enough to take commands. */
   vouched(): boolean {
-    return this.#parts.clock.now() - this.row.vouchedAt <= this.#parts.maxAge;
+    const heard = this.#vouchedHeard;
+    const ageThen = heard.wall - this.row.vouchedAt;
+    return ageThen >= -CLOCK_SKEW_MS && ageThen + since(heard, this.#parts.clock) <= this.#parts.maxAge;
+  }
+
+  /** Counts one refusal. @returns whether it was one too many within a minute. */
+  refused(): boolean {
+    const now = this.#parts.clock.monotonic();
+    const { refusalsPerMinute } = this.limits;
+    this.#refusals.push(now);
+    while (now - (this.#refusals[0] ?? now) > MINUTE || this.#refusals.length > refusalsPerMinute + 1) this.#refusals.shift();
+    return this.#refusals.length > refusalsPerMinute;
+  }
+
+  sessionOpened(session: string, target: string): void {
+    const { sessions } = this.counts;
+    sessions.push({ id: session, target });
+    if (sessions.length > this.limits.sessionsNamed) sessions.shift();
+    this.tell({ type: 'session.opened', session, target });
+  }
+
+  sessionClosed(session: string, target: string, end: SessionEnd): void {
+    this.tell({ type: 'session.closed', session, target, end });
   }
 
   heartbeat(): number {
@@ -130,15 +185,13 @@ export class LiveRun {
     return this.#parts.clock.now() + LEASE_MS;
   }
 
-  /** @returns stops listening */
-  listen(listener: (happening: RunHappening) => void): () => void {
+  /** @returns stops listening; undefined when it has as many listeners as it may */
+  listen(listener: (happening: RunHappening) => void): (() => void) | undefined {
+    if (this.#listeners.size >= this.limits.listeners) return undefined;
     this.#listeners.add(listener);
-    this.#streams++;
     this.#streamAt = this.#parts.clock.monotonic();
     return () => {
-      if (!this.#listeners.delete(listener)) return;
-      this.#streams--;
-      this.#streamAt = this.#parts.clock.monotonic();
+      if (this.#listeners.delete(listener)) this.#streamAt = this.#parts.clock.monotonic();
     };
   }
 
@@ -148,14 +201,16 @@ export class LiveRun {
 
   renewed(principal: Principal, vouchedAt: number): void {
     this.row = { ...this.row, principal, vouchedAt };
+    this.#vouchedHeard = momentOf(this.#parts.clock);
     this.version++;
     this.#watchLogin();
   }
 
   suspended(resumableUntil: number): void {
     this.row = { ...this.row, state: 'suspended', resumableUntil };
+    this.#suspendedAt = momentOf(this.#parts.clock);
     this.#disarm('lease');
-    this.#armResume();
+    this.#watchResume();
   }
 
   resumed(): void {
@@ -171,8 +226,17 @@ export class LiveRun {
     return Math.min(this.row.deadline, this.#parts.clock.now() + RESUMABLE_MS[this.row.kind]);
   }
 
+  /** ms left to resume it in, while it is suspended. */
+  resumeLeft(): number {
+    const { clock } = this.#parts;
+    const until = this.row.resumableUntil ?? 0;
+    return Math.min(this.timeLeft(), until - this.#suspendedAt.wall - since(this.#suspendedAt, clock));
+  }
+
   ended(state: 'ended' | 'revoked', reason: string): void {
     this.row = { ...this.row, state, endedAt: this.#parts.clock.now(), endReason: reason };
+    const end: SessionEnd = state === 'revoked' ? { kind: 'revoked', reason } : { kind: 'runEnded' };
+    this.#over.abort(end);
     for (const cancel of this.#timers.values()) cancel();
     this.#timers.clear();
   }
@@ -180,7 +244,8 @@ export class LiveRun {
   // The lease needs both: heartbeats, and somebody who hears about revocation.
   #watchLease(): void {
     const { clock } = this.#parts;
-    const silentSince = Math.min(this.#heardAt, this.#streams > 0 ? clock.monotonic() : this.#streamAt);
+    if (this.timeLeft() <= 0) return this.#parts.onExpire(this, 'run');
+    const silentSince = Math.min(this.#heardAt, this.#listeners.size > 0 ? clock.monotonic() : this.#streamAt);
     const left = silentSince + LEASE_MS - clock.monotonic();
     if (left <= 0) return this.#parts.onSuspend(this);
     this.#arm('lease', left, () => this.#watchLease());
@@ -193,13 +258,17 @@ export class LiveRun {
     this.#arm('login', Math.max(0, by - maxAge / 4 - clock.now()), tell);
   }
 
-  #armResume(): void {
-    const left = (this.row.resumableUntil ?? this.#parts.clock.now()) - this.#parts.clock.now();
-    this.#arm('resume', left, () => this.#parts.onExpire(this, 'resume'));
+  // Looked at again and again: a timer alone would sleep as long as the machine does.
+  #watchResume(): void {
+    if (this.timeLeft() <= 0) return this.#parts.onExpire(this, 'run');
+    const left = this.resumeLeft();
+    if (left <= 0) return this.#parts.onExpire(this, 'resume');
+    this.#arm('resume', Math.min(left, LEASE_MS), () => this.#watchResume());
   }
 
   #arm(name: string, ms: number, fn: () => void): void {
     this.#disarm(name);
+    if (this.over.aborted) return;
     this.#timers.set(name, this.#parts.clock.after(Math.max(0, ms), fn));
   }
 

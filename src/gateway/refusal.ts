@@ -74,6 +74,13 @@ export const refusal = {
     hint: 'wait for an answer to those before asking for more',
   }),
 
+  tooManySessions: (allowed: number): Refusal => ({
+    kind: 'refusal',
+    code: 'HOOP_LIMIT',
+    message: `HOOP_LIMIT: this run has ${allowed} open sessions, as many as it may`,
+    hint: 'close connections that are not needed, or use a pool',
+  }),
+
   unshowable: (what: string): Refusal => ({
     kind: 'refusal',
     code: 'HOOP_DENIED',

@@ -8,7 +8,7 @@ import type { RevocationRow, RevocationStore, StoredScope } from '../domain/stor
 import type { LiveRun } from './live-run.ts';
 import { refusal } from './refusal.ts';
 import type { Registry } from './registry.ts';
-import type { Runs } from './runs.ts';
+import type { Asker, Runs } from './runs.ts';
 import type { CutReceipt } from './session.ts';
 
 const CONFIRM_EVERY_MS = 500;
@@ -41,6 +41,8 @@ export interface RevokeResult {
 
 export interface RevocationsParts {
   readonly store: RevocationStore;
+  /** What another gateway revoked could not be carried out wholly here. */
+  readonly onFault?: (where: string, error: unknown) => void;
   readonly registry: Registry;
   readonly clock: Clock;
   /** Late, since runs ask back whether somebody is barred. */
@@ -56,12 +58,12 @@ export interface Revocations {
   /** Why nothing may be minted on this gateway: the epoch has not been confirmed in time. */
   standing(): Refusal | undefined;
   /** Why this principal may not act: revoked, or the token is older than a revocation. */
-  barred(who: { principal: Principal; vouchedAt: number; agent?: string }): string | undefined;
+  barred(who: Asker): string | undefined;
   revoke(request: RevokeRequest, by: Principal, dryRun?: boolean): Promise<RevokeResult>;
   lift(id: string, by: Principal, reason: string): Promise<RevocationRow>;
   list(): readonly RevocationRow[];
-  /** Whether this user or agent is revoked now. */
-  active(scope: StoredScope): boolean;
+  /** Whether this person or agent is revoked now. */
+  active(what: { readonly principal: Principal } | { readonly agent: string }): boolean;
 }
 
 export function createRevocations(parts: RevocationsParts): Revocations {
@@ -70,25 +72,43 @@ export function createRevocations(parts: RevocationsParts): Revocations {
   let epoch = -1;
   let confirmedAt = -Infinity;
   let timer: Cancel = () => {};
+  let cutAll: Cancel = () => {};
   let stopped = false;
 
   async function confirm(): Promise<void> {
+    const asked = clock.monotonic();
     try {
       const current = await store.epoch();
       if (current !== epoch) await reload(current);
-      confirmedAt = clock.monotonic();
+      confirmed(asked);
     } catch {
-      if (clock.monotonic() - confirmedAt > CUT_AFTER_MS) await registry.cut(() => true, { kind: 'unconfirmed' });
+      // Time runs on: nothing is minted, and then the sessions are cut.
     }
     if (!stopped) timer = clock.after(CONFIRM_EVERY_MS, () => void confirm());
   }
 
-  // Another gateway on the same store may have written: what is new is applied here too.
+  // Armed anew each time, so that a store that never answers is no different from one that fails.
+  function confirmed(at: number): void {
+    confirmedAt = at;
+    cutAll();
+    if (!stopped) cutAll = clock.after(CUT_AFTER_MS, () => void registry.cut(() => true, { kind: 'unconfirmed' }));
+  }
+
+  // Another gateway on the same store may have written: what is new is applied here too, all at once. Nobody waits for what targets say to it.
   async function reload(current: number): Promise<void> {
     const known = new Set(rows.map((row) => row.id));
-    rows = await store.list();
+    learn(await store.list());
     epoch = current;
-    for (const row of rows) if (!known.has(row.id) && isActive(row)) await apply(row);
+    for (const row of rows) {
+      if (!known.has(row.id) && isActive(row)) apply(row).catch((error) => parts.onFault?.(`applying ${row.id}`, error));
+    }
+  }
+
+  // A list may have been read before something that is known already: nothing known is forgotten, and what was lifted stays so.
+  function learn(listed: readonly RevocationRow[]): void {
+    const known = new Map(rows.map((row) => [row.id, row]));
+    for (const row of listed) if (!known.get(row.id)?.lifted) known.set(row.id, row);
+    rows = [...known.values()];
   }
 
   function isActive(row: RevocationRow): boolean {
@@ -127,26 +147,26 @@ export function createRevocations(parts: RevocationsParts): Revocations {
 
   return {
     async start() {
-      rows = await store.list();
+      const asked = clock.monotonic();
+      // The number first: what is written in between then shows as a new one.
       epoch = await store.epoch();
-      confirmedAt = clock.monotonic();
+      learn(await store.list());
+      confirmed(asked);
       timer = clock.after(CONFIRM_EVERY_MS, () => void confirm());
     },
     stop() {
       stopped = true;
       timer();
+      cutAll();
     },
     standing: () =>
       clock.monotonic() - confirmedAt > MINT_WITHIN_MS
         ? refusal.unavailable('this gateway cannot confirm that access still stands')
         : undefined,
-    barred({ principal, vouchedAt, agent }) {
+    barred(who) {
       for (const row of rows) {
-        const names = row.scope.kind === 'all' || scopeNames(row.scope, principal) || (row.scope.kind === 'agent' && row.scope.name === agent);
-        if (!names) continue;
-        if (isActive(row)) return row.reason ?? 'access was revoked';
-        // Lifting keeps the not-before: what was issued earlier stays dead.
-        if (row.scope.kind === 'user' && vouchedAt < row.at) return 'this login is older than a revocation; log in again';
+        const why = barredBy(row, who);
+        if (why) return why;
       }
       return undefined;
     },
@@ -174,8 +194,9 @@ export function createRevocations(parts: RevocationsParts): Revocations {
         ...(until === undefined ? {} : { until }),
       });
       // Known before it is applied: whoever comes through the door meanwhile is already barred.
-      rows = [...rows, row];
-      epoch = row.epoch;
+      learn([row]);
+      // A gap is another gateway's doing: the next look at the store finds it.
+      if (row.epoch === epoch + 1) epoch = row.epoch;
       const done = await apply(row);
       return { row, receivedAt, finishedAt: timestamp(clock), ...done };
     },
@@ -185,35 +206,44 @@ export function createRevocations(parts: RevocationsParts): Revocations {
       if (row.scope.kind === 'run' || row.scope.kind === 'session') {
         throw fail('REVOCATION_FINAL', `a revoked ${row.scope.kind} stays revoked`);
       }
-      if (row.scope.kind === 'user' && scopeNames(row.scope, by)) {
+      if (row.scope.kind === 'user' && (scopeNames(row.scope, by) || row.scope.who === by.name)) {
         throw fail('REVOCATION_OWN', 'nobody lifts a revocation of themselves');
       }
-      await store.lift(id, { at: clock.now(), by, reason });
-      rows = await store.list();
-      epoch = await store.epoch();
-      return rows.find((candidate) => candidate.id === id) ?? row;
+      const lifted = { ...row, lifted: { at: clock.now(), by, reason } };
+      if (!(await store.lift(id, lifted.lifted))) throw fail('REVOCATION_UNKNOWN', `no revocation "${id}" is in force`);
+      learn([lifted]);
+      return lifted;
     },
     list: () => rows,
-    active: (scope) => rows.some((row) => isActive(row) && JSON.stringify(scopeKey(row.scope)) === JSON.stringify(scopeKey(scope))),
+    active: (what) =>
+      rows.some(({ scope, ...row }) => {
+        const named = 'agent' in what ? scope.kind === 'agent' && scope.name === what.agent : scopeNames(scope, what.principal);
+        return named && isActive({ scope, ...row });
+      }),
   };
+
+  function barredBy(row: RevocationRow, who: Asker): string | undefined {
+    const { scope, reason = 'access was revoked', at } = row;
+    switch (scope.kind) {
+      case 'all':
+        return isActive(row) && !who.lifts ? reason : undefined;
+      case 'agent':
+        return isActive(row) && scope.name === who.agent ? reason : undefined;
+      case 'run':
+        return scope.id === who.run ? reason : undefined;
+      case 'session':
+        return undefined;
+      case 'user':
+        if (!scopeNames(scope, who.principal)) return undefined;
+        if (isActive(row)) return reason;
+        // Lifting keeps the not-before: what was issued earlier stays dead.
+        return who.vouchedAt < at ? 'this login is older than a revocation; log in again' : undefined;
+    }
+  }
 }
 
 function scopeNames(scope: StoredScope, principal: Principal): boolean {
   if (scope.kind !== 'user') return false;
   if (scope.principalKey !== undefined) return scope.principalKey === principalKey(principal);
   return scope.who === principal.name || scope.who === principal.subject;
-}
-
-function scopeKey(scope: StoredScope): readonly string[] {
-  switch (scope.kind) {
-    case 'user':
-      return ['user', scope.who];
-    case 'agent':
-      return ['agent', scope.name];
-    case 'run':
-    case 'session':
-      return [scope.kind, scope.id];
-    case 'all':
-      return ['all'];
-  }
 }

@@ -7,7 +7,8 @@ import { type AgentIdentity, matchesSubject, type Principal, samePrincipal } fro
 import type { RunKind, Verifier } from '../domain/run.ts';
 import type { RunRow, RunStore } from '../domain/store.ts';
 import type { Grant, PolicySource } from '../domain/verdict.ts';
-import { LiveRun } from './live-run.ts';
+import { RUN_LIMITS, type RunLimits } from './limits.ts';
+import { CLOCK_SKEW_MS, LiveRun } from './live-run.ts';
 import type { Registry } from './registry.ts';
 import { circumstancesOf, type ServedTarget } from './session.ts';
 
@@ -19,8 +20,25 @@ const fail = errorTable({
   REVOKED: { exit: 7 },
   RUN_UNKNOWN: { exit: 4 },
   RUN_ENDED: { exit: 3, hint: 'start a new run' },
+  RUN_SUSPENDED: { exit: 1, hint: 'resume it' },
+  RUNS_TOO_MANY: { exit: 9, hint: 'end some of them first' },
   LOGIN_EXPIRED: { exit: 3, hint: 'log in again with: hoopctl login' },
 });
+
+
+/** Whom a token stands for, and when its issuer said so; epoch ms. */
+export interface Login {
+  readonly principal: Principal;
+  readonly vouchedAt: number;
+}
+
+/** Who wants something, and as what. */
+export interface Asker extends Login {
+  readonly agent?: string;
+  readonly run?: string;
+  /** An admin at the API: somebody must be able to lift a revocation of everybody. */
+  readonly lifts?: boolean;
+}
 
 export interface StartRun {
   readonly kind: RunKind;
@@ -43,9 +61,12 @@ export interface RunsParts {
   /** `runs.max`, ms. */
   readonly runsMax: number;
   /** Why this principal or agent may not run now; undefined when they may. */
-  readonly barred: (who: { principal: Principal; vouchedAt: number; agent?: string }) => string | undefined;
+  readonly barred: (who: Asker) => string | undefined;
   /** The run is over: its requests are withdrawn. */
   readonly onEnd: (run: LiveRun) => void;
+  /** The store failed under a timer. What was to be done is done in memory all the same. */
+  readonly onFault?: (where: string, error: unknown) => void;
+  readonly limits?: Partial<RunLimits>;
 }
 
 /** A run as its launcher sees it when it starts. The token is shown once. */
@@ -55,13 +76,15 @@ export interface StartedRun {
 }
 
 export interface Runs {
-  start(who: { principal: Principal; vouchedAt: number }, request: StartRun): Promise<StartedRun>;
+  start(who: Login, request: StartRun): Promise<StartedRun>;
   /** The run this token belongs to. Suspended runs too; ended ones not. */
   byToken(token: string): LiveRun | undefined;
   byId(id: string): LiveRun | undefined;
+  /** Keeps the lease. @returns until when, epoch ms. Throws RUN_SUSPENDED when it has lapsed: only the launcher's login brings it back. */
+  heartbeat(run: LiveRun): number;
   all(): readonly LiveRun[];
-  renew(id: string, who: { principal: Principal; vouchedAt: number }): Promise<LiveRun>;
-  resume(id: string, who: { principal: Principal; vouchedAt: number }): Promise<LiveRun>;
+  renew(id: string, who: Login): Promise<LiveRun>;
+  resume(id: string, who: Login): Promise<LiveRun>;
   end(run: LiveRun, state: 'ended' | 'revoked', reason: string, exit?: number): Promise<void>;
   /** Takes up the runs that lived when the gateway last stopped: they have one lease to be heard from again. */
   restore(): Promise<void>;
@@ -71,18 +94,20 @@ export interface Runs {
 
 export function createRuns(parts: RunsParts): Runs {
   const { store, policy, targets, registry, clock } = parts;
+  const limits = { ...RUN_LIMITS, ...parts.limits };
   const live = new Map<string, LiveRun>();
   const byDigest = new Map<string, LiveRun>();
 
-  function adopt(row: RunRow, agent: AgentIdentity | undefined): LiveRun {
+  function adopt(row: RunRow, agent: AgentIdentity | undefined, restored = false): LiveRun {
     const run = new LiveRun({
       row,
       agent,
       clock,
+      limits,
+      restored,
       maxAge: parts.maxAge,
-      onSuspend: (run) => void suspend(run),
-      onExpire: (run, deadline) =>
-        void end(run, 'ended', deadline === 'run' ? 'its time was over' : 'nobody resumed it in time', deadline === 'run' ? 9 : 3),
+      onSuspend: (run) => inBackground('suspending a run', suspend(run)),
+      onExpire: (run, deadline) => inBackground('ending a run', expire(run, deadline)),
     });
     live.set(run.id, run);
     byDigest.set(row.tokenDigest, run);
@@ -94,8 +119,18 @@ export function createRuns(parts: RunsParts): Runs {
     if (run.state !== 'live') return;
     const resumableUntil = run.resumableUntil();
     run.suspended(resumableUntil);
-    await registry.cut((session) => session.run === run, { kind: 'suspended', cause: 'lease' });
+    const cutting = registry.cut((session) => session.run === run, { kind: 'suspended', cause: 'lease' });
+    // Not after the cut, which takes its time: a revocation that comes meanwhile must stay the last word.
     await store.update(run.id, { state: 'suspended', resumableUntil });
+    await cutting;
+  }
+
+  function expire(run: LiveRun, deadline: 'run' | 'resume'): Promise<void> {
+    return deadline === 'run' ? end(run, 'ended', 'its time was over', 9) : end(run, 'ended', 'nobody resumed it in time', 3);
+  }
+
+  function inBackground(where: string, work: Promise<void>): void {
+    work.catch((error) => parts.onFault?.(where, error));
   }
 
   async function end(run: LiveRun, state: 'ended' | 'revoked', reason: string, exit?: number): Promise<void> {
@@ -103,8 +138,7 @@ export function createRuns(parts: RunsParts): Runs {
     run.ended(state, reason);
     live.delete(run.id);
     byDigest.delete(run.row.tokenDigest);
-    const cut = state === 'revoked' ? ({ kind: 'revoked', reason } as const) : ({ kind: 'runEnded' } as const);
-    const cutting = registry.cut((session) => session.run === run, cut);
+    const cutting = registry.cut((session) => session.run === run, run.over.reason);
     run.tell({ type: 'run.ended', state, reason, ...(exit === undefined ? {} : { exit }) });
     parts.onEnd(run);
     await store.update(run.id, { state, endedAt: clock.now(), endReason: reason });
@@ -122,29 +156,43 @@ export function createRuns(parts: RunsParts): Runs {
     if (name === undefined) return undefined;
     if (!/^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/.test(name)) throw fail('AGENT_NAME_INVALID', `"${name}" is no agent name`);
     const registered = policy.current().agent(name);
-    if (!registered) return { kind: 'claimed', name: `${principal.name}/${name}` };
+    if (!registered) return { kind: 'claimed', name: claimedName(principal, name) };
     if (!matchesSubject(registered.owners, principal)) {
       throw fail('AGENT_NOT_YOURS', `the agent "${name}" is registered to somebody else`);
     }
     return { kind: 'registered', name, owners: registered.owners };
   }
 
-  async function renewed(run: LiveRun, who: { principal: Principal; vouchedAt: number }): Promise<void> {
+  async function renewed(run: LiveRun, who: Login): Promise<void> {
     refuseBarred(who, run.agent?.name);
+    refuseStale(who);
+    // An older token is still a login, but what was heard later about its person stands: groups lost do not come back.
+    if (who.vouchedAt < run.row.vouchedAt) return;
     run.renewed(who.principal, who.vouchedAt);
     for (const session of registry.ofRun(run.id)) session.forgetView();
     await store.update(run.id, { principal: who.principal, vouchedAt: who.vouchedAt });
   }
 
-  function refuseBarred(who: { principal: Principal; vouchedAt: number }, agent: string | undefined): void {
+  function refuseBarred(who: Login, agent: string | undefined): void {
     const why = parts.barred({ ...who, ...(agent === undefined ? {} : { agent }) });
-    if (why) throw fail('REVOKED', `HOOP_REVOKED: ${why}`);
+    if (why) throw revokedError(why);
+  }
+
+  function refuseStale({ vouchedAt }: Login): void {
+    if (clock.now() - vouchedAt > parts.maxAge) throw fail('LOGIN_EXPIRED', 'this login is too old: its groups may not be so any more');
+  }
+
+  function refuseTooMany(principal: Principal): void {
+    const own = [...live.values()].filter((run) => samePrincipal(run.principal, principal)).length;
+    if (own >= limits.runsPerPerson) throw fail('RUNS_TOO_MANY', `you have ${own} runs, as many as you may`);
   }
 
   return {
     async start(who, request) {
       const agent = agentOf(who.principal, request.agent);
       refuseBarred(who, agent?.name);
+      refuseStale(who);
+      refuseTooMany(who.principal);
       const token = randomBytes(32).toString('base64url');
       const now = clock.now();
       const life = Math.min(request.max ?? parts.runsMax, parts.runsMax);
@@ -167,10 +215,20 @@ export function createRuns(parts: RunsParts): Runs {
       };
       refuseUnreachable(row, agent, request);
       await store.insert(row);
+      // Writing took time: a revocation that came meanwhile did not find this run among the living.
+      const why = parts.barred({ ...who, ...(agent ? { agent: agent.name } : {}) });
+      if (why) {
+        await store.update(row.id, { state: 'revoked', endedAt: clock.now(), endReason: why });
+        throw revokedError(why);
+      }
       return { run: adopt(row, agent), token: Token.of(token) };
     },
     byToken: (token) => byDigest.get(digestOf(token)),
     byId: (id) => live.get(id),
+    heartbeat(run) {
+      if (run.state === 'suspended') throw fail('RUN_SUSPENDED', 'the run is suspended: its launcher was not heard in time');
+      return run.heartbeat();
+    },
     all: () => [...live.values()],
     async renew(id, who) {
       const run = own(id, who.principal);
@@ -179,6 +237,10 @@ export function createRuns(parts: RunsParts): Runs {
     },
     async resume(id, who) {
       const run = own(id, who.principal);
+      if (run.state === 'suspended' && run.resumeLeft() <= 0) {
+        await expire(run, 'resume');
+        throw fail('RUN_ENDED', 'nobody resumed it in time');
+      }
       await renewed(run, who);
       if (run.state === 'suspended') {
         run.resumed();
@@ -188,16 +250,20 @@ export function createRuns(parts: RunsParts): Runs {
     },
     end,
     async restore() {
-      for (const row of await store.list({ states: ['live', 'suspended'] })) {
+      const rows = await store.list({ states: ['live', 'suspended'] });
+      const [newest] = await store.list({ limit: 1 });
+      const recorded = Math.max(0, newest?.startedAt ?? 0, ...rows.map(({ vouchedAt }) => vouchedAt - CLOCK_SKEW_MS));
+      for (const row of rows) {
         const registered = row.agent?.kind === 'registered' ? policy.current().agent(row.agent.name) : undefined;
         const agent: AgentIdentity | undefined = registered
           ? { kind: 'registered', name: registered.name, owners: registered.owners }
-          : row.agent && { kind: 'claimed', name: row.agent.name };
-        const run = adopt(row, agent);
-        if (run.timeLeft() <= 0) await end(run, 'ended', 'its time was over', 9);
-        else if (parts.barred({ principal: row.principal, vouchedAt: row.vouchedAt, ...(agent ? { agent: agent.name } : {}) })) {
-          await end(run, 'revoked', 'access was revoked', 7);
-        }
+          : row.agent && { kind: 'claimed', name: row.agent.kind === 'claimed' ? row.agent.name : claimedName(row.principal, row.agent.name) };
+        const who = { principal: row.principal, vouchedAt: row.vouchedAt, run: row.id, ...(agent ? { agent: agent.name } : {}) };
+        const revoked = parts.barred(who);
+        const run = adopt(row, agent, true);
+        if (revoked) await end(run, 'revoked', 'access was revoked', 7);
+        // After a reboot only the wall clock is left, and one behind the last recorded time does not tell how much is left.
+        else if (run.timeLeft() <= 0 || (row.bootId !== clock.bootId && clock.now() < recorded)) await expire(run, 'run');
       }
     },
     reach: (run) => reachOf(run),
@@ -230,6 +296,14 @@ export function createRuns(parts: RunsParts): Runs {
       }
     }
   }
+}
+
+function claimedName(principal: Principal, name: string): string {
+  return `${principal.name}/${name}`;
+}
+
+function revokedError(why: string): Error {
+  return fail('REVOKED', `HOOP_REVOKED: ${why}`);
 }
 
 function digestOf(token: string): string {

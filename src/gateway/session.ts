@@ -5,10 +5,11 @@ import { unshowable } from '../base/shown.ts';
 import type { ApprovalQuestion, Desk } from '../domain/approval.ts';
 import type { Command, Parameter } from '../domain/command.ts';
 import type { SessionEnd } from '../domain/end.ts';
+import type { Permit } from '../domain/permit.ts';
 import { principalKey } from '../domain/principal.ts';
 import type { Protocol, SecretRef } from '../domain/protocol.ts';
 import type { Checkpoint, Outcome, Recorder } from '../domain/recording.ts';
-import type { Refusal, Session, SessionView, Turn } from '../domain/session.ts';
+import type { Refusal, Session, SessionView, SubmitOptions, Turn } from '../domain/session.ts';
 import type { SessionRow } from '../domain/store.ts';
 import type { Target } from '../domain/target.ts';
 import type { Ask, Circumstances, Grant, Policy, PolicySource, Verdict } from '../domain/verdict.ts';
@@ -17,6 +18,7 @@ import { createDescribe, strike } from './describe.ts';
 import { type Address, dial } from './dialer.ts';
 import { createGate, type Gate } from './gate.ts';
 import type { LiveRun } from './live-run.ts';
+import { momentOf, since } from './moment.ts';
 import { refusal } from './refusal.ts';
 
 /** A target as this gateway serves it. */
@@ -54,17 +56,19 @@ export interface GatewayStats {
   settled(target: string, outcome: Outcome): void;
 }
 
+type Fate = 'cancelled' | 'completed' | 'unknown';
+
 /** What became of the statements in flight when a session was cut. */
 export interface CutReceipt {
   readonly id: string;
   readonly run: string;
   readonly target: string;
   readonly cutAt: string;
-  readonly inFlight: readonly { readonly command: string; readonly state: 'cancelled' | 'completed' | 'unknown' }[];
+  readonly inFlight: readonly { readonly command: string; readonly state: Fate }[];
 }
 
-/** One minute's refusals after which a session ends: an agent that only collects refusals is probing. */
-const REFUSALS_PER_MINUTE = 60;
+/** How long the target may take to say what became of a statement whose session was cut. */
+const CANCEL_MS = 5_000;
 
 export class LiveSession {
   readonly id: string;
@@ -74,26 +78,27 @@ export class LiveSession {
   readonly #parts: SessionParts;
   readonly #end = new AbortController();
   readonly #gate: Gate;
-  readonly #timers: Cancel[] = [];
-  readonly #refusals: number[] = [];
+  #deadline: Cancel | undefined;
   #idle: Cancel | undefined;
   #lastActive = 0;
-  #cancelAtTarget: (() => Promise<'cancelled' | 'completed' | 'unknown'>) | undefined;
+  /** Turns that are being judged, or wait for people. */
+  #submitted = 0;
+  #cancelAtTarget: (() => Promise<Fate>) | undefined;
   #view: SessionView | undefined;
-  #verdicts = new WeakMap<object, Verdict>();
+  #verdicts = new WeakMap<object, Judged>();
   #cut: Promise<CutReceipt> | undefined;
 
   constructor(parts: SessionParts) {
-    const { id, run, served, clock, grant } = parts;
+    const { id, run, served, clock, recorder } = parts;
     this.#parts = parts;
     this.id = id;
     this.row = this.#describeRow();
     this.#gate = this.#createGate();
     this.session = this.#createSession();
-    this.#armDeadlines(grant);
-    parts.recorder.failed.addEventListener('abort', () => this.end({ kind: 'recorderFailed' }), { once: true });
-    const first = run.firstSession.get(served.target.name) ?? clock.monotonic();
-    run.firstSession.set(served.target.name, first);
+    if (!run.firstSession.has(served.target.name)) run.firstSession.set(served.target.name, momentOf(clock));
+    this.#armDeadlines();
+    if (recorder.failed.aborted) this.end({ kind: 'recorderFailed' });
+    else recorder.failed.addEventListener('abort', () => this.end({ kind: 'recorderFailed' }), { once: true });
   }
 
   get signal(): AbortSignal {
@@ -113,7 +118,7 @@ export class LiveSession {
     if (this.#end.signal.aborted) return;
     this.#end.abort(end);
     this.#idle?.();
-    for (const cancel of this.#timers) cancel();
+    this.#deadline?.();
   }
 
   /** Ends the session and cancels what is in flight at the target. Never rejects. */
@@ -129,11 +134,11 @@ export class LiveSession {
     this.#view = undefined;
     if (!policy.admit(this.circumstances())) return this.end({ kind: 'policyChanged' });
     const masksChanged = JSON.stringify(before.masks) !== JSON.stringify(this.view().masks);
-    for (const { command } of this.#gate.inFlight().values()) {
-      if (masksChanged || policy.judge(command, this.circumstances()).kind === 'deny') {
-        return this.end({ kind: 'policyChanged' });
-      }
+    const flying = [...this.#gate.inFlight().values()].filter(({ by }) => by === 'client');
+    if (flying.some(({ command }) => masksChanged || policy.judge(command, this.circumstances()).kind === 'deny')) {
+      return this.end({ kind: 'policyChanged' });
     }
+    this.#armDeadlines();
   }
 
   /** The principal's groups were renewed: what was judged before is judged again. */
@@ -167,9 +172,21 @@ export class LiveSession {
     this.end(end);
     const cutAt = timestamp(this.#parts.clock);
     const cancel = this.#cancelAtTarget;
-    const state = ids.length > 0 && cancel ? await cancel().catch(() => 'unknown' as const) : 'unknown';
-    const inFlight = ids.map((command) => ({ command, state: this.#gate.inFlight().has(command) ? state : 'completed' as const }));
+    const state = ids.length > 0 && cancel ? await this.#inTime(cancel()) : 'unknown';
+    const inFlight = ids.map((command) => ({ command, state }));
     return { id: this.id, run: this.run.id, target: this.target, cutAt, inFlight };
+  }
+
+  // A target that never answers must not keep a receipt waiting.
+  #inTime(fate: Promise<Fate>): Promise<Fate> {
+    return new Promise((resolve) => {
+      const stop = this.#parts.clock.after(CANCEL_MS, () => resolve('unknown'));
+      const done = (known: Fate) => {
+        stop();
+        resolve(known);
+      };
+      fate.then(done, () => done('unknown'));
+    });
   }
 
   #look(): SessionView {
@@ -187,18 +204,17 @@ export class LiveSession {
 
   #judge(command: Command): Verdict {
     const known = this.#verdicts.get(command.reading);
-    if (known) return known;
+    if (known && readsAlike(known.command, command)) return known.verdict;
     const verdict = this.#parts.policy.current().judge(command, this.circumstances());
-    this.#verdicts.set(command.reading, verdict);
+    this.#verdicts.set(command.reading, { command, verdict });
     return verdict;
   }
 
   #standing(): Refusal | undefined {
     const { run, gatewayStanding, recorder } = this.#parts;
     if (this.signal.aborted) return refusal.ended(this.signal.reason as SessionEnd);
-    if (run.state === 'suspended') return refusal.ended({ kind: 'suspended', cause: 'lease' });
-    if (run.state !== 'live') return refusal.ended({ kind: 'runEnded' });
-    if (!run.vouched()) return refusal.ended({ kind: 'suspended', cause: 'login' });
+    const end = run.stopped() ?? (this.#timeLeft() <= 0 ? ({ kind: 'expired', deadline: 'session' } as const) : undefined);
+    if (end) return refusal.ended(end);
     if (recorder.failed.aborted) return refusal.notRecorded();
     return gatewayStanding();
   }
@@ -289,7 +305,7 @@ export class LiveSession {
         const ref = served.secrets[name];
         return ref ? resolveSecret(ref) : Promise.reject(new Error(`target "${served.target.name}" has no secret "${name}"`));
       },
-      submit: (turn, options) => this.#gate.submit(turn, options),
+      submit: (turn, options) => this.#submit(turn, options),
       note: (event) => void recorder.append([event], 'note')?.catch(() => {}),
       onCut: (cancel) => {
         this.#cancelAtTarget = cancel;
@@ -298,12 +314,24 @@ export class LiveSession {
     };
   }
 
+  // Waiting for people is not idling.
+  async #submit(turn: Turn, options?: SubmitOptions): Promise<Permit | Refusal> {
+    this.#submitted++;
+    try {
+      return await this.#gate.submit(turn, options);
+    } finally {
+      this.#submitted--;
+      this.#touch();
+    }
+  }
+
   #question(turn: Turn, ask: Ask, digest: string): ApprovalQuestion | Refusal {
     const { run, served, client } = this.#parts;
     const text = turn.commands.map((command) => command.text).join(';\n');
-    const hidden = unshowable(text);
-    if (hidden) return refusal.unshowable(hidden);
     const sent = turn.commands.flatMap((command) => command.sent ?? []).join(';\n');
+    // What reaches the target is shown too, and spells out what the client's text may have escaped.
+    const hidden = unshowable(text) ?? unshowable(sent);
+    if (hidden) return refusal.unshowable(hidden);
     const parameters = turn.commands.flatMap((command) => command.parameters ?? []);
     const effects = new Set(turn.commands.flatMap((command) => [...command.effects]));
     const { agent } = run;
@@ -351,28 +379,33 @@ export class LiveSession {
       ...(answer.rule === undefined ? {} : { rule: answer.rule }),
       message: answer.message,
     });
-    const now = clock.monotonic();
-    this.#refusals.push(now);
-    while (now - (this.#refusals[0] ?? now) > 60_000) this.#refusals.shift();
-    if (this.#refusals.length > REFUSALS_PER_MINUTE) {
-      this.end({ kind: 'limit', limit: `more than ${REFUSALS_PER_MINUTE} refusals in a minute` });
-    }
+    if (run.refused()) this.end({ kind: 'limit', limit: `more than ${run.limits.refusalsPerMinute} refusals in a minute` });
   }
 
-  #armDeadlines({ sessionMax, idle }: Grant): void {
-    const { clock, run, served } = this.#parts;
-    if (sessionMax !== undefined) {
-      const first = run.firstSession.get(served.target.name) ?? clock.monotonic();
-      const left = first + sessionMax - clock.monotonic();
-      this.#timers.push(clock.after(Math.max(0, left), () => this.end({ kind: 'expired', deadline: 'session' })));
+  // Again under every new policy: it may give less time than the one before.
+  #armDeadlines(): void {
+    this.#deadline?.();
+    const left = this.#timeLeft();
+    if (left < Infinity) {
+      this.#deadline = this.#parts.clock.after(Math.max(0, left), () => this.end({ kind: 'expired', deadline: 'session' }));
     }
-    if (idle !== undefined) this.#touch();
+    this.#idle?.();
+    this.#idle = undefined;
+    this.#touch();
+  }
+
+  /** Of `session.max`, which counts from the run's first session on the target. */
+  #timeLeft(): number {
+    const { run, served, clock } = this.#parts;
+    const { sessionMax } = this.view().grant;
+    const first = run.firstSession.get(served.target.name);
+    return sessionMax === undefined || !first ? Infinity : sessionMax - since(first, clock);
   }
 
   // Idle is silence with nothing in flight: a long statement is not idle. Moving the deadline is cheaper than a timer per statement.
   #touch(): void {
-    const idle = this.#parts.grant.idle;
-    if (idle === undefined) return;
+    const { idle } = this.view().grant;
+    if (idle === undefined || this.signal.aborted) return;
     this.#lastActive = this.#parts.clock.monotonic();
     this.#idle ??= this.#parts.clock.after(idle, () => this.#idleFor(idle));
   }
@@ -382,8 +415,9 @@ export class LiveSession {
     this.#idle = undefined;
     if (this.signal.aborted) return;
     const silent = clock.monotonic() - this.#lastActive;
-    if (this.#gate.inFlight().size === 0 && silent >= idle) return this.end({ kind: 'idle' });
-    this.#idle = clock.after(Math.max(1, this.#gate.inFlight().size > 0 ? idle : idle - silent), () => this.#idleFor(idle));
+    const busy = this.#submitted > 0 || this.#gate.inFlight().size > 0;
+    if (!busy && silent >= idle) return this.end({ kind: 'idle' });
+    this.#idle = clock.after(Math.max(1, busy ? idle : idle - silent), () => this.#idleFor(idle));
   }
 
   #describeRow(): SessionRow {
@@ -409,6 +443,16 @@ export class LiveSession {
       wouldBe: 0,
     };
   }
+}
+
+interface Judged {
+  readonly command: Command;
+  readonly verdict: Verdict;
+}
+
+/** Whether policy looks at the same: a protocol may read one text twice and find another fact. */
+function readsAlike(a: Command, b: Command): boolean {
+  return a.effects === b.effects && a.resources === b.resources && a.facts === b.facts && a.scopes === b.scopes;
 }
 
 function shownParameter({ type, value, format }: Parameter): { type: string; text: string | null } {

@@ -1,6 +1,7 @@
 /** A gate with small fakes around it: a recorder that remembers, a desk that answers when told to, a policy that is a function. */
 import type { ApprovalDecision, ApprovalQuestion, Desk, HeldRequest } from '../../src/domain/approval.ts';
 import type { Command, Effect } from '../../src/domain/command.ts';
+import type { SessionEnd } from '../../src/domain/end.ts';
 import type { Principal } from '../../src/domain/principal.ts';
 import { NO_MASK, type MaskPlan } from '../../src/domain/mask.ts';
 import type { Recorder, SessionEvent, Weight } from '../../src/domain/recording.ts';
@@ -48,6 +49,8 @@ export class FakeRecorder implements Recorder {
   /** Set to delay what is appended until it is called. */
   release: (() => void) | undefined;
   slow = false;
+  /** Why the session ended, once it is sealed. */
+  finished: SessionEnd | undefined;
   #failed = new AbortController();
 
   get failed(): AbortSignal {
@@ -67,7 +70,7 @@ export class FakeRecorder implements Recorder {
     this.#failed.abort(new Error('no space left on device'));
   }
 
-  finish(): Promise<never> {
+  finish(_end: SessionEnd): Promise<never> {
     throw new Error('not used here');
   }
 

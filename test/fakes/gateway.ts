@@ -9,8 +9,10 @@ import {
   createRegistry,
   createRevocations,
   createRuns,
+  type Door,
   type Revocations,
   type Runs,
+  type RunsParts,
   type ServedTarget,
 } from '../../src/gateway/index.ts';
 import { createStore } from '../../src/store/index.ts';
@@ -28,6 +30,20 @@ export const VERIFIER = {
 
 export const ordersDb = parseTargetName('orders-db') as TargetName;
 
+export interface GatewayOptions {
+  readonly maxAge?: number;
+  readonly runsMax?: number;
+  readonly limits?: RunsParts['limits'];
+  /** Those of another one: this is the same gateway after a restart. */
+  readonly store?: Awaited<ReturnType<typeof createStore>>;
+  readonly clock?: FakeClock;
+}
+
+type Serve = (client: ByteChannel, pending: PendingSession) => Promise<void>;
+
+/** Points at which the gateway waits for something outside; a test holds one to do something meanwhile. */
+type Point = 'runs.insert' | 'sessions.insert' | 'recordings.open';
+
 export interface GatewayUnderTest {
   readonly clock: FakeClock;
   readonly store: Awaited<ReturnType<typeof createStore>>;
@@ -37,10 +53,17 @@ export interface GatewayUnderTest {
   readonly desk: FakeDesk;
   readonly recorders: FakeRecorder[];
   readonly faults: unknown[];
+  readonly door: Door;
+  /** What runs while the gateway waits there; a rejection is the outside's failure. */
+  readonly meanwhile: Map<Point, () => Promise<void> | void>;
+  /** From now on the store never says the epoch. */
+  silence(): void;
   policy: Policy;
   changePolicy(policy: Policy): void;
   /** Serves one fake connection: the protocol authorises and hands the session to the test. */
   connect(run: ReturnType<Runs['all']>[number]): Promise<{ session: Session; channel: FakeChannel; done: Promise<void> }>;
+  /** Serves one fake connection with a protocol of the test's own. */
+  visit(run: ReturnType<Runs['all']>[number], serve: Serve): { channel: FakeChannel; done: Promise<void> };
 }
 
 export const GRANT = { entries: ['all'], effects: ['read'], guarded: false } as const;
@@ -61,6 +84,8 @@ export const OPEN: Policy = {
 export class FakeChannel implements ByteChannel {
   readonly #gone = new AbortController();
   readonly aborted: unknown[] = [];
+  /** A client that has not read everything, or keeps its own side open, is not gone when we end ours. */
+  slow = false;
   get gone(): AbortSignal {
     return this.#gone.signal;
   }
@@ -74,7 +99,7 @@ export class FakeChannel implements ByteChannel {
     return Promise.resolve();
   }
   end(): void {
-    this.#gone.abort();
+    if (!this.slow) this.#gone.abort();
   }
   abort(reason: unknown): void {
     this.aborted.push(reason);
@@ -85,9 +110,10 @@ export class FakeChannel implements ByteChannel {
   }
 }
 
-export async function gatewayUnderTest({ maxAge = 3_600_000, runsMax = 8 * 3_600_000 } = {}): Promise<GatewayUnderTest> {
-  const clock = new FakeClock();
-  const store = await createStore({ url: 'sqlite::memory:', clock });
+export async function gatewayUnderTest(options: GatewayOptions = {}): Promise<GatewayUnderTest> {
+  const { maxAge = 3_600_000, runsMax = 8 * 3_600_000, limits = {}, clock = new FakeClock() } = options;
+  const store = options.store ?? (await createStore({ url: 'sqlite::memory:', clock }));
+  const meanwhile = new Map<Point, () => Promise<void> | void>();
   const registry = createRegistry();
   const desk = new FakeDesk();
   const recorders: FakeRecorder[] = [];
@@ -100,15 +126,11 @@ export async function gatewayUnderTest({ maxAge = 3_600_000, runsMax = 8 * 3_600
       return () => listeners.delete(listener);
     },
   };
-  let onSession: ((session: Session) => Promise<void>) | undefined;
+  const serving = new Map<ByteChannel, Serve>();
   const protocol = {
     name: 'postgres',
     verifier: 'scram-sha-256',
-    async serve(_client: ByteChannel, pending: PendingSession) {
-      const session = await pending.authorize({ client: 'psql' });
-      if ('kind' in session) throw session;
-      await onSession?.(session);
-    },
+    serve: (client: ByteChannel, pending: PendingSession) => (serving.get(client) as Serve)(client, pending),
   } as unknown as Protocol;
   const served: ServedTarget = {
     target: { name: ordersDb, protocol: 'postgres', labels: {}, account: 'app', settings: {} },
@@ -118,15 +140,25 @@ export async function gatewayUnderTest({ maxAge = 3_600_000, runsMax = 8 * 3_600
     holdInTransaction: 60_000,
   };
   const targets = new Map([[ordersDb as string, served]]);
+  let answering = true;
   const revocations = createRevocations({
-    store: store.revocations,
+    store: { ...store.revocations, epoch: () => (answering ? store.revocations.epoch() : new Promise(() => {})) },
+    onFault: (_where, error) => faults.push(error),
     registry,
     clock,
     runs: () => under.runs,
     withdraw: async ({ runs }) => runs.map((run) => `requests of ${run}`),
   });
   const runs = createRuns({
-    store: store.runs,
+    store: {
+      ...store.runs,
+      async insert(row) {
+        await store.runs.insert(row);
+        await meanwhile.get('runs.insert')?.();
+      },
+    },
+    limits,
+    onFault: (_where, error) => faults.push(error),
     policy,
     targets,
     registry,
@@ -145,13 +177,23 @@ export async function gatewayUnderTest({ maxAge = 3_600_000, runsMax = 8 * 3_600
     recordings: {
       fingerprint: () => 'hmac',
       async open() {
+        await meanwhile.get('recordings.open')?.();
         const recorder = new FakeRecorder();
-        recorder.finish = () => Promise.resolve({} as never);
+        recorder.finish = (end) => {
+          recorder.finished ??= end;
+          return Promise.resolve({} as never);
+        };
         recorders.push(recorder);
         return recorder;
       },
     },
-    sessions: store.sessions,
+    sessions: {
+      ...store.sessions,
+      async insert(row) {
+        await meanwhile.get('sessions.insert')?.();
+        await store.sessions.insert(row);
+      },
+    },
     desk,
     clock,
     resolveSecret: async () => Secret.of('x'),
@@ -169,22 +211,32 @@ export async function gatewayUnderTest({ maxAge = 3_600_000, runsMax = 8 * 3_600
     desk,
     recorders,
     faults,
+    door,
+    meanwhile,
+    silence() {
+      answering = false;
+    },
     policy: OPEN,
     changePolicy(next) {
       under.policy = next;
       registry.judgeAgain(next);
       for (const listener of listeners) listener(next);
     },
+    visit(run, serve) {
+      const channel = new FakeChannel();
+      serving.set(channel, serve);
+      return { channel, done: door.serve(channel, run, ordersDb) };
+    },
     connect(run) {
       return new Promise((resolve, reject) => {
-        const channel = new FakeChannel();
-        onSession = (session) =>
-          new Promise<void>((end) => {
-            if (session.signal.aborted) return end();
-            session.signal.addEventListener('abort', () => end(), { once: true });
-            resolve({ session, channel, done });
-          });
-        const done = door.serve(channel, run, ordersDb);
+        const { channel, done } = under.visit(run, async (_client, pending) => {
+          const session = await pending.authorize({ client: 'psql' });
+          if ('kind' in session) throw session;
+          if (session.signal.aborted) return;
+          const ended = new Promise<void>((end) => session.signal.addEventListener('abort', () => end(), { once: true }));
+          resolve({ session, channel, done });
+          await ended;
+        });
         void done.then(() => reject(faults.at(-1) ?? new Error('the session ended before it began')));
       });
     },

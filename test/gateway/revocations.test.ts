@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { HoopError } from '../../src/base/error.ts';
+import { principalKey } from '../../src/domain/principal.ts';
 import { command, dana, riley } from '../fakes/gate.ts';
 import { gatewayUnderTest, VERIFIER } from '../fakes/gateway.ts';
 
@@ -95,6 +96,73 @@ test('a revocation written by another gateway on the same store is applied here'
   assert.equal((session.signal.reason as { kind: string }).kind, 'revoked');
 });
 
+test('two written elsewhere are both applied at once, however slow the first target is', async () => {
+  const { under, session, other } = await connected();
+  const second = await under.connect(other);
+  await session.submit({ commands: [command('SELECT 1', ['read'])], basis: session.view().basis });
+  session.onCut(() => new Promise(() => {}));
+  await under.store.revocations.add({ id: 'rev_1', scope: user, by: riley, at: under.clock.now() });
+  await under.store.revocations.add({ id: 'rev_2', scope: { kind: 'user', who: riley.name }, by: dana, at: under.clock.now() });
+  await under.clock.advance(600);
+  assert.equal(session.signal.aborted, true);
+  assert.equal(second.session.signal.aborted, true);
+  assert.equal(under.revocations.standing(), undefined);
+});
+
+test('one written elsewhere just before one of ours is not overlooked', async () => {
+  const { under, session } = await connected();
+  await under.store.revocations.add({ id: 'rev_elsewhere', scope: user, by: riley, at: under.clock.now() });
+  await under.revocations.revoke({ scope: { kind: 'agent', name: 'nobody' } }, riley);
+  await under.clock.advance(600);
+  assert.equal(session.signal.aborted, true);
+});
+
+test('a revocation made while another one is lifted is not forgotten', async () => {
+  const { under } = await connected();
+  const first = await under.revocations.revoke({ scope: { kind: 'agent', name: 'a' } }, riley);
+  await Promise.all([
+    under.revocations.lift(first.row?.id ?? '', riley, 'a mistake'),
+    under.revocations.revoke({ scope: user }, riley),
+  ]);
+  assert.equal(under.revocations.active({ principal: dana }), true);
+  assert.equal(under.revocations.active({ agent: 'a' }), false);
+});
+
+test('what is lifted once is not lifted again', async () => {
+  const { under } = await connected();
+  const { row } = await under.revocations.revoke({ scope: { kind: 'agent', name: 'a' } }, riley);
+  await under.revocations.lift(row?.id ?? '', riley, 'a mistake');
+  await assert.rejects(under.revocations.lift(row?.id ?? '', riley, 'again'), (error: HoopError) => error.code === 'REVOCATION_UNKNOWN');
+});
+
+test('a name of another issuer is not revoked with the one that was meant', async () => {
+  const { under } = await connected();
+  const namesake = { ...dana, issuer: 'https://other.test' };
+  const vouchedAt = under.clock.now();
+  const theirs = await under.runs.start({ principal: namesake, vouchedAt }, request);
+  await under.revocations.revoke({ scope: { ...user, principalKey: principalKey(dana) } }, riley);
+  assert.equal(theirs.run.state, 'live');
+  assert.equal(under.revocations.barred({ principal: namesake, vouchedAt: vouchedAt - 1 }), undefined);
+});
+
+test('everybody means everybody but an admin at the API, who starts nothing either', async () => {
+  const { under, run, other } = await connected();
+  const { row } = await under.revocations.revoke({ scope: { kind: 'all' } }, riley);
+  assert.deepEqual([run.state, other.state], ['revoked', 'revoked']);
+  const vouchedAt = under.clock.now() + 1;
+  assert.notEqual(under.revocations.barred({ principal: dana, vouchedAt }), undefined);
+  assert.equal(under.revocations.barred({ principal: riley, vouchedAt, lifts: true }), undefined);
+  await assert.rejects(under.runs.start({ principal: riley, vouchedAt }, request), (error: HoopError) => error.code === 'REVOKED');
+  await under.revocations.lift(row?.id ?? '', riley, 'over');
+  await under.runs.start({ principal: riley, vouchedAt }, request);
+});
+
+test('an admin who is revoked by name stays out of the API too', async () => {
+  const { under } = await connected();
+  await under.revocations.revoke({ scope: { kind: 'user', who: riley.name } }, dana);
+  assert.notEqual(under.revocations.barred({ principal: riley, vouchedAt: under.clock.now() + 1, lifts: true }), undefined);
+});
+
 describe('a gateway that cannot confirm the epoch', () => {
   test('mints nothing after 2 s and cuts its sessions after 5 s', async () => {
     const { under, session, run } = await connected();
@@ -105,6 +173,14 @@ describe('a gateway that cannot confirm the epoch', () => {
     assert.equal(answer.kind === 'refusal' && answer.code, 'HOOP_UNAVAILABLE');
     assert.equal(session.signal.aborted, false);
     await under.clock.advance(3_100);
+    assert.deepEqual(session.signal.reason, { kind: 'unconfirmed' });
+  });
+
+  test('a store that never answers is no different from one that fails', async () => {
+    const { under, session, run } = await connected();
+    run.listen(() => {});
+    under.silence();
+    await under.clock.advance(5_600);
     assert.deepEqual(session.signal.reason, { kind: 'unconfirmed' });
   });
 });

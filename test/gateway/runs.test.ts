@@ -65,6 +65,53 @@ describe('starting', () => {
   });
 });
 
+describe('races', () => {
+  test('who is revoked while the run is being written starts nothing, and nothing comes back after a restart', async () => {
+    const under = await gatewayUnderTest();
+    under.meanwhile.set('runs.insert', async () => {
+      await under.revocations.revoke({ scope: { kind: 'user', who: dana.name } }, riley);
+    });
+    const start = under.runs.start({ principal: dana, vouchedAt: under.clock.now() }, request);
+    await assert.rejects(start, refusedWith('REVOKED'));
+    assert.deepEqual(under.runs.all(), []);
+    assert.deepEqual(await under.store.runs.list({ states: ['live', 'suspended'] }), []);
+  });
+
+  test('a run revoked while its suspension is still cutting stays revoked', async () => {
+    const { under, run, clock, store } = await started();
+    const { session } = await under.connect(run);
+    await session.submit({ commands: [command('SELECT 1', ['read'])], basis: session.view().basis });
+    const slow = Promise.withResolvers<'cancelled'>();
+    session.onCut(() => slow.promise);
+    await clock.advance(15_000);
+    assert.equal(run.state, 'suspended');
+    const revoking = under.revocations.revoke({ scope: { kind: 'run', id: run.id } }, riley);
+    await settled();
+    slow.resolve('cancelled');
+    await revoking;
+    await settled();
+    assert.deepEqual((await store.runs.list({})).map(({ state }) => state), ['revoked']);
+  });
+
+  test('a revoked run is not taken up after a restart, whatever its row says', async () => {
+    const { under, run, clock, store, token } = await started();
+    await under.revocations.revoke({ scope: { kind: 'run', id: run.id } }, riley);
+    await store.runs.update(run.id, { state: 'suspended', resumableUntil: clock.now() + HOUR });
+    const again = await gatewayUnderTest({ store, clock });
+    await again.runs.restore();
+    assert.equal(again.runs.byToken(token.expose()), undefined);
+  });
+
+  test('a store that fails under a timer is told about, and the run is over all the same', async () => {
+    const { under, run, store, clock } = await started({}, { max: 10_000 });
+    await store.close();
+    await clock.advance(10_000);
+    await settled();
+    assert.equal(run.state, 'ended');
+    assert.equal(under.faults.length, 1);
+  });
+});
+
 describe('the lease', () => {
   test('a launcher that falls silent suspends the run after 15 s, and its sessions are cut', async () => {
     const { under, run, clock } = await started();
@@ -102,6 +149,29 @@ describe('the lease', () => {
   test("another's run cannot be resumed, and reads like an unknown one", async () => {
     const { runs, run, clock } = await started();
     await assert.rejects(runs.resume(run.id, { principal: riley, vouchedAt: clock.now() }), refusedWith('RUN_UNKNOWN'));
+  });
+
+  test('a heartbeat does not bring a suspended run back, and says so', async () => {
+    const { run, runs, clock } = await started();
+    await clock.advance(16_000);
+    assert.throws(() => runs.heartbeat(run), refusedWith('RUN_SUSPENDED'));
+    assert.equal(run.state, 'suspended');
+  });
+
+  test('a machine that slept through the time for resuming does not get it again', async () => {
+    const { run, runs, clock, who } = await started();
+    await clock.advance(16_000);
+    clock.setWall(clock.now() + HOUR / 4);
+    await assert.rejects(runs.resume(run.id, { ...who, vouchedAt: clock.now() }), refusedWith('RUN_ENDED'));
+    assert.equal(runs.byId(run.id), undefined);
+  });
+
+  test('so many listen to one run and no more', async () => {
+    const { run } = await started({ limits: { listeners: 1 } });
+    const stop = run.listen(() => {});
+    assert.equal(run.listen(() => {}), undefined);
+    stop?.();
+    assert.notEqual(run.listen(() => {}), undefined);
   });
 
   test('after the time for resuming a run is over for good', async () => {
@@ -143,7 +213,89 @@ describe('deadlines', () => {
   });
 });
 
+describe('clocks that were changed', () => {
+  test('a run whose deadline passed while the machine slept takes no command, though no timer has fired', async () => {
+    const { under, run, clock } = await started({}, { max: HOUR });
+    const { session } = await under.connect(run);
+    clock.setWall(clock.now() + HOUR);
+    const answer = await session.submit({ commands: [command('SELECT 1', ['read'])], basis: session.view().basis });
+    assert.equal(answer.kind === 'refusal' && answer.code, 'HOOP_LIMIT');
+  });
+
+  test('a wall clock set back does not make a login younger', async () => {
+    const { run, clock } = await started({ maxAge: 60_000 });
+    await clock.advance(50_000);
+    clock.setWall(clock.now() - 50_000);
+    await clock.advance(11_000);
+    assert.equal(run.vouched(), false);
+  });
+
+  test('after a reboot a wall clock behind what any run recorded ends the runs', async () => {
+    const { under, run, store, clock, who } = await started({}, { max: 8 * HOUR });
+    await clock.advance(1_000);
+    const later = clock.now() + HOUR;
+    clock.setWall(later);
+    await under.runs.start({ ...who, vouchedAt: clock.now() }, request);
+    clock.bootId = 'boot-2';
+    clock.setWall(run.row.startedAt + 2_000);
+    const again = await gatewayUnderTest({ store, clock });
+    await again.runs.restore();
+    assert.deepEqual(again.runs.all(), []);
+  });
+
+  test('after a reboot with a clock in order the runs are taken up', async () => {
+    const { run, store, clock } = await started({}, { max: 8 * HOUR });
+    clock.bootId = 'boot-2';
+    clock.setWall(clock.now() + 60_000);
+    const again = await gatewayUnderTest({ store, clock });
+    await again.runs.restore();
+    assert.equal(again.runs.byId(run.id)?.state, 'live');
+  });
+});
+
+describe('how many', () => {
+  test('one person has so many runs alive, and others theirs', async () => {
+    const under = await gatewayUnderTest({ limits: { runsPerPerson: 1 } });
+    const start = (principal: typeof dana) => under.runs.start({ principal, vouchedAt: under.clock.now() }, request);
+    const first = await start(dana);
+    await assert.rejects(start(dana), refusedWith('RUNS_TOO_MANY'));
+    await start(riley);
+    await under.runs.end(first.run, 'ended', 'done');
+    await start(dana);
+  });
+
+  test('a run of many short sessions remembers the latest', async () => {
+    const { under, run } = await started({ limits: { sessionsNamed: 2 } });
+    for (let i = 0; i < 3; i++) {
+      const { channel, done } = await under.connect(run);
+      channel.abort(undefined);
+      await done;
+    }
+    assert.equal(run.counts.sessions.length, 2);
+  });
+});
+
 describe('groups', () => {
+  test('a login older than maxAge starts nothing', async () => {
+    const under = await gatewayUnderTest({ maxAge: 60_000 });
+    const old = { principal: dana, vouchedAt: under.clock.now() - 60_001 };
+    await assert.rejects(under.runs.start(old, request), refusedWith('LOGIN_EXPIRED'));
+  });
+
+  test('an older token does not bring back groups that were lost since', async () => {
+    const { runs, run, clock, who } = await started();
+    await clock.advance(10_000);
+    await runs.renew(run.id, { principal: { ...dana, groups: [] }, vouchedAt: clock.now() });
+    await runs.renew(run.id, who);
+    assert.deepEqual(run.principal.groups, []);
+  });
+
+  test('a login that is revoked renews nothing', async () => {
+    const { under, runs, run, clock, who } = await started();
+    await under.revocations.revoke({ scope: { kind: 'user', who: dana.name } }, riley);
+    await assert.rejects(runs.renew(run.id, { ...who, vouchedAt: clock.now() + 1 }), refusedWith('RUN_UNKNOWN'));
+  });
+
   test('a launcher not vouched for within maxAge takes no new command', async () => {
     const all = await started({ maxAge: 60_000 });
     all.run.listen(() => {});

@@ -1,0 +1,170 @@
+/** An admitted session, attacked: what it waits for, what it remembers, and what it shows. */
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import type { Command } from '../../src/domain/command.ts';
+import type { Session } from '../../src/domain/session.ts';
+import type { Policy } from '../../src/domain/verdict.ts';
+import { settled } from '../fakes/clock.ts';
+import { ask, command, dana, riley } from '../fakes/gate.ts';
+import { GRANT, type GatewayOptions, gatewayUnderTest, OPEN, VERIFIER } from '../fakes/gateway.ts';
+
+const request = { kind: 'run', targets: [{ name: 'orders-db', verifier: VERIFIER }] } as const;
+const HOLDING: Policy = { ...OPEN, judge: () => ({ kind: 'hold', rules: [ask.rule], asks: [ask] }) };
+const DENYING: Policy = { ...OPEN, digest: 'd'.repeat(64), judge: () => ({ kind: 'deny', rules: [], rule: 'x', reason: 'no' }) };
+
+async function admitted(options: GatewayOptions = {}) {
+  const under = await gatewayUnderTest(options);
+  const { run } = await under.runs.start({ principal: dana, vouchedAt: under.clock.now() }, request);
+  run.listen(() => {});
+  return { under, run, clock: under.clock, ...(await under.connect(run)) };
+}
+
+function send(session: Session, ...commands: Command[]) {
+  return session.submit({ commands, basis: session.view().basis });
+}
+
+const select = (more: Partial<Command> = {}) => command('SELECT 1', ['read'], more);
+
+describe('waiting for people', () => {
+  test('is not idling', async () => {
+    const { under, run, clock } = await admitted();
+    under.policy = { ...HOLDING, admit: () => ({ ...GRANT, idle: 10_000 }) };
+    const { session } = await under.connect(run);
+    void send(session, select());
+    for (let i = 0; i < 5; i++) {
+      run.heartbeat();
+      await clock.advance(5_000);
+    }
+    assert.equal(session.signal.aborted, false);
+    assert.deepEqual(under.desk.withdrawn, []);
+  });
+
+  test('a text whose rewritten form spells out a bidi control is refused before anyone is asked', async () => {
+    const { under, session } = await admitted();
+    under.changePolicy(HOLDING);
+    const answer = await send(session, select({ sent: "SELECT '\u202e'" }));
+    assert.match(answer.kind === 'refusal' ? answer.message : '', /bidi control U\+202E/);
+    assert.deepEqual(under.desk.questions, []);
+  });
+
+  test('a policy that now denies what is held forwards nothing once it is approved', async () => {
+    const { under, session } = await admitted();
+    under.changePolicy(HOLDING);
+    const answer = send(session, command('DELETE FROM t', ['delete']));
+    await settled();
+    under.changePolicy(DENYING);
+    under.desk.approve('apr_1');
+    assert.equal((await answer).kind, 'refusal');
+    assert.deepEqual(under.desk.consumed, []);
+  });
+
+  test('the end of the run while people think withdraws and forwards nothing', async () => {
+    const { under, run, session } = await admitted();
+    under.changePolicy(HOLDING);
+    const answer = send(session, command('DELETE FROM t', ['delete']));
+    await settled();
+    await under.revocations.revoke({ scope: { kind: 'run', id: run.id } }, riley);
+    under.desk.approve('apr_1');
+    assert.equal((await answer).kind, 'refusal');
+    assert.deepEqual(under.desk.consumed, []);
+  });
+});
+
+describe('verdicts are remembered', () => {
+  test('for what is read alike and no further: another fact of the same text is judged', async () => {
+    const { under, session } = await admitted();
+    under.changePolicy({
+      ...OPEN,
+      digest: 'b'.repeat(64),
+      judge: ({ facts }) => (facts['postgres.where'] === false ? { kind: 'deny', rules: [], rule: 'x', reason: 'no' } : { kind: 'allow', rules: ['all'] }),
+    });
+    const reading = {};
+    assert.equal((await send(session, select({ reading, facts: { 'postgres.where': true } }))).kind, 'permit');
+    assert.equal((await send(session, select({ reading, facts: { 'postgres.where': false } }))).kind, 'refusal');
+  });
+
+  test('until the policy changes', async () => {
+    const { under, session } = await admitted();
+    const reading = {};
+    const again = select({ reading });
+    const first = await send(session, again);
+    if (first.kind === 'permit') first.settle(0, { state: 'completed', durationMs: 1 });
+    under.changePolicy(DENYING);
+    assert.equal((await send(session, again)).kind, 'refusal');
+  });
+});
+
+describe('a new policy', () => {
+  test('that gives less time takes it from sessions that are open', async () => {
+    const { under, run, clock, session } = await admitted();
+    under.changePolicy({ ...OPEN, digest: 'b'.repeat(64), admit: () => ({ ...GRANT, sessionMax: 20_000 }) });
+    for (let i = 0; i < 4; i++) {
+      run.heartbeat();
+      await clock.advance(5_000);
+    }
+    assert.deepEqual(session.signal.reason, { kind: 'expired', deadline: 'session' });
+  });
+
+  test("does not judge the gateway's own statement in flight", async () => {
+    const { under, session } = await admitted();
+    await session.submit({ commands: [select()], basis: '', by: 'gateway' });
+    under.changePolicy(DENYING);
+    assert.equal(session.signal.aborted, false);
+  });
+
+  test('with other masks ends a session with something in flight, and not one without', async () => {
+    const { under, run, session } = await admitted();
+    const quiet = await under.connect(run);
+    await send(session, select());
+    const masks = { columns: [{ rule: 'pii', relation: 'public.c', column: 'ssn', with: 'redact' }], detectors: [], shadow: { columns: [], detectors: [] } } as const;
+    under.changePolicy({ ...OPEN, digest: 'e'.repeat(64), masks: () => masks });
+    assert.deepEqual(session.signal.reason, { kind: 'policyChanged' });
+    assert.equal(quiet.session.signal.aborted, false);
+  });
+});
+
+describe('refusals', () => {
+  test('count for the run: another connection does not begin anew', async () => {
+    const { under, run, session } = await admitted();
+    under.changePolicy(DENYING);
+    for (let i = 0; i < 60; i++) await send(session, command('DROP', ['define']));
+    assert.equal(session.signal.aborted, false);
+    const other = await under.connect(run);
+    await send(other.session, command('DROP', ['define']));
+    assert.equal((other.session.signal.reason as { kind: string }).kind, 'limit');
+  });
+
+  test('are forgotten after a minute', async () => {
+    const { under, run, clock, session } = await admitted();
+    under.changePolicy(DENYING);
+    for (let i = 0; i < 60; i++) await send(session, command('DROP', ['define']));
+    for (let i = 0; i < 13; i++) {
+      run.heartbeat();
+      await clock.advance(5_000);
+    }
+    await send(session, command('DROP', ['define']));
+    assert.equal(session.signal.aborted, false);
+  });
+});
+
+describe('a cut', () => {
+  test('does not wait for a target that never answers', async () => {
+    const { under, run, clock, session } = await admitted();
+    await send(session, select());
+    session.onCut(() => new Promise(() => {}));
+    const receipt = under.revocations.revoke({ scope: { kind: 'run', id: run.id } }, riley);
+    await settled();
+    assert.equal(session.signal.aborted, true);
+    await clock.advance(5_000);
+    assert.deepEqual((await receipt).sessions[0]?.inFlight, [{ command: 'c1', state: 'unknown' }]);
+  });
+
+  test('a lost recorder ends the session, also one that was lost before it began', async () => {
+    const { under, run, session } = await admitted();
+    under.recorders[0]?.fail();
+    assert.deepEqual(session.signal.reason, { kind: 'recorderFailed' });
+    under.meanwhile.set('sessions.insert', () => under.recorders[1]?.fail());
+    await assert.rejects(under.connect(run));
+    assert.equal(under.registry.all().length, 0);
+  });
+});
