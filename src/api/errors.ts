@@ -12,6 +12,8 @@ export const fail = errorTable({
   BODY_INVALID: { exit: 2, hint: 'update hoopctl, or see /openapi.json' },
   QUERY_INVALID: { exit: 2, hint: 'see /openapi.json' },
   NOT_BUILT: { exit: 2, hint: 'this version does not do that' },
+  HOST_UNKNOWN: { exit: 2, hint: 'use the address it listens on, or set publicUrl to the name it is reached by' },
+  CROSS_SITE: { exit: 4 },
   RATE_LIMITED: { exit: 1, hint: 'wait a minute and try again' },
 });
 
@@ -26,6 +28,9 @@ const STATUS: Readonly<Record<string, number>> = {
   TARGET_UNKNOWN: 404,
   REVOCATION_UNKNOWN: 404,
   APPROVAL_UNKNOWN: 404,
+  APPROVAL_REFUSED: 403,
+  USER_UNKNOWN: 404,
+  AGENT_UNKNOWN: 404,
   AGENT_NOT_YOURS: 403,
   REVOKED: 403,
   HOOP_REVOKED: 403,
@@ -33,6 +38,12 @@ const STATUS: Readonly<Record<string, number>> = {
   LOGIN_EXPIRED: 401,
   RUN_ENDED: 410,
   RATE_LIMITED: 429,
+  STREAMS_TOO_MANY: 429,
+  RUNS_TOO_MANY: 429,
+  RUN_SUSPENDED: 409,
+  USER_AMBIGUOUS: 409,
+  HOST_UNKNOWN: 421,
+  CROSS_SITE: 403,
   NOT_BUILT: 501,
 };
 

@@ -42,9 +42,15 @@ export interface Route<Body = unknown> {
   /** What is left out for callers without a role. */
   readonly leavesOut?: string;
   readonly body?: z.ZodType<Body>;
+  /** The longest body, 16 KiB unless told. */
+  readonly bodyBytes?: number;
+  /** The body is not read: what comes is the handler's, as a stream. */
+  readonly raw?: boolean;
   readonly query?: readonly string[];
-  /** Calls a minute from one address. */
+  /** Calls a minute from one address… */
   readonly perMinute?: number;
+  /** …and about one thing. */
+  limitedBy?(body: Body, params: Readonly<Record<string, string>>): string | undefined;
   /** Sends the result, or takes the reply over and returns undefined. */
   handle(exchange: Exchange<Body>): unknown;
 }

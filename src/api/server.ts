@@ -2,13 +2,13 @@
  * The gateway's HTTP server: HTTP/2 and HTTP/1.1 on one port, every route from one table. A token is checked before a handler
  * runs, and a handler asks for the kind of caller it was promised.
  */
-import { createServer as createHttp1, type IncomingMessage, type ServerResponse } from 'node:http';
-import { createSecureServer, createServer as createHttp2, type Http2ServerRequest, type Http2ServerResponse } from 'node:http2';
-import { createServer as createTcp, type AddressInfo, type Server, type Socket } from 'node:net';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { AddressInfo, Server, Socket } from 'node:net';
 import fastify, { LogController, type FastifyBaseLogger, type FastifyInstance, type FastifyReply, type FastifyRequest, type FastifyServerOptions } from 'fastify';
-import { type Clock, systemClock } from '../base/clock.ts';
-import { HTTP2_SESSION, keepSession } from '../base/http2-session.ts';
+import { type Cancel, type Clock, systemClock } from '../base/clock.ts';
+import { createBrowserGuard } from './browser-guard.ts';
 import { fail, sendError } from './errors.ts';
+import { createListener, type Handler } from './listener.ts';
 import { openapi } from './openapi.ts';
 import { approvalPage } from './page.ts';
 import { createRateLimit } from './rate-limit.ts';
@@ -25,6 +25,8 @@ export interface ApiServerOptions {
   /** 0 for any free port. */
   readonly port: number;
   readonly tls?: { readonly cert: Buffer; readonly key: Buffer };
+  /** By which name others reach it. */
+  readonly publicUrl?: string;
   readonly version: string;
   readonly log: FastifyBaseLogger;
   readonly clock?: Clock;
@@ -35,6 +37,8 @@ export interface ApiServerOptions {
 export interface ApiServer {
   readonly host: string;
   readonly port: number;
+  /** What answers here, as `GET /v1/me`. */
+  readonly served: readonly string[];
   /** Stops accepting; streams that are open go on until they end or `destroy` is called. */
   close(): Promise<void>;
   destroy(): void;
@@ -43,10 +47,12 @@ export interface ApiServer {
 /** Every route there is, in the order of the documentation. */
 export const ROUTES: readonly Route[] = [...peopleRoutes, ...runRoutes, ...approvalRoutes, ...sessionRoutes];
 
-const BODY_BYTES = 2 * 1024 * 1024;
+const BODY_BYTES = 16 * 1024;
+/** A body that has not come by then does not come. */
+const BODY_MS = 10_000;
 
 export async function startApiServer(options: ApiServerOptions): Promise<ApiServer> {
-  const { services, log, tls, elsewhere } = options;
+  const { services, log, tls, elsewhere, publicUrl, clock = systemClock } = options;
   const sockets = new Set<Socket>();
   let listening: Server | undefined;
   // Both versions come through Node's one request and response API, which is what fastify's own types describe.
@@ -56,12 +62,12 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: BODY_BYTES,
     routerOptions: { maxParamLength: 1000 },
+    exposeHeadRoutes: false,
     serverFactory: (handle: unknown) => {
-      type Handle = (request: Http2ServerRequest & IncomingMessage, response: Http2ServerResponse & ServerResponse) => void;
-      const handler: Handle = (request, response) => {
-        if (!elsewhere?.(request, response)) (handle as Handle)(request, response);
+      const handler: Handler = (request, response) => {
+        if (!elsewhere?.(request, response)) (handle as Handler)(request, response);
       };
-      listening = tls ? secureServer(tls, handler, options.clock) : plainServer(handler, options.clock);
+      listening = createListener({ tls, handler, clock });
       listening.on('connection', (socket) => {
         sockets.add(socket);
         socket.setNoDelay(true);
@@ -76,6 +82,11 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
   app.setNotFoundHandler((request, reply) =>
     sendError(fail('NOT_FOUND', `no route ${request.method} ${request.url.split('?')[0]}`), request, reply),
   );
+  const guard = createBrowserGuard({ plain: !tls, publicUrl });
+  const served: string[] = [];
+  app.addHook('onRoute', ({ method, url }) => void served.push(`${method} ${url}`));
+  app.addHook('onRequest', async (request) => guard(request.method, request.headers));
+  limitBodyTime(app, clock);
   app.addHook('onSend', async (_request, reply) => {
     reply.header('x-content-type-options', 'nosniff');
     reply.header('cache-control', 'no-store');
@@ -94,6 +105,7 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
   return {
     host: options.host,
     port,
+    served,
     close: () => new Promise((resolve) => void listening?.close(() => resolve())),
     destroy: () => {
       for (const socket of sockets) socket.destroy();
@@ -102,18 +114,47 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
 }
 
 function install(app: FastifyInstance, route: Route, services: Services): void {
-  const limit = route.perMinute === undefined ? undefined : createRateLimit(route.perMinute);
+  const { perMinute, limitedBy, raw = false, tokens } = route;
+  const limit = perMinute === undefined ? undefined : createRateLimit(perMinute);
+  const callers = new WeakMap<FastifyRequest, Caller | undefined>();
   app.route({
     method: route.method,
     url: route.path,
+    bodyLimit: route.bodyBytes ?? BODY_BYTES,
+    // Before the body: nobody makes us collect one without a token that opens the route.
+    async onRequest(request) {
+      callers.set(request, await callerOf(request, tokens, services));
+      if (raw) refuseFramed(request);
+    },
     async handler(request, reply) {
-      if (limit && !limit(request.ip)) throw fail('RATE_LIMITED', `at most ${route.perMinute} of these a minute`);
-      const caller = await callerOf(request, route.tokens, services);
-      const result = await route.handle(exchangeOf(route, request, reply, services, caller));
+      const exchange = exchangeOf(route, request, reply, services, callers.get(request));
+      const key = [request.ip, limitedBy?.(exchange.body, exchange.params)].join(' ');
+      if (limit && !limit(key)) throw fail('RATE_LIMITED', `at most ${perMinute} of these a minute`);
+      const result = await route.handle(exchange);
       if (!reply.sent && result !== undefined) return reply.send(result);
       return reply;
     },
   });
+}
+
+/** What has a type or a length is a request's body, and would be read as one. */
+function refuseFramed({ headers }: FastifyRequest): void {
+  if (FRAMING.every((name) => headers[name] === undefined)) return;
+  throw fail('BODY_INVALID', 'a tunnel is a two-way HTTP/2 stream without content type or length');
+}
+
+const FRAMING = ['content-type', 'content-length', 'transfer-encoding'] as const;
+
+/** HTTP/2 has no time limit of its own for a request's body (Node, "http2.createServer"). */
+function limitBodyTime(app: FastifyInstance, clock: Clock): void {
+  const late = new WeakMap<FastifyRequest, Cancel>();
+  const came = async (request: FastifyRequest) => late.get(request)?.();
+  app.addHook('preParsing', async (request) => {
+    late.set(request, clock.after(BODY_MS, () => request.raw.destroy()));
+  });
+  app.addHook('preValidation', came);
+  app.addHook('onResponse', came);
+  app.addHook('onRequestAbort', came);
 }
 
 async function callerOf(request: FastifyRequest, tokens: readonly TokenKind[], services: Services): Promise<Caller | undefined> {
@@ -168,44 +209,4 @@ function queryOf({ query = [] }: Route, request: FastifyRequest): Record<string,
     if (typeof value !== 'string') throw fail('QUERY_INVALID', `"${name}" is given twice`);
   }
   return given as Record<string, string>;
-}
-
-type Handler = (request: Http2ServerRequest & IncomingMessage, response: Http2ServerResponse & ServerResponse) => void;
-
-function secureServer({ cert, key }: { cert: Buffer; key: Buffer }, handler: Handler, clock: Clock = systemClock): Server {
-  const server = createSecureServer({ ...HTTP2_SESSION, cert, key, allowHTTP1: true, minVersion: 'TLSv1.2' }, handler as never);
-  server.on('session', (session) => keep(session, clock));
-  return server as unknown as Server;
-}
-
-// Without TLS there is no ALPN to tell the two versions apart: the first bytes do (RFC 9113 section 3.4, the connection preface).
-const PREFACE = Buffer.from('PRI * HTTP/2.0\r\n');
-
-function plainServer(handler: Handler, clock: Clock = systemClock): Server {
-  const http1 = createHttp1(handler as never);
-  const http2 = createHttp2({ ...HTTP2_SESSION }, handler as never);
-  http2.on('session', (session) => keep(session, clock));
-  const server = createTcp((socket) => {
-    socket.on('error', () => {});
-    socket.setTimeout(10_000, () => socket.destroy());
-    socket.once('data', (first) => {
-      socket.setTimeout(0);
-      socket.pause();
-      socket.unshift(first);
-      const two = PREFACE.subarray(0, first.length).equals(first.subarray(0, PREFACE.length));
-      (two ? http2 : http1).emit('connection', socket);
-      if (!two) socket.resume();
-    });
-  });
-  server.on('close', () => {
-    http1.close();
-    http2.close();
-  });
-  return server;
-}
-
-function keep(session: Parameters<typeof keepSession>[0] & { setTimeout(ms: number): void }, clock: Clock): void {
-  session.setTimeout(0);
-  session.on('error', () => {});
-  keepSession(session, clock);
 }

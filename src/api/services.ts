@@ -80,8 +80,11 @@ export interface Services {
 
   approvals(caller: UserCaller, states: readonly string[] | undefined): Promise<readonly ApprovalView[]>;
   approval(caller: UserCaller | ApprovalCaller, id: string): Promise<ApprovalView | undefined>;
-  /** @returns stops the changes */
-  approvalChanges(caller: UserCaller, listener: (approval: ApprovalView) => void): () => void;
+  /**
+   * @param end called when the caller may not hear more: revoked, or known for too long by an old token
+   * @returns stops the changes
+   */
+  approvalChanges(caller: UserCaller, listener: (approval: ApprovalView) => void, end: () => void): () => void;
   decide(caller: UserCaller | ApprovalCaller, id: string, decision: DecisionRequest): Promise<ApprovalView>;
   startApprovalLogin(approval: string, from: string): Promise<ApprovalLoginStarted>;
   pollApprovalLogin(id: string): Promise<ApprovalLoginState>;

@@ -8,27 +8,42 @@ const KEEPALIVE_MS = 15_000;
 
 /**
  * Answers with `text/event-stream`.
- * @param start called with `send`; @returns what stops the events
+ * @param start called with `send`, and with `end` for when nothing more is to come; @returns what stops the events. What it throws is answered as an error.
  */
-export function sendEvents<Event extends { type?: string }>(reply: FastifyReply, start: (send: (event: Event) => void) => () => void): void {
+export function sendEvents<Event extends { type?: string }>(
+  reply: FastifyReply,
+  start: (send: (event: Event) => void, end: () => void) => () => void,
+): void {
+  // What is sent before the answer has begun waits for it: until then `start` may still refuse.
+  let early: (string | undefined)[] | undefined = [];
+  const say = (text: string | undefined) => {
+    if (early) early.push(text);
+    else if (text === undefined) response.end();
+    else if (response.writableLength > BACKLOG_BYTES) response.destroy();
+    else response.write(text);
+  };
+  const stop = start(
+    (event) => say(`${event.type === undefined ? '' : `event: ${event.type}\n`}data: ${JSON.stringify(event)}\n\n`),
+    () => say(undefined),
+  );
   const response = open(reply, 'text/event-stream');
-  const alive = setInterval(() => response.write(': alive\n\n'), KEEPALIVE_MS);
+  const alive = setInterval(() => say(': alive\n\n'), KEEPALIVE_MS);
   alive.unref();
-  const stop = start((event) => {
-    if (response.writableLength > BACKLOG_BYTES) return void response.destroy();
-    const name = event.type === undefined ? '' : `event: ${event.type}\n`;
-    response.write(`${name}data: ${JSON.stringify(event)}\n\n`);
-  });
-  response.on('close', () => {
+  const close = () => {
     clearInterval(alive);
     stop();
-  });
+  };
+  if (isGone(response)) close();
+  else response.on('close', close);
+  const waiting = early;
+  early = undefined;
+  for (const text of waiting) say(text);
 }
 
 /** Answers with NDJSON, one line each, waiting for the reader. */
 export async function sendLines(reply: FastifyReply, lines: AsyncIterable<string>): Promise<void> {
   const response = open(reply, 'application/x-ndjson');
-  let closed = false;
+  let closed = isGone(response);
   response.on('close', () => {
     closed = true;
   });
@@ -53,6 +68,12 @@ function open(reply: FastifyReply, type: string): ServerResponse {
   return response;
 }
 
+// Over HTTP/2 only the stream knows (Node, "Http2ServerResponse").
+function isGone(response: ServerResponse): boolean {
+  const { stream } = response as ServerResponse & { stream?: { destroyed: boolean } };
+  return stream?.destroyed ?? response.destroyed;
+}
+
 function drained(response: ServerResponse): Promise<void> {
   return new Promise((resolve) => {
     const done = () => {
@@ -60,6 +81,7 @@ function drained(response: ServerResponse): Promise<void> {
       response.off('close', done);
       resolve();
     };
+    if (isGone(response)) return resolve();
     response.on('drain', done);
     response.on('close', done);
   });

@@ -27,7 +27,7 @@ export const approvalRoutes: readonly Route[] = [
     leavesOut: 'requests the caller neither made nor may decide',
     handle({ services, user, reply }) {
       const caller = user();
-      sendEvents<ApprovalView & { type?: string }>(reply, (send) => services.approvalChanges(caller, send));
+      sendEvents<ApprovalView & { type?: string }>(reply, (send, end) => services.approvalChanges(caller, send, end));
     },
   }),
   route({
@@ -58,7 +58,9 @@ export const approvalRoutes: readonly Route[] = [
     audience: 'anyone',
     body: approvalLoginRequest,
     perMinute: 10,
-    handle: ({ services, body, request }) => services.startApprovalLogin(body.approval, request.ip),
+    // Everybody behind one address shares it, and an agent on the approver's machine too: one request's logins must not use up another's.
+    limitedBy: ({ approval }) => approval,
+    handle: ({ services, body, request }) => services.startApprovalLogin(body.approval, `${request.ip} ${body.approval}`),
   }),
   route({
     method: 'POST',
@@ -67,6 +69,7 @@ export const approvalRoutes: readonly Route[] = [
     tokens: [],
     audience: 'anyone',
     perMinute: 120,
+    limitedBy: (_body, { id }) => id,
     handle: ({ services, params }) => services.pollApprovalLogin(params.id ?? ''),
   }),
 ];

@@ -123,6 +123,7 @@ export const peopleRoutes: readonly Route[] = [
     audience: 'own',
     leavesOut: 'answers about other people, without the role admin or auditor',
     body: explainRequest,
+    bodyBytes: 2 * 1024 * 1024,
     handle: ({ services, user, body }) => services.explain(user(), withoutUndefined(body) as ExplainRequest),
   }),
   route({

@@ -15,6 +15,7 @@ export const runRoutes: readonly Route[] = [
     tokens: ['user'],
     audience: 'own',
     body: runRequest,
+    bodyBytes: 512 * 1024,
     handle: ({ services, user, body }) => services.startRun(user(), withoutUndefined(body) as RunRequest),
   }),
   route({
@@ -41,7 +42,12 @@ export const runRoutes: readonly Route[] = [
     audience: 'run',
     handle({ services, run, reply, params }) {
       const id = ownRun(run().run, params.id);
-      sendEvents<RunEvent>(reply, (send) => services.runEvents(id, send));
+      sendEvents<RunEvent>(reply, (send, end) =>
+        services.runEvents(id, (event) => {
+          send(event);
+          if (event.type === 'run.ended') end();
+        }),
+      );
     },
   }),
   route({
@@ -67,6 +73,7 @@ export const runRoutes: readonly Route[] = [
     summary: 'the tunnel: a two-way HTTP/2 stream, no content type',
     tokens: ['run'],
     audience: 'run',
+    raw: true,
     handle({ services, run, params, request, reply }) {
       const id = ownRun(run().run, params.id);
       const { stream } = request.raw as IncomingMessage & Partial<Http2ServerRequest>;

@@ -3,6 +3,7 @@ import type { ServerHttp2Stream } from 'node:http2';
 import type {
   ApprovalLoginStarted,
   ApprovalLoginState,
+  ApprovalView,
   Authentication,
   Caller,
   ConfigView,
@@ -21,7 +22,7 @@ import type { ByteChannel } from '../../base/channel.ts';
 import type { Clock } from '../../base/clock.ts';
 import { errorTable } from '../../base/error.ts';
 import type { ApprovalState } from '../../domain/approval.ts';
-import { matchesSubject, type Principal, principalKey } from '../../domain/principal.ts';
+import { matchesSubject, type Principal, principalKey, samePrincipal } from '../../domain/principal.ts';
 import type { ApprovalRow, SessionRow, Store, StoredScope } from '../../domain/store.ts';
 import type { PolicySource } from '../../domain/verdict.ts';
 import type { Door, LiveRun, Registry, Revocations, Runs, ServedTarget, StartRun } from '../../gateway/index.ts';
@@ -34,6 +35,7 @@ import {
   revocationView,
   runEvent,
   runView,
+  scopeView,
   sessionView,
   targetView,
   time,
@@ -44,7 +46,10 @@ const fail = errorTable({
   NOT_FOUND: { exit: 4 },
   RUN_UNKNOWN: { exit: 4 },
   TARGET_UNKNOWN: { exit: 4, hint: 'list the targets you may reach with: hoopctl targets' },
+  USER_AMBIGUOUS: { exit: 4, hint: 'say which one by issuer and subject, as ISSUER#SUBJECT; hoopctl people --json shows both' },
+  AGENT_UNKNOWN: { exit: 4, hint: 'list them with: hoopctl agents' },
   USER_UNKNOWN: { exit: 4, hint: 'list those this gateway has seen with: hoopctl people' },
+  STREAMS_TOO_MANY: { exit: 1, hint: 'close those that are not read any more' },
   UNTIL_PAST: { exit: 2, hint: 'name a time that is still to come' },
   APPROVAL_REFUSED: { exit: 4 },
   APPROVAL_UNKNOWN: { exit: 4, hint: 'list those you may decide with: hoopctl approvals' },
@@ -62,11 +67,20 @@ export interface ApprovalLogins {
   byToken(token: string): { principal: Principal; request: string; madeAt: number } | undefined;
 }
 
+/** Rows of a list, where the caller does not say how many. */
+const LISTED = 1_000;
+/** Streams of approvals one person reads at a time. */
+const STREAMS_PER_PERSON = 32;
+/** Lines of a recording that are sent before it is looked again whether its reader still may. */
+const LINES_BETWEEN_LOOKS = 256;
+
 export interface ServiceParts {
   readonly config: ConfigView;
   readonly gatewayId: string;
   readonly isolation: 'none' | undefined;
   readonly clock: Clock;
+  /** `identity.maxAge`, ms. */
+  readonly maxAge: number;
   readonly store: Store;
   readonly policy: PolicySource;
   readonly targets: ReadonlyMap<string, ServedTarget>;
@@ -88,21 +102,67 @@ export function createServices(parts: ServiceParts): Services {
   const { clock, store, policy, targets, runs, registry, revocations, desk, door } = parts;
 
   const seesAll = (caller: UserCaller) => caller.roles.length > 0;
+  const rolesOf = (principal: Principal) => policy.current().roles(principal);
   const isAdmin = (caller: UserCaller) => caller.roles.includes('admin');
 
   async function authenticate(token: string): Promise<Authentication> {
     const run = runs.byToken(token);
     if (run) return { ok: true, caller: { kind: 'run', run: run.id } };
     const approval = parts.approvalLogins.byToken(token);
-    if (approval) return { ok: true, caller: { kind: 'approval', principal: approval.principal, token } };
+    if (approval) {
+      const { principal, madeAt } = approval;
+      return revokedAnswer(principal, madeAt) ?? { ok: true, caller: { kind: 'approval', principal, token } };
+    }
     const user = await parts.authenticateUser(token);
     if (!user.ok) return user;
     const { principal, issuedAt, expiresAt } = user;
-    const barred = revocations.barred({ principal, vouchedAt: issuedAt });
-    if (barred) return { ok: false, code: 'HOOP_REVOKED', message: barred, exit: 7 };
+    const revoked = revokedAnswer(principal, issuedAt);
+    if (revoked) return revoked;
     await seen(principal);
-    return { ok: true, caller: { kind: 'user', principal, issuedAt, expiresAt, roles: policy.current().roles(principal) } };
+    return { ok: true, caller: { kind: 'user', principal, issuedAt, expiresAt, roles: rolesOf(principal) } };
   }
+
+  function barred(principal: Principal, vouchedAt: number): string | undefined {
+    return revocations.barred({ principal, vouchedAt, lifts: rolesOf(principal).includes('admin') });
+  }
+
+  function revokedAnswer(principal: Principal, vouchedAt: number): Authentication | undefined {
+    const message = barred(principal, vouchedAt);
+    return message === undefined ? undefined : { ok: false, code: 'HOOP_REVOKED', message, exit: 7 };
+  }
+
+  /** Whether a caller of a while ago would still be let in: streams outlive the moment at which their token was looked at. */
+  function stillStands({ principal, issuedAt, expiresAt }: UserCaller): boolean {
+    return clock.now() < Math.max(expiresAt, issuedAt + parts.maxAge) && barred(principal, issuedAt) === undefined;
+  }
+
+  function followApprovals(caller: UserCaller, listener: (approval: ApprovalView) => void, end: () => void): () => void {
+    const key = principalKey(caller.principal);
+    const open = streams.get(key) ?? 0;
+    if (open >= STREAMS_PER_PERSON) throw fail('STREAMS_TOO_MANY', 'you read as many streams of approvals as you may');
+    streams.set(key, open + 1);
+    const stop = desk.subscribe((row) => {
+      if (!stillStands(caller)) return end();
+      const view = approvalFor({ ...caller, roles: rolesOf(caller.principal) }, row);
+      if (view) listener(view);
+    });
+    return () => {
+      stop();
+      const left = (streams.get(key) ?? 1) - 1;
+      if (left > 0) streams.set(key, left);
+      else streams.delete(key);
+    };
+  }
+
+  async function* whileStanding(caller: UserCaller, lines: AsyncIterable<string>): AsyncGenerator<string> {
+    let sent = 0;
+    for await (const line of lines) {
+      if (sent++ % LINES_BETWEEN_LOOKS === 0 && !stillStands(caller)) throw fail('FORBIDDEN', 'access was revoked');
+      yield line;
+    }
+  }
+
+  const streams = new Map<string, number>();
 
   // Once a minute is often enough to know when somebody was last here, and keeps the store out of every request.
   const lastSeen = new Map<string, number>();
@@ -158,62 +218,71 @@ export function createServices(parts: ServiceParts): Services {
     return { kind: 'fresh', request: login.request, madeAt: login.madeAt };
   }
 
-  function storedScope(scope: RevocationScope): StoredScope {
-    return scope;
-  }
-
-  // Admins revoke anything; everybody their own runs, sessions and agents, and themselves.
-  async function mayRevoke(caller: UserCaller, scope: RevocationScope): Promise<boolean> {
-    if (isAdmin(caller)) return true;
-    const { principal } = caller;
+  /**
+   * What is meant, by full ids and one person's key; refused where nothing is, or several are: a misspelt name must not look like a revocation that
+   * worked. Admins revoke anything; everybody their own runs, sessions and agents, and themselves.
+   */
+  async function scopeOf(caller: UserCaller, scope: RevocationScope): Promise<StoredScope> {
+    const admin = isAdmin(caller);
     switch (scope.kind) {
-      case 'run': {
-        const run = runs.byId(scope.id);
-        return run !== undefined && ownedBy(principal, run);
-      }
-      case 'session':
-        return (await findSession({ ...caller, roles: [] }, scope.id)) !== undefined;
-      case 'agent': {
-        const registered = policy.current().agent(scope.name);
-        return registered ? matchesSubject(registered.owners, principal) : scope.name.startsWith(`${principal.name}/`);
-      }
       case 'user':
-        return scope.who === principal.name || scope.who === principal.subject;
+        return { ...scope, principalKey: principalKey(admin ? await personCalled(scope.who) : own(caller, scope.who)) };
+      case 'agent':
+        if (!admin && !ownsAgent(caller.principal, scope.name)) throw notTheirs();
+        if (!(await agentKnown(scope.name))) throw fail('AGENT_UNKNOWN', `no agent called "${scope.name}" has been here`);
+        return scope;
+      // Another's id and an unknown one read alike.
+      case 'run': {
+        const run = await store.runs.find(scope.id);
+        if (!run || !(admin || ownedBy(caller.principal, run))) throw fail('NOT_FOUND', `no run "${scope.id}"`);
+        return { kind: 'run', id: run.id };
+      }
+      case 'session': {
+        const session = await store.sessions.find(scope.id);
+        if (!session || !(admin || ownedBy(caller.principal, session))) throw fail('NOT_FOUND', `no session "${scope.id}"`);
+        return { kind: 'session', id: session.id };
+      }
       case 'all':
-        return false;
+        if (!admin) throw notTheirs();
+        return scope;
     }
   }
 
-  // A misspelt name must not look like a revocation that worked.
-  async function refuseUnknown(scope: RevocationScope): Promise<void> {
-    if (scope.kind === 'user') {
-      const people = await store.people.list();
-      const known = people.some(({ principal }) => principal.name === scope.who || principal.subject === scope.who);
-      if (!known) throw fail('USER_UNKNOWN', `nobody called "${scope.who}" has been here`);
-    }
-    if (scope.kind === 'run' && !runs.byId(scope.id) && !(await store.runs.find(scope.id))) {
-      throw fail('NOT_FOUND', `no run "${scope.id}"`);
-    }
-    if (scope.kind === 'session' && !(await store.sessions.find(scope.id))) throw fail('NOT_FOUND', `no session "${scope.id}"`);
+  function notTheirs(): Error {
+    return fail('FORBIDDEN', 'only an admin revokes what is not their own', { hint: 'ask somebody with the role admin' });
   }
 
-  async function fullScope(scope: RevocationScope): Promise<RevocationScope> {
-    if (scope.kind === 'run') return { kind: 'run', id: (await store.runs.find(scope.id))?.id ?? scope.id };
-    if (scope.kind === 'session') return { kind: 'session', id: (await store.sessions.find(scope.id))?.id ?? scope.id };
-    return scope;
+  function own({ principal }: UserCaller, who: string): Principal {
+    if (!callNames(who, principal)) throw notTheirs();
+    return principal;
+  }
+
+  // The agent's own name holds no slash: what stands before the last one is its launcher's.
+  function ownsAgent(principal: Principal, name: string): boolean {
+    const registered = policy.current().agent(name);
+    return registered ? matchesSubject(registered.owners, principal) : name.slice(0, Math.max(0, name.lastIndexOf('/'))) === principal.name;
+  }
+
+  async function agentKnown(name: string): Promise<boolean> {
+    return policy.current().agent(name) !== undefined || (await store.runs.list({ agent: name, limit: 1 })).length > 0;
+  }
+
+  /** Two issuers may know somebody by one name: then only issuer and subject say who is meant. */
+  async function personCalled(who: string): Promise<Principal> {
+    const called = (await store.people.list()).map(({ principal }) => principal).filter((principal) => callNames(who, principal));
+    const [only, another] = called;
+    if (!only) throw fail('USER_UNKNOWN', `nobody called "${who}" has been here`);
+    if (another) throw fail('USER_AMBIGUOUS', `"${who}" is ${called.map(({ issuer, subject }) => `${issuer}#${subject}`).join(' and ')}`);
+    return only;
   }
 
   async function revoke(caller: UserCaller, request: RevocationRequest): Promise<RevocationReceipt> {
-    const scope = await fullScope(request.scope);
-    if (!(await mayRevoke(caller, scope))) {
-      throw fail('FORBIDDEN', 'only an admin revokes what is not their own', { hint: 'ask somebody with the role admin' });
-    }
-    await refuseUnknown(scope);
+    const scope = await scopeOf(caller, request.scope);
     const until = request.until === undefined ? undefined : Date.parse(request.until);
     if (until !== undefined && until <= clock.now()) throw fail('UNTIL_PAST', `${request.until} is past`);
     const result = await revocations.revoke(
       {
-        scope: storedScope(scope),
+        scope,
         ...(request.reason === undefined ? {} : { reason: request.reason }),
         ...(until === undefined ? {} : { until }),
       },
@@ -221,7 +290,7 @@ export function createServices(parts: ServiceParts): Services {
       request.dryRun,
     );
     const by = caller.principal.name;
-    const planned = { id: '', scope, by, at: result.receivedAt, ...(request.reason === undefined ? {} : { reason: request.reason }) };
+    const planned = { id: '', scope: scopeView(scope), by, at: result.receivedAt, ...(request.reason === undefined ? {} : { reason: request.reason }) };
     return {
       revocation: result.row ? revocationView(result.row) : planned,
       receivedAt: result.receivedAt,
@@ -249,7 +318,7 @@ export function createServices(parts: ServiceParts): Services {
       uses.set(run.agent.name, use);
     }
     return [...uses].map(([name, use]) =>
-      agentView(name, policy.current().agent(name), use, revocations.active({ kind: 'agent', name })),
+      agentView(name, policy.current().agent(name), use, revocations.active({ agent: name })),
     );
   }
 
@@ -283,10 +352,11 @@ export function createServices(parts: ServiceParts): Services {
     runEvents(id, listener) {
       const run = ownRun(id);
       const stop = run.listen((happening) => listener(runEvent(happening)));
+      if (!stop) throw fail('STREAMS_TOO_MANY', 'too many read the events of this run');
       listener({ type: 'lease', until: time(clock.now() + LEASE_MS) });
       return stop;
     },
-    heartbeat: (id) => ({ until: time(ownRun(id).heartbeat()) }),
+    heartbeat: (id) => ({ until: time(runs.heartbeat(ownRun(id))) }),
     async endRun(id, reason) {
       const run = ownRun(id);
       await runs.end(run, 'ended', reason ?? 'the launcher ended it');
@@ -301,7 +371,7 @@ export function createServices(parts: ServiceParts): Services {
     },
 
     async approvals(caller, states) {
-      const rows = await desk.list(states ? { states: states as readonly ApprovalState[] } : {});
+      const rows = await desk.list(states ? { states: states as readonly ApprovalState[] } : { limit: LISTED });
       return rows.flatMap((row) => approvalFor(caller, row) ?? []);
     },
     async approval(caller, id) {
@@ -311,11 +381,7 @@ export function createServices(parts: ServiceParts): Services {
       if (caller.kind === 'approval' && parts.approvalLogins.byToken(caller.token)?.request !== row.id) return undefined;
       return approvalFor(caller, row);
     },
-    approvalChanges: (caller, listener) =>
-      desk.subscribe((row) => {
-        const view = approvalFor(caller, row);
-        if (view) listener(view);
-      }),
+    approvalChanges: followApprovals,
     async decide(caller, id, { decision, reason, digest }) {
       const result = await desk.decide(id, {
         principal: caller.principal,
@@ -328,14 +394,14 @@ export function createServices(parts: ServiceParts): Services {
         const code = result.status === 404 ? 'APPROVAL_UNKNOWN' : 'APPROVAL_REFUSED';
         throw fail(code, `${result.message} (${result.code})`, { hint: result.hint });
       }
-      return approvalView(result.row, false, desk.link(id));
+      return approvalView(result.row, false, desk.link(result.row.id));
     },
     startApprovalLogin: (approval, from) => parts.approvalLogins.start(approval, from),
     pollApprovalLogin: (id) => parts.approvalLogins.poll(id),
 
     async sessions(caller, filter) {
       const own = seesAll(caller) ? {} : { principalKey: principalKey(caller.principal) };
-      const rows = await store.sessions.list({ ...filter, ...own });
+      const rows = await store.sessions.list({ limit: LISTED, ...filter, ...own });
       return rows.map((row) => sessionView(withLiveCounts(row)));
     },
     async session(caller, id) {
@@ -344,7 +410,8 @@ export function createServices(parts: ServiceParts): Services {
     },
     async sessionEvents(caller, id) {
       const row = await findSession(caller, id);
-      return row && parts.recording(row.id);
+      const lines = row && (await parts.recording(row.id));
+      return lines && whileStanding(caller, lines);
     },
     async killSession(caller, id, reason) {
       const row = await findSession({ ...caller, roles: isAdmin(caller) ? caller.roles : [] }, id);
@@ -368,14 +435,14 @@ export function createServices(parts: ServiceParts): Services {
           lastSeenAt: time(lastSeenAt),
           live: own.length,
           agents: [...new Set(own.flatMap((run) => run.agent?.name ?? []))],
-          revoked: revocations.active({ kind: 'user', who: principal.name }),
+          revoked: revocations.active({ principal }),
         };
       });
     },
 
     revoke,
     async revocations(caller) {
-      const rows = revocations.list().filter((row) => seesAll(caller) || row.by.subject === caller.principal.subject);
+      const rows = revocations.list().filter((row) => seesAll(caller) || samePrincipal(row.by, caller.principal));
       return rows.map(revocationView);
     },
     async lift(caller, id, reason) {
@@ -386,4 +453,9 @@ export function createServices(parts: ServiceParts): Services {
     explain: (caller, request) => parts.explain(caller, request),
     health: () => parts.health(),
   };
+}
+
+/** Whether this is a name of theirs: what policy calls them, their issuer's name for them, or both together. */
+function callNames(who: string, { name, issuer, subject }: Principal): boolean {
+  return who === name || who === subject || who === `${issuer}#${subject}`;
 }

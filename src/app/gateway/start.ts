@@ -11,7 +11,7 @@ import type { IssuerConfig } from '../../domain/issuer.ts';
 import type { Principal } from '../../domain/principal.ts';
 import type { Protocol } from '../../domain/protocol.ts';
 import type { Refusal } from '../../domain/session.ts';
-import { createDoor, createRegistry, createRevocations, createRuns, type Runs, type ServedTarget } from '../../gateway/index.ts';
+import { createDoor, createRegistry, createRevocations, createRuns, refusal, type Runs, type ServedTarget } from '../../gateway/index.ts';
 import { createApprovalLogins, createIdentity } from '../../identity/index.ts';
 import { compile } from '../../policy/index.ts';
 import { protocols as protocolModules } from '../../protocols/index.ts';
@@ -102,10 +102,12 @@ async function start(options: GatewayOptions, undo: (() => Promise<void> | void)
   const targets = new Map(config.targets.map((target) => [target.name as string, served(target, protocols)]));
   const registry = createRegistry();
   const draining = new AbortController();
+  const onFault = (where: string, error: unknown): void => log.error({ err: error, where }, 'something failed');
   const revocations = createRevocations({
     store: store.revocations,
     registry,
     clock,
+    onFault,
     runs: () => runs,
     withdraw: (which, why) => withdraw(which, why),
   });
@@ -135,6 +137,7 @@ async function start(options: GatewayOptions, undo: (() => Promise<void> | void)
     maxAge: config.identity.maxAge,
     runsMax: config.runs.max,
     barred: (who) => revocations.barred(who),
+    onFault,
     onEnd: (run) => void desk.withdrawRun(run.id, 'the run ended').catch((error) => log.error({ err: error }, 'requests of an ended run')),
   });
 
@@ -148,7 +151,8 @@ async function start(options: GatewayOptions, undo: (() => Promise<void> | void)
     return [...new Set([...ofRuns.flat(), ...ofPerson])];
   }
 
-  const standing = (): Refusal | undefined => revocations.standing();
+  const standing = (): Refusal | undefined =>
+    draining.signal.aborted ? refusal.unavailable('the gateway is shutting down') : revocations.standing();
   const metrics = createMetrics({ sessions: () => registry.all().length, runs: () => runs.all().length });
   const door = createDoor({
     gatewayId,
@@ -163,7 +167,7 @@ async function start(options: GatewayOptions, undo: (() => Promise<void> | void)
     resolveSecret: (ref) => secrets.resolve(ref),
     standing,
     stats: metrics.stats,
-    onFault: (where, error) => log.error({ err: error, where }, 'a session failed'),
+    onFault,
   });
 
   await closeCrashedSessions(store, clock);
@@ -177,7 +181,7 @@ async function start(options: GatewayOptions, undo: (() => Promise<void> | void)
     const problems: string[] = [];
     await store.check().catch((error) => problems.push(`store: ${error.message}`));
     await recordings.check().catch((error) => problems.push(`recordings: ${error.message}`));
-    if (standing()) problems.push('the epoch is not confirmed');
+    if (revocations.standing()) problems.push('the epoch is not confirmed');
     const ok = problems.length === 0 && !draining.signal.aborted;
     return { ok, problems: [...problems, ...(policy.problem ? [`policy: ${policy.problem}`] : [])], local: config.identity.local !== undefined };
   };
@@ -198,6 +202,7 @@ async function start(options: GatewayOptions, undo: (() => Promise<void> | void)
     gatewayId,
     isolation,
     clock,
+    maxAge: config.identity.maxAge,
     store,
     policy,
     targets,
@@ -227,6 +232,7 @@ async function start(options: GatewayOptions, undo: (() => Promise<void> | void)
     host: config.listen.host,
     port: config.listen.port,
     ...(config.tls ? { tls: { cert: await readFile(config.tls.cert), key: await readFile(config.tls.key) } } : {}),
+    publicUrl: config.publicUrl,
     version,
     log,
     clock,

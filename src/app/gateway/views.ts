@@ -9,6 +9,7 @@ import type {
   SessionView,
   TargetView,
 } from '../../api/index.ts';
+import type { ApprovalQuestion } from '../../domain/approval.ts';
 import type { Principal } from '../../domain/principal.ts';
 import type { ApprovalRow, RevocationRow, SessionRow, StoredScope } from '../../domain/store.ts';
 import type { Grant, RegisteredAgent } from '../../domain/verdict.ts';
@@ -65,9 +66,8 @@ export function sessionView(row: SessionRow): SessionView {
 export function approvalView(row: ApprovalRow, mayDecide: boolean, link: string): ApprovalView {
   const { question, decision } = row;
   const { ask } = question;
-  // Once it is settled nobody needs the values aimed at masked columns any more.
-  const settled = row.state !== 'open' && row.state !== 'approved';
-  const shown = settled && question.afterwards ? { ...question, ...question.afterwards } : question;
+  // Values aimed at masked columns are for whoever decides, while they can.
+  const shown = question.afterwards && !mayDecide ? struck(question) : question;
   return {
     id: row.id,
     state: row.state,
@@ -101,6 +101,10 @@ export function approvalView(row: ApprovalRow, mayDecide: boolean, link: string)
   };
 }
 
+function struck({ afterwards, sent: _sent, parameters: _parameters, ...kept }: ApprovalQuestion): ApprovalQuestion {
+  return { ...kept, ...afterwards };
+}
+
 export function revocationView(row: RevocationRow): RevocationView {
   return {
     id: row.id,
@@ -115,7 +119,7 @@ export function revocationView(row: RevocationRow): RevocationView {
   };
 }
 
-function scopeView(scope: StoredScope): RevocationScope {
+export function scopeView(scope: StoredScope): RevocationScope {
   return scope.kind === 'user' ? { kind: 'user', who: scope.who } : scope;
 }
 
