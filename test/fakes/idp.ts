@@ -1,5 +1,5 @@
 /** The identity provider of the demo, with a robot for the person at the browser and a hand on the time of signing in. */
-import { type Idp, type IdpOptions, type IdpUser, startIdp } from '../../src/app/demo/idp.ts';
+import { type Idp, type IdpOptions, type IdpUser, startIdp } from '../../src/app/issuer/index.ts';
 import { visit } from '../../src/app/demo/visitor.ts';
 
 export const DANA: IdpUser = { email: 'dana@example.test', groups: ['data-agents'] };

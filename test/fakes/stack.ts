@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import pino from 'pino';
 import { createGatewayClient, type GatewayClient } from '../../src/api/client.ts';
 import { demoGatewayYaml, demoPolicyYaml } from '../../src/app/demo/files.ts';
-import type { IdpUser } from '../../src/app/demo/idp.ts';
+import type { IdpUser } from '../../src/app/issuer/index.ts';
 import { SHOP_TABLES, shopSql } from '../../src/app/demo/shop.sql.ts';
 import { chooseTargets, prepare } from '../../src/app/endpoint.ts';
 import { type RunningGateway, startGateway } from '../../src/app/gateway/start.ts';

@@ -148,7 +148,7 @@ export const act: Readonly<Record<Step, (scene: Scene) => Promise<Detail>>> = {
     const session = sessions.find(({ run }) => run === world.runId);
     expect(session !== undefined, 'the session is not listed');
     const text = await world.done('dana', ['sessions', 'replay', session?.id ?? '']);
-    for (const part of ['DROP TABLE customers', 'DELETE FROM orders', 'approved']) expect(text.includes(part), `the replay does not show ${part}`);
+    for (const part of ['DROP TABLE customers', 'DELETE FROM orders', 'approved']) expect(text.includes(part), `the replay does not show ${part}: ${text.slice(-400)}`);
     const leaked = SHOP_SECRETS.filter((secret) => text.includes(secret));
     expect(leaked.length === 0 && !text.includes(world.databasePassword), 'the recording holds what nobody should see');
     return { session: session?.id, command: `hoopctl sessions replay ${session?.id}` };

@@ -7,7 +7,7 @@ import { dirname, join } from 'node:path';
 import { setTimeout as later } from 'node:timers/promises';
 import { errorTable } from '../../base/error.ts';
 import { freePort } from './free-port.ts';
-import { OptionalPackageMissing } from './optional.ts';
+import { OptionalPackageMissing } from '../issuer/index.ts';
 
 const fail = errorTable({
   DEMO_POSTGRES: { exit: 1, hint: 'see the log it names; the demo needs a folder other users may enter when it is started by root' },

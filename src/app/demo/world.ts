@@ -8,7 +8,7 @@ import { clients } from '../../protocols/index.ts';
 import { type Child, hoopctl } from './child.ts';
 import { DEMO_SCRIPT, demoGatewayYaml, demoPolicyYaml } from './files.ts';
 import { freePort } from './free-port.ts';
-import { type Idp, startIdp } from './idp.ts';
+import { type Idp, startIdp } from '../issuer/index.ts';
 import { type ModelServer, startModelServer } from './model.ts';
 import { type DemoPostgres, startDemoPostgres } from './postgres.ts';
 import { SHOP_TABLES, shopSql } from './shop.sql.ts';

@@ -1,6 +1,6 @@
 /** The built-in sign-in for one person on one machine: the gateway's own issuer, on a loopback port of its own. */
 import type { IssuerConfig } from '../../domain/issuer.ts';
-import { startIdp } from '../demo/idp.ts';
+import { startIdp } from '../issuer/index.ts';
 
 export interface LocalIssuer {
   readonly issuer: IssuerConfig;
@@ -9,9 +9,18 @@ export interface LocalIssuer {
   close(): Promise<void>;
 }
 
-/** @param user the one person's e-mail address or name. @throws OptionalPackageMissing */
-export async function startLocalIssuer(user: string): Promise<LocalIssuer> {
-  const idp = await startIdp({ users: [{ email: user, groups: [], subject: user }] });
+export interface LocalIssuerOptions {
+  /** The one person's e-mail address or name. */
+  readonly user: string;
+  /** Always the same, since it is part of the issuer's name, and with it of everyone's identity; 0 for any free one. */
+  readonly port: number;
+  /** Holds the key that signs tokens, so that they outlive a restart. */
+  readonly keyFile: string;
+}
+
+/** @throws OptionalPackageMissing */
+export async function startLocalIssuer({ user, port, keyFile }: LocalIssuerOptions): Promise<LocalIssuer> {
+  const idp = await startIdp({ users: [{ email: user, groups: [], subject: user }], port, keyFile });
   return {
     issuer: {
       issuer: idp.issuer,

@@ -93,7 +93,14 @@ async function start(options: GatewayOptions, undo: (() => Promise<void> | void)
   });
   undo.push(() => policy.close());
 
-  const local = config.identity.local ? await startLocalIssuer(config.identity.local.user) : undefined;
+  const local = config.identity.local
+    ? await startLocalIssuer({
+        user: config.identity.local.user,
+        // Beside the gateway's own port: a person finds it, and it is the same after a restart.
+        port: config.listen.port === 0 ? 0 : config.listen.port + 1,
+        keyFile: join(config.keys, 'sign-in.jwk'),
+      })
+    : undefined;
   if (local) undo.push(() => local.close());
   const issuers: readonly IssuerConfig[] = local ? [local.issuer] : config.identity.issuers;
   const identity = createIdentity({ issuers, clock });

@@ -6,11 +6,12 @@
  */
 import { randomBytes, randomInt, timingSafeEqual } from 'node:crypto';
 import { once } from 'node:events';
+import { readFile, writeFile } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { AccountClaims, Configuration, KoaContextWithOIDC, Provider } from 'oidc-provider';
-import { memoryAdapter } from './idp-memory.ts';
-import { confirmPage, donePage, errorPage, PAGE_HEADERS, signInPage, userCodePage } from './idp-pages.ts';
+import { memoryAdapter } from './memory.ts';
+import { confirmPage, donePage, errorPage, PAGE_HEADERS, signInPage, userCodePage } from './pages.ts';
 import { optional } from './optional.ts';
 
 export interface IdpUser {
@@ -25,6 +26,8 @@ export interface IdpOptions {
   readonly users: readonly IdpUser[];
   /** Default: any free one. Always on 127.0.0.1. */
   readonly port?: number;
+  /** Keeps the key that signs tokens; made when it is not there. Default: a new key each time. */
+  readonly keyFile?: string;
   readonly clientId?: string;
   /** `aud` of access tokens. */
   readonly audience?: string;
@@ -86,10 +89,11 @@ async function configuration({
   audience,
   accessTokenLife = 3_600,
   deviceCodeLife = 600,
+  keyFile,
 }: Settled): Promise<Configuration> {
   return {
     adapter: memoryAdapter(),
-    jwks: { keys: [await signingKey()] },
+    jwks: { keys: [await signingKey(keyFile)] },
     cookies: { keys: [randomBytes(32).toString('base64url')] },
     clients: [
       {
@@ -306,7 +310,16 @@ function claimsOf(user: IdpUser): AccountClaims {
   };
 }
 
-async function signingKey(): Promise<Record<string, unknown>> {
+/** A new key for each start, unless a file keeps it. */
+async function signingKey(file: string | undefined): Promise<Record<string, unknown>> {
+  const kept = file === undefined ? undefined : await readFile(file, 'utf8').catch(() => undefined);
+  if (kept !== undefined) return JSON.parse(kept) as Record<string, unknown>;
+  const key = await newKey();
+  if (file !== undefined) await writeFile(file, JSON.stringify(key), { mode: 0o600, flag: 'wx' });
+  return key;
+}
+
+async function newKey(): Promise<Record<string, unknown>> {
   const { generateKeyPair, exportJWK } = await import('jose');
   const { privateKey } = await generateKeyPair('ES256', { extractable: true });
   return { ...(await exportJWK(privateKey)), alg: 'ES256', use: 'sig', kid: randomBytes(8).toString('hex') };
