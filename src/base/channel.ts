@@ -84,8 +84,9 @@ export function cut(duplex: Duplex): void {
   // An HTTP/2 stream that is merely destroyed looks to the peer like a clean end, and `close(8)` says END_STREAM before it resets. An abort
   // sends RST_STREAM with CANCEL alone (RFC 9113, section 7).
   if (rstCode !== undefined) addAbortSignal(AbortSignal.abort(), duplex);
-  // Only plain TCP knows a reset; on TLS and Unix sockets Node throws.
-  else if (duplex instanceof Socket && !(duplex instanceof TLSSocket) && remoteAddress !== undefined)
+  // Only plain TCP knows a reset; on TLS and Unix sockets Node throws. One that is shutting down cannot be reset any more, and Node would then
+  // forget to close it (libuv, uv_tcp_close_reset).
+  else if (duplex instanceof Socket && !(duplex instanceof TLSSocket) && remoteAddress !== undefined && !duplex.writableEnded)
     duplex.resetAndDestroy();
   else duplex.destroy();
 }

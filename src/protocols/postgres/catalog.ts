@@ -8,7 +8,7 @@ import type { Command } from '../../domain/command.ts';
 import type { Session } from '../../domain/session.ts';
 import { bindMasks, CATALOG_PROBE, CATALOG_QUERY, type CatalogSnapshot, catalogFromRows, type SqlMask } from '../../languages/sql/index.ts';
 import { isProblem, upstreamLimits } from './frames.ts';
-import { isSilence } from './inbox.ts';
+import { isSilence, leave } from './inbox.ts';
 import { query, readErrorFields, TERMINATE } from './messages.ts';
 import { decodeRow } from './rows.ts';
 import type { PostgresSettings } from './settings.ts';
@@ -115,8 +115,7 @@ async function readCatalog(asker: CatalogAsker, known: string | undefined, catal
     const rows = await ask(`BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY;\n${CATALOG_QUERY};\nCOMMIT`);
     return { ...facts, catalog: catalogFromRows(rows), probe };
   } finally {
-    upstream.channel.write(TERMINATE);
-    upstream.channel.end();
+    leave(upstream.channel, TERMINATE);
   }
 }
 
@@ -134,8 +133,7 @@ export async function probeServer(way: Way, settings: PostgresSettings): Promise
   try {
     return await readFacts((text) => askTarget(upstream, text));
   } finally {
-    upstream.channel.write(TERMINATE);
-    upstream.channel.end();
+    leave(upstream.channel, TERMINATE);
   }
 }
 

@@ -114,6 +114,14 @@ export function openInbox(channel: ByteChannel, signal: AbortSignal): Inbox {
   };
 }
 
+/** Says a last word and ends our side. What still comes is dropped, so that the peer's own end is seen and the channel closes. */
+export function leave(channel: ByteChannel, word?: Uint8Array): void {
+  channel.read({ onBytes: () => {}, onEnd: () => {} });
+  channel.resume();
+  if (word) channel.write(word);
+  channel.end();
+}
+
 export function isSilence(read: object): read is Silence {
   return 'kind' in read && (read.kind === 'ended' || read.kind === 'aborted');
 }

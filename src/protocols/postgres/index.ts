@@ -12,6 +12,7 @@ import { createBasisSource } from './basis.ts';
 import { type CatalogAsker, type Catalogs, createCatalogs, isCreation, probeServer, searchPathSetting, type Snapshot } from './catalog.ts';
 import { PostgresConversation } from './conversation.ts';
 import { createJudge } from './judging.ts';
+import { leave } from './inbox.ts';
 import { type LoggedIn, login } from './login.ts';
 import { message, parameterStatus, readyForQuery } from './messages.ts';
 import { endError, fatal, refusedAtTheDoor } from './refuse.ts';
@@ -60,8 +61,7 @@ async function serve(client: ByteChannel, pending: PendingSession<PostgresSettin
   const { application } = entered.startup;
   const session = await pending.authorize(application === undefined ? {} : { client: application });
   if ('kind' in session) {
-    client.write(refusedAtTheDoor(session));
-    return client.end();
+    return leave(client, refusedAtTheDoor(session));
   }
   const stop = AbortSignal.any([session.signal, client.gone]);
   let opened: Opened;
@@ -114,15 +114,13 @@ function checkPrivileges(session: Session<PostgresSettings>, { risks }: Snapshot
 
 function notOpened(client: ByteChannel, session: Session<PostgresSettings>, error: unknown): void {
   if (session.signal.aborted) {
-    client.write(endError(session.signal.reason as SessionEnd));
-    return client.end();
+    return leave(client, endError(session.signal.reason as SessionEnd));
   }
   const message = error instanceof HoopError ? error.message : 'an internal error';
   const detail = error instanceof Error ? error.message : String(error);
   session.note({ type: 'notice', notice: 'target.refused', code: error instanceof HoopError ? error.code : 'INTERNAL', message: detail });
   const denied = error instanceof HoopError && error.code === 'TARGET_PRIVILEGES';
-  client.write(denied ? fatal('42501', message, error.hint) : fatal('08006', `HOOP_UNAVAILABLE: ${message}`, "tell the gateway's administrator"));
-  client.end();
+  leave(client, denied ? fatal('42501', message, error.hint) : fatal('08006', `HOOP_UNAVAILABLE: ${message}`, "tell the gateway's administrator"));
   session.end(client.gone.aborted ? { kind: 'clientGone' } : { kind: 'targetGone', message });
 }
 

@@ -15,7 +15,7 @@ import type { ByteChannel } from '../../base/channel.ts';
 import { describeEnd, type SessionEnd } from '../../domain/end.ts';
 import type { ScramVerifier } from '../../domain/run.ts';
 import type { PendingSession } from '../../domain/session.ts';
-import { type Inbox, isSilence, openInbox, type Silence } from './inbox.ts';
+import { type Inbox, isSilence, leave, openInbox, type Silence } from './inbox.ts';
 import { isProblem, loginLimits } from './frames.ts';
 import { int32, message } from './messages.ts';
 import { fatal, unknownTarget } from './refuse.ts';
@@ -48,8 +48,7 @@ type Over = { readonly kind: 'over'; readonly told?: Buffer };
 
 function close(client: ByteChannel, inbox: Inbox, { told }: Over): undefined {
   inbox.release();
-  if (told) client.write(told);
-  client.end();
+  leave(client, told);
 }
 
 async function readStartup(
