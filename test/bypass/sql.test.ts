@@ -26,7 +26,13 @@ describe('a second statement is not hidden by', () => {
 });
 
 describe('text that only looks like a statement does nothing', () => {
-  const rows = ["select 'delete from orders'", 'select $$; delete from orders;$$', 'select 1 /* ; delete from orders; */', 'select 1 -- ; delete from orders', 'select 1 as "delete from orders"'];
+  const rows = [
+    "select 'delete from orders'",
+    'select $$; delete from orders;$$',
+    'select 1 /* ; delete from orders; */',
+    'select 1 -- ; delete from orders',
+    'select 1 as "delete from orders"',
+  ];
   for (const text of rows) test(text, () => assert.equal(reach(text), 'read'));
 });
 
@@ -65,10 +71,18 @@ describe('a call is not hidden by', () => {
     ['a view', 'SELECT * FROM calling', 'execute'],
     ['a default argument of a table function', 'SELECT * FROM ROWS FROM (purge()) x', 'execute'],
     ['FILTER', 'SELECT count(*) FILTER (WHERE purge() > 0) FROM orders', 'execute'],
-    ['a window frame', 'SELECT sum(id) OVER (ORDER BY id ROWS BETWEEN purge() PRECEDING AND CURRENT ROW) FROM orders', 'execute'],
+    [
+      'a window frame',
+      'SELECT sum(id) OVER (ORDER BY id ROWS BETWEEN purge() PRECEDING AND CURRENT ROW) FROM orders',
+      'execute',
+    ],
     ['LIMIT', 'SELECT 1 LIMIT purge()', 'execute'],
     ['a grouping set', 'SELECT 1 FROM orders GROUP BY GROUPING SETS ((purge()), ())', 'execute'],
-    ['a MERGE action', 'MERGE INTO orders o USING customers c ON c.id = o.id WHEN MATCHED THEN UPDATE SET id = purge()', 'execute'],
+    [
+      'a MERGE action',
+      'MERGE INTO orders o USING customers c ON c.id = o.id WHEN MATCHED THEN UPDATE SET id = purge()',
+      'execute',
+    ],
     ['ON CONFLICT', 'INSERT INTO orders (id) VALUES (1) ON CONFLICT (id) DO UPDATE SET id = purge()', 'execute'],
     ['RETURNING', 'DELETE FROM orders RETURNING purge()', 'execute'],
     ['a JSON constructor', "SELECT json_object('a': purge())", 'execute'],
@@ -84,18 +98,42 @@ describe('a call is not hidden by', () => {
     ['Unicode escapes', 'SELECT U&"\\0070urge"()', 'execute'],
     ['VARIADIC', 'SELECT purge(VARIADIC ARRAY[1])', 'unknown'],
   ];
-  for (const [by, text, effect] of rows) test(by as string, () => assert.match(reach(text as string), new RegExp(effect as string)));
+  for (const [by, text, effect] of rows)
+    test(by as string, () => assert.match(reach(text as string), new RegExp(effect as string)));
 });
 
 describe('a keyword of late is a call of the user’s function on servers that do not know it', () => {
   const catalog = catalogOf({
-    functions: ['json_value', 'json_exists', 'json_query', 'json_object', 'json_array', 'json_arrayagg', 'json', 'json_scalar', 'json_serialize', 'json_table'].map((name, index) => [
+    functions: [
+      'json_value',
+      'json_exists',
+      'json_query',
+      'json_object',
+      'json_array',
+      'json_arrayagg',
+      'json',
+      'json_scalar',
+      'json_serialize',
+      'json_table',
+    ].map((name, index) => [
       ...[21_201 + index, 'public', name, `public.${name}(text)`, [25], 1, 0, false, 'f', 'sql', null, 'a'.repeat(64)],
     ]),
   });
   const rows = [
-    ["SELECT json_value('a', 'b')", "SELECT json_exists('a', 'b')", "SELECT json_query('a', 'b')", "SELECT json_object('a': 1)", 'SELECT json_array(1)', 'SELECT json_arrayagg(1)'],
-    ["SELECT json('a')", "SELECT json_scalar('a')", "SELECT json_serialize('a')", "SELECT * FROM json_table('a', '$' COLUMNS (b int PATH '$.c'))"],
+    [
+      "SELECT json_value('a', 'b')",
+      "SELECT json_exists('a', 'b')",
+      "SELECT json_query('a', 'b')",
+      "SELECT json_object('a': 1)",
+      'SELECT json_array(1)',
+      'SELECT json_arrayagg(1)',
+    ],
+    [
+      "SELECT json('a')",
+      "SELECT json_scalar('a')",
+      "SELECT json_serialize('a')",
+      "SELECT * FROM json_table('a', '$' COLUMNS (b int PATH '$.c'))",
+    ],
   ].flat();
   for (const text of rows) test(text, () => assert.ok(one(text, { ...OPEN, catalog }).effects.includes('execute')));
 });
@@ -112,11 +150,19 @@ describe('a partitioned table is not read past', () => {
   test('a foreign table among its partitions', () => {
     const catalog = catalogOf({ relations, inherits: [...inherits, [20203, 20201]] });
     assert.equal(one('SELECT * FROM parts', { ...SCOPED, catalog }).refused?.code, 'MASK_REACHED');
-    assert.equal(one('SELECT * FROM parts', { ...SCOPED, catalog: catalogOf({ relations, inherits }) }).refused, undefined);
+    assert.equal(
+      one('SELECT * FROM parts', { ...SCOPED, catalog: catalogOf({ relations, inherits }) }).refused,
+      undefined,
+    );
   });
 
   test('a trigger on one of its partitions', () => {
-    const catalog = catalogOf({ relations, inherits, triggers: [[20202, 't', 4, 21001]], functions: [[21001, 'public', 'purge', 'public.purge()', [], 0, 0, false, 'f', 'plpgsql', null, 'a'.repeat(64)]] });
+    const catalog = catalogOf({
+      relations,
+      inherits,
+      triggers: [[20202, 't', 4, 21001]],
+      functions: [[21001, 'public', 'purge', 'public.purge()', [], 0, 0, false, 'f', 'plpgsql', null, 'a'.repeat(64)]],
+    });
     assert.equal(one('INSERT INTO parts VALUES (1)', { ...SCOPED, catalog }).refused?.code, 'USER_CODE');
     assert.equal(one('SELECT * FROM parts', { ...SCOPED, catalog }).refused, undefined);
   });
@@ -125,7 +171,8 @@ describe('a partitioned table is not read past', () => {
 describe('the type of a parameter', () => {
   test('of the server or an enumeration passes, any other type does not where something is guarded', () => {
     assert.equal(refusedParameterType(MASKED, [0, 25, 23, 22011]), undefined);
-    for (const oid of [22010, 22002, 99999]) assert.equal(refusedParameterType(MASKED, [25, oid])?.code, 'USER_CODE', String(oid));
+    for (const oid of [22010, 22002, 99999])
+      assert.equal(refusedParameterType(MASKED, [25, oid])?.code, 'USER_CODE', String(oid));
     assert.equal(refusedParameterType(OPEN, [22010]), undefined);
   });
 });
@@ -134,7 +181,11 @@ describe('a masked column does not come through', () => {
   const refusedOrMasked = (text: string) => {
     const { refused, rewrite } = one(text, MASKED);
     if (refused === undefined) assert.match(rewrite?.text ?? '', /'\*\*\*'/, text);
-    assert.doesNotMatch(rewrite?.text.replaceAll(/public\.customers AS m|^DELETE FROM public\.customers/g, '') ?? '', /FROM public\.customers/, text);
+    assert.doesNotMatch(
+      rewrite?.text.replaceAll(/public\.customers AS m|^DELETE FROM public\.customers/g, '') ?? '',
+      /FROM public\.customers/,
+      text,
+    );
   };
   const rows = [
     'SELECT ssn AS name, name AS ssn FROM customers',
@@ -185,10 +236,17 @@ describe('a scope is not left by', () => {
     ['COPY', 'COPY hr.employees TO STDOUT'],
     ['DDL on a schema', 'DROP SCHEMA hr CASCADE'],
   ];
-  for (const [by, text] of rows) test(by, () => assert.ok(one(text, SCOPED).schemas?.includes('hr'), JSON.stringify(one(text, SCOPED).schemas)));
+  for (const [by, text] of rows)
+    test(by, () => assert.ok(one(text, SCOPED).schemas?.includes('hr'), JSON.stringify(one(text, SCOPED).schemas)));
 
   test('what cannot be placed', () => {
-    for (const text of ['DO $$ BEGIN END $$', 'CREATE EXTENSION x', 'DROP TABLE employees', 'CREATE CAST (text AS int) WITH INOUT', 'REASSIGN OWNED BY a TO b']) {
+    for (const text of [
+      'DO $$ BEGIN END $$',
+      'CREATE EXTENSION x',
+      'DROP TABLE employees',
+      'CREATE CAST (text AS int) WITH INOUT',
+      'REASSIGN OWNED BY a TO b',
+    ]) {
       assert.equal(one(text, SCOPED).schemas, null, text);
     }
   });

@@ -9,15 +9,101 @@ import { MASKED, OPEN, read, SCOPED } from '../languages/sql/bench.ts';
 import { ATTACKS, HONEST } from '../languages/sql/questions.ts';
 
 const TOKENS = [
-  ...['SELECT', 'FROM', 'WHERE', 'customers', 'orders', 'ssn', 'c', '.', ',', '(', ')', '*', '=', "'x'", '1', '$1', 'AS', 'WITH', 'x', 'RECURSIVE', 'UNION', 'ALL'],
-  ...['INSERT', 'INTO', 'VALUES', 'UPDATE', 'SET', 'DELETE', 'RETURNING', 'ON', 'CONFLICT', 'DO', 'NOTHING', 'JOIN', 'USING', 'LATERAL', 'NATURAL', 'COPY', 'TO', 'STDOUT'],
-  ...['EXPLAIN', 'ANALYZE', 'PREPARE', 'EXECUTE', 'DECLARE', 'CURSOR', 'FOR', 'FETCH', 'CREATE', 'TABLE', 'VIEW', 'DROP', 'ALTER', 'TEMP', 'GRANT', 'BEGIN', 'COMMIT'],
-  ...['::', 'text', '[', ']', ';', '--', '/*', '*/', '$$', '"', 'U&"\\0073sn"', 'OPERATOR(pg_catalog.=)', 'IN', 'LIKE', 'BETWEEN', 'AND', 'CASE', 'WHEN', 'THEN', 'END'],
+  ...[
+    'SELECT',
+    'FROM',
+    'WHERE',
+    'customers',
+    'orders',
+    'ssn',
+    'c',
+    '.',
+    ',',
+    '(',
+    ')',
+    '*',
+    '=',
+    "'x'",
+    '1',
+    '$1',
+    'AS',
+    'WITH',
+    'x',
+    'RECURSIVE',
+    'UNION',
+    'ALL',
+  ],
+  ...[
+    'INSERT',
+    'INTO',
+    'VALUES',
+    'UPDATE',
+    'SET',
+    'DELETE',
+    'RETURNING',
+    'ON',
+    'CONFLICT',
+    'DO',
+    'NOTHING',
+    'JOIN',
+    'USING',
+    'LATERAL',
+    'NATURAL',
+    'COPY',
+    'TO',
+    'STDOUT',
+  ],
+  ...[
+    'EXPLAIN',
+    'ANALYZE',
+    'PREPARE',
+    'EXECUTE',
+    'DECLARE',
+    'CURSOR',
+    'FOR',
+    'FETCH',
+    'CREATE',
+    'TABLE',
+    'VIEW',
+    'DROP',
+    'ALTER',
+    'TEMP',
+    'GRANT',
+    'BEGIN',
+    'COMMIT',
+  ],
+  ...[
+    '::',
+    'text',
+    '[',
+    ']',
+    ';',
+    '--',
+    '/*',
+    '*/',
+    '$$',
+    '"',
+    'U&"\\0073sn"',
+    'OPERATOR(pg_catalog.=)',
+    'IN',
+    'LIKE',
+    'BETWEEN',
+    'AND',
+    'CASE',
+    'WHEN',
+    'THEN',
+    'END',
+  ],
 ];
 
 const soup = fc.array(fc.constantFrom(...TOKENS), { maxLength: 25 }).map((tokens) => tokens.join(' '));
 const mutated = fc
-  .tuple(fc.oneof(fc.constantFrom(...HONEST, ...ATTACKS), statements), fc.nat(), fc.nat({ max: 6 }), fc.constantFrom(...TOKENS, ''))
+  .tuple(
+    fc.oneof(fc.constantFrom(...HONEST, ...ATTACKS), statements),
+    fc.nat(),
+    fc.nat({ max: 6 }),
+    fc.constantFrom(...TOKENS, ''),
+  )
   .map(([text, at, length, put]) => {
     const from = at % (text.length + 1);
     return `${text.slice(0, from)}${put}${text.slice(from + length)}`;
@@ -34,15 +120,18 @@ const understood = (text: string) => {
       assert.ok(statement.effects.length > 0, `${text}: no effect at all`);
       assert.ok(statement.start >= 0 && statement.start + statement.length <= Buffer.byteLength(text), text);
       assert.ok(statement.refused === undefined || statement.rewrite === undefined, text);
-      for (const { start, end } of statement.struck) assert.ok(start >= statement.start && end > start && end <= Buffer.byteLength(text), text);
+      for (const { start, end } of statement.struck)
+        assert.ok(start >= statement.start && end > start && end <= Buffer.byteLength(text), text);
     }
   }
 };
 
 describe('any text', () => {
   test('of made-up tokens is understood or refused', () => fc.assert(fc.property(soup, understood), { numRuns: 1500 }));
-  test('of real statements with something changed is understood or refused', () => fc.assert(fc.property(mutated, understood), { numRuns: 1500 }));
-  test('of random characters is understood or refused', () => fc.assert(fc.property(fc.string({ unit: 'binary', maxLength: 60 }), understood), { numRuns: 500 }));
+  test('of real statements with something changed is understood or refused', () =>
+    fc.assert(fc.property(mutated, understood), { numRuns: 1500 }));
+  test('of random characters is understood or refused', () =>
+    fc.assert(fc.property(fc.string({ unit: 'binary', maxLength: 60 }), understood), { numRuns: 500 }));
 
   test('of random bytes gets an answer from the reader', async (t) => {
     const sql = keepUntilEnd(t, createSqlReader({ timeoutMs: 5000 }), (one) => one.close());

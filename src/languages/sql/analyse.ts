@@ -16,7 +16,13 @@ export function analyseText(text: string, bench: Bench): Read {
     const parsed = parse(text, Buffer.byteLength(text));
     switch (parsed.kind) {
       case 'syntax':
-        return whole({ ok: false, code: 'syntax', message: parsed.message, sqlState: '42601', position: parsed.position });
+        return whole({
+          ok: false,
+          code: 'syntax',
+          message: parsed.message,
+          sqlState: '42601',
+          position: parsed.position,
+        });
       case 'deep':
         return whole(tooDeep());
       case 'broken':
@@ -29,7 +35,10 @@ export function analyseText(text: string, bench: Bench): Read {
   } catch (error) {
     if (error instanceof RangeError || error instanceof ParserBroken) return { analysis: tooDeep(), broken: true };
     // A fault of ours must not let anything through, nor take the gateway down.
-    return { analysis: { ok: false, code: 'internal', message: 'the statement could not be analysed', sqlState: 'XX000' }, broken: true };
+    return {
+      analysis: { ok: false, code: 'internal', message: 'the statement could not be analysed', sqlState: 'XX000' },
+      broken: true,
+    };
   }
 }
 
@@ -54,7 +63,11 @@ export function createBases(): Bases {
         knowledge = createKnowledge(catalogs.get(version) ?? EMPTY_CATALOG, basis.trustedFunctions);
         knowledges.set(key, knowledge);
       }
-      benches.set(id, { basis: { ...basis, guarded: basis.guarded || basis.masks.length > 0 }, knowledge, book: bookMasks(knowledge, basis.masks) });
+      benches.set(id, {
+        basis: { ...basis, guarded: basis.guarded || basis.masks.length > 0 },
+        knowledge,
+        book: bookMasks(knowledge, basis.masks),
+      });
     },
     forget(ids, versions) {
       for (const id of ids) benches.delete(id);
@@ -76,5 +89,10 @@ function whole(analysis: Analysis): Read {
 }
 
 function tooDeep(): NotRead {
-  return { ok: false, code: 'limit', message: 'the statement is nested too deeply to be read safely', sqlState: '54001' };
+  return {
+    ok: false,
+    code: 'limit',
+    message: 'the statement is nested too deeply to be read safely',
+    sqlState: '54001',
+  };
 }

@@ -108,7 +108,12 @@ export type Control =
   | { readonly op: 'reset'; readonly name: string; readonly local: boolean }
   | { readonly op: 'resetAll' }
   /** SET TRANSACTION and SET SESSION CHARACTERISTICS. */
-  | { readonly op: 'characteristics'; readonly session: boolean; readonly isolation?: string; readonly readOnly?: boolean }
+  | {
+      readonly op: 'characteristics';
+      readonly session: boolean;
+      readonly isolation?: string;
+      readonly readOnly?: boolean;
+    }
   | { readonly op: 'constraints' }
   | { readonly op: 'discard'; readonly target: 'all' | 'plans' | 'sequences' | 'temp' };
 
@@ -118,12 +123,23 @@ export type Prepared =
    * Its effects are unknown until `resolveIndirect` joins it with what was prepared. `own`: the effects of its arguments. `arguments`: the literals
    * of each, to be struck if aimed at a masked column.
    */
-  | { readonly op: 'execute'; readonly name: string; readonly own: readonly Effect[]; readonly arguments: readonly (readonly Span[])[] }
+  | {
+      readonly op: 'execute';
+      readonly name: string;
+      readonly own: readonly Effect[];
+      readonly arguments: readonly (readonly Span[])[];
+    }
   /** Without a name: all. */
   | { readonly op: 'deallocate'; readonly name?: string };
 
 export type Cursor =
-  | { readonly op: 'declare'; readonly name: string; readonly binary: boolean; readonly hold: boolean; readonly scroll: boolean }
+  | {
+      readonly op: 'declare';
+      readonly name: string;
+      readonly binary: boolean;
+      readonly hold: boolean;
+      readonly scroll: boolean;
+    }
   /** Its effects are unknown until `resolveIndirect` joins it with what was declared. */
   | { readonly op: 'fetch' | 'move'; readonly name: string }
   | { readonly op: 'close'; readonly name?: string };
@@ -143,13 +159,21 @@ export function resolveIndirect(statement: StatementAnalysis, runs: StatementAna
   const aimed = statement.prepared?.op === 'execute' ? statement.prepared.arguments : [];
   const struck = runs.struckParameters.flatMap((number) => aimed[number - 1] ?? []);
   const refused = statement.refused ?? runs.refused;
-  const own = statement.prepared?.op === 'execute' ? statement.prepared.own : statement.cursor === undefined ? statement.effects : [];
+  const own =
+    statement.prepared?.op === 'execute'
+      ? statement.prepared.own
+      : statement.cursor === undefined
+        ? statement.effects
+        : [];
   return {
     ...statement,
     effects: [...new Set([...own, ...runs.effects])],
     resources: [...statement.resources, ...runs.resources],
     facts: { ...statement.facts, ...runs.facts },
-    schemas: statement.schemas === null || runs.schemas === null ? null : [...new Set([...statement.schemas, ...runs.schemas])],
+    schemas:
+      statement.schemas === null || runs.schemas === null
+        ? null
+        : [...new Set([...statement.schemas, ...runs.schemas])],
     objects: [...new Set([...statement.objects, ...runs.objects])],
     touchesMasked: statement.touchesMasked || runs.touchesMasked,
     ranUserCode: statement.ranUserCode || runs.ranUserCode,

@@ -9,7 +9,9 @@ export function bindMasks(catalog: CatalogSnapshot, masks: readonly SqlMask[]): 
     if (mask.oid !== undefined) return mask;
     const relation = named(catalog, mask);
     const column = relation?.columns.find((one) => one.name === mask.column);
-    return relation === undefined || column === undefined ? mask : { ...mask, oid: relation.oid, attnum: column.attnum };
+    return relation === undefined || column === undefined
+      ? mask
+      : { ...mask, oid: relation.oid, attnum: column.attnum };
   });
 }
 
@@ -17,10 +19,14 @@ export function bindMasks(catalog: CatalogSnapshot, masks: readonly SqlMask[]): 
  * Column origins (table OID, attribute number) of masked columns, generated ones too, as RowDescription gives them: one in a reply means that a masked value
  * is about to come through.
  */
-export function maskedOrigins(catalog: CatalogSnapshot, masks: readonly SqlMask[]): ReadonlyMap<Oid, ReadonlySet<number>> {
+export function maskedOrigins(
+  catalog: CatalogSnapshot,
+  masks: readonly SqlMask[],
+): ReadonlyMap<Oid, ReadonlySet<number>> {
   const origins = new Map<Oid, Set<number>>();
   for (const mask of masks) {
-    const relation = mask.oid === undefined ? named(catalog, mask) : catalog.relations.find((one) => one.oid === mask.oid);
+    const relation =
+      mask.oid === undefined ? named(catalog, mask) : catalog.relations.find((one) => one.oid === mask.oid);
     const attnum = mask.attnum ?? relation?.columns.find((one) => one.name === mask.column)?.attnum;
     if (relation === undefined || attnum === undefined) continue;
     const columns = origins.get(relation.oid) ?? new Set<number>();

@@ -70,7 +70,10 @@ function sizeOf(text: string, analysis: Analysis): number {
   if (!analysis.ok) return 400 + 2 * text.length;
   let size = 400 + 2 * text.length;
   for (const one of analysis.statements) {
-    size += 1200 + 2 * (one.rewrite?.text.length ?? 0) + 160 * (one.resources.length + one.objects.length + one.struck.length);
+    size +=
+      1200 +
+      2 * (one.rewrite?.text.length ?? 0) +
+      160 * (one.resources.length + one.objects.length + one.struck.length);
     for (const value of Object.values(one.facts)) if (Array.isArray(value)) size += 64 * value.length;
   }
   return size;

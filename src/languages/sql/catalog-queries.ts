@@ -135,8 +135,28 @@ export const CATALOG_QUERY: string = Object.entries(CATALOG_PARTS)
  * as long as it stays the same, so does the snapshot.
  */
 export const CATALOG_PROBE: string = `SELECT ${[
-  ...['pg_class', 'pg_attribute', 'pg_attrdef', 'pg_proc', 'pg_operator', 'pg_type', 'pg_cast', 'pg_constraint', 'pg_index', 'pg_trigger'],
-  ...['pg_rewrite', 'pg_policy', 'pg_inherits', 'pg_event_trigger', 'pg_opclass', 'pg_namespace', 'pg_partitioned_table', 'pg_extension'],
+  ...[
+    'pg_class',
+    'pg_attribute',
+    'pg_attrdef',
+    'pg_proc',
+    'pg_operator',
+    'pg_type',
+    'pg_cast',
+    'pg_constraint',
+    'pg_index',
+    'pg_trigger',
+  ],
+  ...[
+    'pg_rewrite',
+    'pg_policy',
+    'pg_inherits',
+    'pg_event_trigger',
+    'pg_opclass',
+    'pg_namespace',
+    'pg_partitioned_table',
+    'pg_extension',
+  ],
 ]
   .map(
     (name) =>

@@ -18,7 +18,11 @@ export interface CatalogSnapshot {
   readonly constraints: readonly Constraint[];
   readonly indexes: readonly Index[];
   readonly triggers: readonly Trigger[];
-  readonly rules: readonly { readonly relation: Oid; readonly name: string; readonly event: 'update' | 'insert' | 'delete' }[];
+  readonly rules: readonly {
+    readonly relation: Oid;
+    readonly name: string;
+    readonly event: 'update' | 'insert' | 'delete';
+  }[];
   readonly policies: readonly Policy[];
   readonly defaults: readonly Default[];
   readonly eventTriggers: readonly { readonly name: string; readonly event: string; readonly function: Oid }[];
@@ -171,14 +175,26 @@ export function catalogFromRows(rows: readonly (readonly (string | null)[])[]): 
     constraints: read('constraints').map(constraint),
     indexes: read('indexes').map(index),
     triggers: read('triggers').map(trigger),
-    rules: read('rules').map((row) => ({ relation: row.number(0), name: row.text(1), event: RULE_EVENTS[row.text(2)] ?? ('update' as const) })),
+    rules: read('rules').map((row) => ({
+      relation: row.number(0),
+      name: row.text(1),
+      event: RULE_EVENTS[row.text(2)] ?? ('update' as const),
+    })),
     policies: read('policies').map(policy),
     defaults: read('defaults').map(columnDefault),
-    eventTriggers: read('eventTriggers').map((row) => ({ name: row.text(0), event: row.text(1), function: row.number(2) })),
+    eventTriggers: read('eventTriggers').map((row) => ({
+      name: row.text(0),
+      event: row.text(1),
+      function: row.number(2),
+    })),
     opclasses: read('opclasses').map((row) => ({ name: row.text(0), type: row.number(1) })),
-    partitionKeys: read('partitionKeys').map((row) => ({ relation: row.number(0), columns: row.text(1).split(' ').map(Number) })),
+    partitionKeys: read('partitionKeys').map((row) => ({
+      relation: row.number(0),
+      columns: row.text(1).split(' ').map(Number),
+    })),
   };
-  for (const part of parts.keys()) if (!Object.hasOwn(CATALOG_PARTS, part)) throw new Error(`the catalog query gave an unknown part "${part}"`);
+  for (const part of parts.keys())
+    if (!Object.hasOwn(CATALOG_PARTS, part)) throw new Error(`the catalog query gave an unknown part "${part}"`);
   return { version: hash.digest('hex'), ...content };
 }
 

@@ -59,7 +59,9 @@ export function readSet(node: Fields, pinned: Pinned): ControlReading {
     case 'VAR_SET_MULTI': {
       const session = setting === 'session characteristics';
       const modes = setting === 'transaction' || session ? transactionModes(node['args']) : undefined;
-      return modes === undefined ? unknown('set transaction') : known('set transaction', { op: 'characteristics', session, ...modes });
+      return modes === undefined
+        ? unknown('set transaction')
+        : known('set transaction', { op: 'characteristics', session, ...modes });
     }
     default:
       return { ...unknown('set'), setting };
@@ -67,24 +69,40 @@ export function readSet(node: Fields, pinned: Pinned): ControlReading {
 }
 
 export function readDiscard(node: Fields): ControlReading {
-  const target = ({ DISCARD_ALL: 'all', DISCARD_PLANS: 'plans', DISCARD_SEQUENCES: 'sequences', DISCARD_TEMP: 'temp' } as const)[String(node['target'])];
+  const target = (
+    { DISCARD_ALL: 'all', DISCARD_PLANS: 'plans', DISCARD_SEQUENCES: 'sequences', DISCARD_TEMP: 'temp' } as const
+  )[String(node['target'])];
   return target === undefined ? unknown('discard') : known('discard', { op: 'discard', target });
 }
 
 /** A call of set_config is a SET where its arguments are literals; where it stands decides whether it surely runs. */
 export function readSetConfig(call: Fields, sure: boolean, pinned: Pinned): ControlReading {
   // A cast could make another value of a literal, and a named argument stand in another place.
-  const written = Array.isArray(call['args']) && call['args'].every((item) => isFields(item) && isFields(item['A_Const']));
+  const written =
+    Array.isArray(call['args']) && call['args'].every((item) => isFields(item) && isFields(item['A_Const']));
   const values = written ? literals(call['args']) : undefined;
   const [name, value, local] = values ?? [];
-  if (name === undefined || value === undefined || (local !== 'true' && local !== 'false') || values?.length !== 3) return unknown('select');
+  if (name === undefined || value === undefined || (local !== 'true' && local !== 'false') || values?.length !== 3)
+    return unknown('select');
   const setting = name.toLowerCase();
-  const reading = judged('select', setting, setting === 'search_path' ? value.split(',') : [value], local === 'true', pinned);
+  const reading = judged(
+    'select',
+    setting,
+    setting === 'search_path' ? value.split(',') : [value],
+    local === 'true',
+    pinned,
+  );
   // What names mean must be known for certain afterwards.
   return sure || setting !== 'search_path' ? reading : { ...reading, effect: 'unknown' };
 }
 
-function judged(name: string, setting: string, values: readonly string[], local: boolean, pinned: Pinned): ControlReading {
+function judged(
+  name: string,
+  setting: string,
+  values: readonly string[],
+  local: boolean,
+  pinned: Pinned,
+): ControlReading {
   const effect = isHarmlessSetting(setting, values, pinned) ? 'control' : 'unknown';
   return { effect, control: [{ op: 'set', name: setting, value: values.join(', '), local }], name, setting };
 }

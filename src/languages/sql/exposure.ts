@@ -4,7 +4,7 @@
  * A column counts as looked at when its name stands anywhere in the statement, unless every place qualifies it with an alias that can only mean another
  * relation; or when a star, a whole-row reference or a NATURAL JOIN may include it.
  */
-import type { ColumnUse, Gathered, RelationUse } from './gather.ts';
+import type { ColumnUse, Gathered, RelationUse } from './gathered.ts';
 
 export interface Exposure {
   /** @param system for system columns, which stars and whole rows do not include */
@@ -48,8 +48,8 @@ export function exposureOf(gathered: Gathered): Exposure {
         return column.fields.length > 1 && last !== '*' && mayMean(column, use, gathered) ? [last] : [];
       });
     },
-    wholeRows: [...wholeRows, ...stars.filter((star) => !star.bare).map((star) => star.fields.at(-2) ?? '')].flatMap((name) =>
-      name === '' ? gathered.relations : (gathered.aliases.get(name) ?? []).filter((use) => use !== null),
+    wholeRows: [...wholeRows, ...stars.filter((star) => !star.bare).map((star) => star.fields.at(-2) ?? '')].flatMap(
+      (name) => (name === '' ? gathered.relations : (gathered.aliases.get(name) ?? []).filter((use) => use !== null)),
     ),
   };
 }
@@ -60,5 +60,7 @@ function mayMean(column: ColumnUse, use: RelationUse, gathered: Gathered): boole
   const meanings = gathered.aliases.get(qualifier);
   // Not an alias of the statement: a composite column's field, or nothing; the generous answer is yes.
   if (meanings === undefined) return true;
-  return meanings.some((meaning) => meaning === use || (meaning !== null && meaning.name === use.name && meaning.schema === use.schema));
+  return meanings.some(
+    (meaning) => meaning === use || (meaning !== null && meaning.name === use.name && meaning.schema === use.schema),
+  );
 }

@@ -2,7 +2,7 @@
 import type { Facts, FactValue } from '../../domain/command.ts';
 import type { ControlReading } from './control.ts';
 import type { PostgresFact } from './facts.ts';
-import type { Gathered } from './gather.ts';
+import type { Gathered } from './gathered.ts';
 import type { MaskedRelation } from './masks.ts';
 import { qualified } from './spelling.ts';
 import type { RawStatement } from './parser.ts';
@@ -24,7 +24,11 @@ export interface Read {
 export function factsOf({ raw, gathered, resolved, touched, masked, own }: Read): Facts {
   const facts: Partial<Record<PostgresFact, FactValue>> = {
     'postgres.statement': own?.name ?? statementClass(innermost(raw)).name,
-    'postgres.statements': unique(gathered.statements.map((kind) => (kind === raw.kind && own !== undefined ? own.name : statementClass(kind).name))),
+    'postgres.statements': unique(
+      gathered.statements.map((kind) =>
+        kind === raw.kind && own !== undefined ? own.name : statementClass(kind).name,
+      ),
+    ),
     'postgres.tables': touched.tables,
     'postgres.columns': columnsWritten(raw, resolved),
     'postgres.functions': functionNames(resolved),
@@ -32,7 +36,9 @@ export function factsOf({ raw, gathered, resolved, touched, masked, own }: Read)
     'postgres.returning': gathered.returning,
     'postgres.unresolved': resolved.missing.length > 0,
     'postgres.masked': unique(
-      masked.flatMap(({ relation, columns }) => [...columns.keys()].map((name) => `${qualified(relation.schema, relation.name)}.${name}`)),
+      masked.flatMap(({ relation, columns }) =>
+        [...columns.keys()].map((name) => `${qualified(relation.schema, relation.name)}.${name}`),
+      ),
     ),
   };
   if (gathered.where !== undefined) facts['postgres.where'] = gathered.where;
@@ -64,7 +70,9 @@ function columnsWritten(raw: RawStatement, resolved: Resolved): string[] {
 
 function functionNames(resolved: Resolved): string[] {
   return unique(
-    resolved.functions.flatMap(({ use, meaning }) => (meaning.user.length > 0 ? meaning.user.map((one) => qualified(one.schema, one.name)) : [use.names.at(-1) ?? ''])),
+    resolved.functions.flatMap(({ use, meaning }) =>
+      meaning.user.length > 0 ? meaning.user.map((one) => qualified(one.schema, one.name)) : [use.names.at(-1) ?? ''],
+    ),
   );
 }
 

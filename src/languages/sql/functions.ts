@@ -86,26 +86,38 @@ const PURE: ReadonlySet<string> = new Set([
 ]);
 
 const OTHER: ReadonlyMap<string, Effect> = new Map<string, Effect>([
-  ...group('write', `nextval setval txid_current pg_current_xact_id pg_advisory_lock pg_advisory_lock_shared pg_advisory_unlock pg_advisory_unlock_all
+  ...group(
+    'write',
+    `nextval setval txid_current pg_current_xact_id pg_advisory_lock pg_advisory_lock_shared pg_advisory_unlock pg_advisory_unlock_all
     pg_advisory_unlock_shared pg_advisory_xact_lock pg_advisory_xact_lock_shared pg_try_advisory_lock pg_try_advisory_lock_shared pg_try_advisory_xact_lock
-    pg_try_advisory_xact_lock_shared`),
-  ...group('transfer', `dblink dblink_connect dblink_exec lo_close lo_creat lo_create lo_export lo_from_bytea lo_get lo_import lo_lseek lo_lseek64 lo_open lo_put lo_tell
+    pg_try_advisory_xact_lock_shared`,
+  ),
+  ...group(
+    'transfer',
+    `dblink dblink_connect dblink_exec lo_close lo_creat lo_create lo_export lo_from_bytea lo_get lo_import lo_lseek lo_lseek64 lo_open lo_put lo_tell
     lo_tell64 lo_truncate lo_truncate64 lo_unlink loread lowrite pg_file_read pg_file_rename pg_file_sync pg_file_unlink pg_file_write pg_logdir_ls pg_ls_archive_statusdir pg_ls_dir
     pg_ls_logdir pg_ls_logicalmapdir pg_ls_logicalsnapdir pg_ls_replslotdir pg_ls_summariesdir pg_ls_tmpdir pg_ls_waldir pg_read_binary_file pg_read_file pg_read_file_old pg_stat_file
     pg_copy_logical_replication_slot pg_copy_physical_replication_slot pg_create_logical_replication_slot pg_create_physical_replication_slot pg_logical_slot_get_binary_changes
-    pg_logical_slot_get_changes pg_logical_slot_peek_binary_changes pg_logical_slot_peek_changes pg_replication_slot_advance pg_sync_replication_slots`),
-  ...group('administer', `pg_backup_start pg_backup_stop pg_start_backup pg_stop_backup pg_cancel_backend pg_create_restore_point pg_drop_replication_slot pg_hba_file_rules pg_ident_file_mappings
+    pg_logical_slot_get_changes pg_logical_slot_peek_binary_changes pg_logical_slot_peek_changes pg_replication_slot_advance pg_sync_replication_slots`,
+  ),
+  ...group(
+    'administer',
+    `pg_backup_start pg_backup_stop pg_start_backup pg_stop_backup pg_cancel_backend pg_create_restore_point pg_drop_replication_slot pg_hba_file_rules pg_ident_file_mappings
     pg_import_system_collations pg_log_backend_memory_contexts pg_log_standby_snapshot pg_promote pg_reload_conf pg_replication_origin_advance pg_replication_origin_create
     pg_replication_origin_drop pg_replication_origin_session_reset pg_replication_origin_session_setup pg_replication_origin_xact_reset
     pg_replication_origin_xact_setup pg_rotate_logfile pg_rotate_logfile_old pg_show_all_file_settings pg_stat_get_activity pg_stat_get_backend_activity pg_stat_get_wal_receiver
     pg_stat_get_wal_senders pg_stat_get_replication_slot pg_stat_reset pg_stat_reset_backend_stats pg_stat_reset_replication_slot pg_stat_reset_shared
     pg_stat_reset_single_function_counters pg_stat_reset_single_table_counters pg_stat_reset_slru pg_stat_reset_subscription_stats pg_switch_wal pg_terminate_backend
     pg_wal_replay_pause pg_wal_replay_resume brin_desummarize_range brin_summarize_new_values brin_summarize_range gin_clean_pending_list
-    pg_restore_relation_stats pg_restore_attribute_stats pg_clear_relation_stats pg_clear_attribute_stats pg_show_all_settings`),
+    pg_restore_relation_stats pg_restore_attribute_stats pg_clear_relation_stats pg_clear_attribute_stats pg_show_all_settings`,
+  ),
   // Run a query they are given as text, or reach what no list here follows.
-  ...group('unknown', `query_to_xml query_to_xml_and_xmlschema query_to_xmlschema table_to_xml table_to_xml_and_xmlschema table_to_xmlschema schema_to_xml
+  ...group(
+    'unknown',
+    `query_to_xml query_to_xml_and_xmlschema query_to_xmlschema table_to_xml table_to_xml_and_xmlschema table_to_xmlschema schema_to_xml
     schema_to_xml_and_xmlschema schema_to_xmlschema database_to_xml database_to_xml_and_xmlschema database_to_xmlschema cursor_to_xml cursor_to_xmlschema
-    ts_stat ts_rewrite set_config pg_notify pg_sleep pg_sleep_for pg_sleep_until pg_export_snapshot pg_logical_emit_message pg_input_is_valid pg_input_error_info`),
+    ts_stat ts_rewrite set_config pg_notify pg_sleep pg_sleep_for pg_sleep_until pg_export_snapshot pg_logical_emit_message pg_input_is_valid pg_input_error_info`,
+  ),
 ]);
 
 function group(effect: Effect, names: string): [string, Effect][] {

@@ -4,7 +4,7 @@
  */
 import type { RefusalWord, SqlRefusal } from './analysis.ts';
 import type { Relation } from './catalog.ts';
-import type { Gathered } from './gather.ts';
+import type { Gathered } from './gathered.ts';
 import type { Access, Behind, Knowledge } from './knowledge.ts';
 import type { MaskBook } from './masks.ts';
 import { qualified } from './spelling.ts';
@@ -37,7 +37,10 @@ export function refuse(code: RefusalWord, reason: string, hint: string, sqlState
 }
 
 /** How a relation is touched, for what its own definition runs then. */
-export function accessesOf(use: { readonly role: string; readonly statement: string }, node: Readonly<Record<string, unknown>>): readonly Access[] {
+export function accessesOf(
+  use: { readonly role: string; readonly statement: string },
+  node: Readonly<Record<string, unknown>>,
+): readonly Access[] {
   if (use.role === 'from') return ['read'];
   switch (use.statement) {
     case 'InsertStmt':
@@ -63,54 +66,90 @@ const names: Check = ({ resolved }) => {
   const [missing] = resolved.missing;
   if (missing === undefined) return undefined;
   const sqlState = missing.endsWith('()') || missing.startsWith('operator ') ? '42883' : '42P01';
-  return refuse('NAME_UNKNOWN', `${missing} is not known in this database`, 'check the spelling and schema; if it was just created, refresh the target', sqlState);
+  return refuse(
+    'NAME_UNKNOWN',
+    `${missing} is not known in this database`,
+    'check the spelling and schema; if it was just created, refresh the target',
+    sqlState,
+  );
 };
 
 const temporary: Check = ({ gathered }) => {
   const named = gathered.temporary || gathered.relations.some((use) => use.schema?.startsWith('pg_temp') === true);
-  return named ? refuse('TEMPORARY', 'temporary objects can hide what a name means', 'use a WITH query instead of a temporary table') : undefined;
+  return named
+    ? refuse(
+        'TEMPORARY',
+        'temporary objects can hide what a name means',
+        'use a WITH query instead of a temporary table',
+      )
+    : undefined;
 };
 
 const systems: Check = ({ resolved }) => {
   for (const { meaning } of resolved.relations) {
     if (meaning.kind === 'system' && meaning.class !== 'structure') {
-      return refuse('SENSITIVE_CATALOG', `${meaning.schema}.${meaning.name} shows more than structure`, 'read information_schema or the plain catalogs instead');
+      return refuse(
+        'SENSITIVE_CATALOG',
+        `${meaning.schema}.${meaning.name} shows more than structure`,
+        'read information_schema or the plain catalogs instead',
+      );
     }
   }
   return undefined;
 };
 
 const opaque: Check = ({ raw, gathered, resolved, behind }) => {
-  if (OPAQUE.has(raw.kind)) return refuse('USER_CODE', `what ${statementClass(raw.kind).name.toUpperCase()} runs cannot be seen`, 'send the statements themselves');
+  if (OPAQUE.has(raw.kind))
+    return refuse(
+      'USER_CODE',
+      `what ${statementClass(raw.kind).name.toUpperCase()} runs cannot be seen`,
+      'send the statements themselves',
+    );
   const strange = [...resolved.effects].some((effect) => effect === 'unknown' || effect === 'transfer');
   if (strange) {
-    const calls = resolved.functions.filter(({ meaning }) => meaning.user.length === 0 && (meaning.builtin === 'unknown' || meaning.builtin === 'transfer'));
+    const calls = resolved.functions.filter(
+      ({ meaning }) => meaning.user.length === 0 && (meaning.builtin === 'unknown' || meaning.builtin === 'transfer'),
+    );
     const name = calls.map(({ use }) => use.names.at(-1) ?? '').find((one) => !WAITING.has(one));
     if (name !== undefined || calls.length === 0) {
       const what = name === undefined ? 'a function called as if it were a column' : `${name}()`;
-      return refuse('MASK_REACHED', `${what} can reach data by another road than the query`, 'leave it out of the statement');
+      return refuse(
+        'MASK_REACHED',
+        `${what} can reach data by another road than the query`,
+        'leave it out of the statement',
+      );
     }
   }
   if (behind.some((one) => one.effects.has('unknown') || one.effects.has('transfer'))) {
-    return refuse('USER_CODE', 'a rule or definition of the table runs what cannot be followed', 'ask an administrator to review the table');
+    return refuse(
+      'USER_CODE',
+      'a rule or definition of the table runs what cannot be followed',
+      'ask an administrator to review the table',
+    );
   }
   const problem = behind.find((one) => one.problem !== undefined)?.problem;
   if (problem !== undefined) return refuse('USER_CODE', problem, 'ask an administrator to review the table');
   if (raw.kind !== 'ExecuteStmt' && gathered.statements.includes('ExecuteStmt')) {
     return refuse('NOT_SUPPORTED', 'EXECUTE inside another statement cannot be followed', 'send the EXECUTE by itself');
   }
-  if (gathered.strange.length > 0) return refuse('NOT_SUPPORTED', 'the statement has a part this version does not know', 'write it another way');
+  if (gathered.strange.length > 0)
+    return refuse('NOT_SUPPORTED', 'the statement has a part this version does not know', 'write it another way');
   return undefined;
 };
 
 const userCode: Check = ({ raw, resolved, behind, knowledge }) => {
   const reached: Reached[] = [...resolved.reached, ...behind.flatMap((one) => one.reached)];
   if (statementClass(raw.kind).effects.includes('define')) {
-    for (const trigger of knowledge.catalog.eventTriggers) reached.push(knowledge.trust(knowledge.names.functionByOid(trigger.function), `event trigger ${trigger.name}`));
+    for (const trigger of knowledge.catalog.eventTriggers)
+      reached.push(knowledge.trust(knowledge.names.functionByOid(trigger.function), `event trigger ${trigger.name}`));
   }
   const first = reached.find((one) => !one.trusted);
   if (first === undefined) return undefined;
-  return refuse('USER_CODE', `it runs user code: ${first.what}`, 'have an administrator list the function under trustedFunctions, or write the statement without it');
+  return refuse(
+    'USER_CODE',
+    `it runs user code: ${first.what}`,
+    'have an administrator list the function under trustedFunctions, or write the statement without it',
+  );
 };
 
 const relations: Check = ({ resolved, knowledge, book, behind }) => {
@@ -119,18 +158,28 @@ const relations: Check = ({ resolved, knowledge, book, behind }) => {
     const { relation } = meaning;
     const label = qualified(relation.schema, relation.name);
     if (use.role === 'named' && statementClass(use.statement).maskSafe === true) continue;
-    if (relation.kind === 'f') return refuse('MASK_REACHED', `${label} is a foreign table: what is behind it is not known here`, 'leave it out of the statement');
+    if (relation.kind === 'f')
+      return refuse(
+        'MASK_REACHED',
+        `${label} is a foreign table: what is behind it is not known here`,
+        'leave it out of the statement',
+      );
     const below = [relation];
     if (relation.kind === 'v' || relation.kind === 'm') {
       const view = knowledge.view(relation);
-      if (view === undefined) return refuse('MASK_REACHED', `the definition of ${label} cannot be followed`, 'read the tables behind it');
+      if (view === undefined)
+        return refuse('MASK_REACHED', `the definition of ${label} cannot be followed`, 'read the tables behind it');
       const inner = viewRefusal(label, view.resolved, view.relations, knowledge, book);
       if (inner !== undefined) return inner;
       below.push(...view.relations);
     }
     const foreign = below.flatMap((one) => knowledge.below(one)).find((one) => one.kind === 'f');
     if (foreign !== undefined) {
-      return refuse('MASK_REACHED', `a partition of ${label} is a foreign table: what is behind it is not known here`, 'read the other partitions by name');
+      return refuse(
+        'MASK_REACHED',
+        `a partition of ${label} is a foreign table: what is behind it is not known here`,
+        'read the other partitions by name',
+      );
     }
     for (const one of below) {
       const closed = closure(one, book, one === relation ? undefined : label);
@@ -144,31 +193,50 @@ const relations: Check = ({ resolved, knowledge, book, behind }) => {
   return undefined;
 };
 
-function viewRefusal(label: string, resolved: Resolved, below: readonly Relation[], knowledge: Knowledge, book: MaskBook): SqlRefusal | undefined {
+function viewRefusal(
+  label: string,
+  resolved: Resolved,
+  below: readonly Relation[],
+  knowledge: Knowledge,
+  book: MaskBook,
+): SqlRefusal | undefined {
   for (const relation of below) {
     const found = masked(relation, book, label);
     if (found !== undefined) return found;
     const inner = relation.kind === 'v' || relation.kind === 'm' ? knowledge.view(relation)?.resolved : undefined;
     const problem = inner === undefined ? undefined : viewProblem(label, inner);
     if (problem !== undefined) return problem;
-    if (relation.kind === 'f') return refuse('MASK_REACHED', `${label} reads a foreign table`, 'read the tables behind it');
+    if (relation.kind === 'f')
+      return refuse('MASK_REACHED', `${label} reads a foreign table`, 'read the tables behind it');
   }
   return viewProblem(label, resolved);
 }
 
 function viewProblem(label: string, resolved: Resolved): SqlRefusal | undefined {
   const untrusted = resolved.reached.find((one) => !one.trusted);
-  if (untrusted !== undefined) return refuse('USER_CODE', `${label} runs user code: ${untrusted.what}`, 'have an administrator list the function under trustedFunctions');
-  const sensitive = resolved.relations.some(({ meaning }) => meaning.kind === 'system' && meaning.class !== 'structure');
+  if (untrusted !== undefined)
+    return refuse(
+      'USER_CODE',
+      `${label} runs user code: ${untrusted.what}`,
+      'have an administrator list the function under trustedFunctions',
+    );
+  const sensitive = resolved.relations.some(
+    ({ meaning }) => meaning.kind === 'system' && meaning.class !== 'structure',
+  );
   const strange = [...resolved.effects].some((effect) => effect !== 'read' && effect !== 'execute');
-  if (sensitive || strange || resolved.missing.length > 0) return refuse('MASK_REACHED', `the definition of ${label} cannot be followed`, 'read the tables behind it');
+  if (sensitive || strange || resolved.missing.length > 0)
+    return refuse('MASK_REACHED', `the definition of ${label} cannot be followed`, 'read the tables behind it');
   return undefined;
 }
 
 function masked(relation: Relation, book: MaskBook, road: string): SqlRefusal | undefined {
   if (!book.masked.has(relation.oid)) return undefined;
   const label = qualified(relation.schema, relation.name);
-  return refuse('MASK_REACHED', `${road} reads ${label}, which has masked columns`, `read ${label} itself: its masked columns then come masked`);
+  return refuse(
+    'MASK_REACHED',
+    `${road} reads ${label}, which has masked columns`,
+    `read ${label} itself: its masked columns then come masked`,
+  );
 }
 
 function closure(relation: Relation, book: MaskBook, road: string | undefined): SqlRefusal | undefined {
@@ -185,31 +253,66 @@ const reads: Check = ({ raw, gathered, resolved, book }) => {
   if (uses.length === 0) return undefined;
   const [{ label }] = uses as [(typeof uses)[number]];
   if (raw.kind === 'ExplainStmt' && !plainExplain(raw)) {
-    return refuse('MASK_REACHED', `EXPLAIN with these options shows how large the values of ${label} are`, 'use EXPLAIN without ANALYZE and BUFFERS');
+    return refuse(
+      'MASK_REACHED',
+      `EXPLAIN with these options shows how large the values of ${label} are`,
+      'use EXPLAIN without ANALYZE and BUFFERS',
+    );
   }
   for (const { use, hit, label } of uses) {
     if (use.role === 'named') {
       if (statementClass(use.statement).maskSafe === true) continue;
-      return refuse('MASK_REACHED', `${statementClass(use.statement).name.toUpperCase()} on ${label}, which has masked columns, could show or lose them`, 'leave changes of this table to migrations');
+      return refuse(
+        'MASK_REACHED',
+        `${statementClass(use.statement).name.toUpperCase()} on ${label}, which has masked columns, could show or lose them`,
+        'leave changes of this table to migrations',
+      );
     }
     if (use.role === 'from') {
-      if (gathered.into || raw.kind === 'CreateTableAsStmt' || !REWRITABLE.has(raw.kind) || !NESTED.has(use.statement)) {
-        return refuse('MASK_REACHED', `${statementClass(raw.kind).name.toUpperCase()} would store or define something over ${label}, which has masked columns`, 'select the columns you need instead');
+      if (
+        gathered.into ||
+        raw.kind === 'CreateTableAsStmt' ||
+        !REWRITABLE.has(raw.kind) ||
+        !NESTED.has(use.statement)
+      ) {
+        return refuse(
+          'MASK_REACHED',
+          `${statementClass(raw.kind).name.toUpperCase()} would store or define something over ${label}, which has masked columns`,
+          'select the columns you need instead',
+        );
       }
-      if (use.locked) return refuse('MASK_REACHED', `rows of ${label} cannot be locked through its masks`, 'leave FOR UPDATE out');
-      if (use.sampled) return refuse('MASK_REACHED', `TABLESAMPLE on ${label} depends on how its values are stored`, 'use ORDER BY and LIMIT');
+      if (use.locked)
+        return refuse('MASK_REACHED', `rows of ${label} cannot be locked through its masks`, 'leave FOR UPDATE out');
+      if (use.sampled)
+        return refuse(
+          'MASK_REACHED',
+          `TABLESAMPLE on ${label} depends on how its values are stored`,
+          'use ORDER BY and LIMIT',
+        );
     }
     if (use.role === 'target' && use.statement === 'CopyStmt' && raw.node['is_from'] !== true) {
-      return refuse('MASK_REACHED', `COPY of ${label} would send its masked columns as they are`, `use COPY (SELECT … FROM ${label}) TO STDOUT`);
+      return refuse(
+        'MASK_REACHED',
+        `COPY of ${label} would send its masked columns as they are`,
+        `use COPY (SELECT … FROM ${label}) TO STDOUT`,
+      );
     }
     for (const name of SYSTEM_COLUMNS) {
       if (resolved.exposure.column(use, name, true)) {
-        return refuse('MASK_REACHED', `${name} of ${label} depends on how its values are stored`, 'use the primary key');
+        return refuse(
+          'MASK_REACHED',
+          `${name} of ${label} depends on how its values are stored`,
+          'use the primary key',
+        );
       }
     }
     for (const [name, { with: mask }] of hit.columns) {
       if (mask === 'hash' && resolved.exposure.column(use, name)) {
-        return refuse('NOT_SUPPORTED', `${label}.${name} is masked by its hash, which is not built yet`, 'leave the column out of the statement');
+        return refuse(
+          'NOT_SUPPORTED',
+          `${label}.${name} is masked by its hash, which is not built yet`,
+          'leave the column out of the statement',
+        );
       }
     }
   }
@@ -217,14 +320,41 @@ const reads: Check = ({ raw, gathered, resolved, book }) => {
 };
 
 const holds: Check = ({ raw }) => {
-  const held = raw.kind === 'DeclareCursorStmt' && typeof raw.node['options'] === 'number' && (raw.node['options'] & CURSOR_HOLD) !== 0;
-  return held ? refuse('MASK_REACHED', 'a cursor WITH HOLD outlives the policy it was opened under', 'fetch within the transaction') : undefined;
+  const held =
+    raw.kind === 'DeclareCursorStmt' &&
+    typeof raw.node['options'] === 'number' &&
+    (raw.node['options'] & CURSOR_HOLD) !== 0;
+  return held
+    ? refuse(
+        'MASK_REACHED',
+        'a cursor WITH HOLD outlives the policy it was opened under',
+        'fetch within the transaction',
+      )
+    : undefined;
 };
 
-const CHECKS: readonly Check[] = [temporary, names, systems, opaque, userCode, relations, reads, (guarded) => checkWrites(guarded), holds];
+const CHECKS: readonly Check[] = [
+  temporary,
+  names,
+  systems,
+  opaque,
+  userCode,
+  relations,
+  reads,
+  (guarded) => checkWrites(guarded),
+  holds,
+];
 
 /** EXPLAIN options that show a plan and nothing of stored sizes. */
-const PLAN_OPTIONS: ReadonlySet<string> = new Set(['verbose', 'costs', 'format', 'settings', 'summary', 'timing', 'generic_plan']);
+const PLAN_OPTIONS: ReadonlySet<string> = new Set([
+  'verbose',
+  'costs',
+  'format',
+  'settings',
+  'summary',
+  'timing',
+  'generic_plan',
+]);
 
 function plainExplain(raw: RawStatement): boolean {
   const options = Array.isArray(raw.node['options']) ? raw.node['options'] : [];
@@ -249,10 +379,20 @@ const SYSTEM_COLUMNS = ['ctid', 'xmin', 'xmax', 'cmin', 'cmax', 'tableoid'];
 
 /** Statements that are written anew on a guarded target. */
 export const REWRITABLE: ReadonlySet<string> = new Set([
-  ...['SelectStmt', 'InsertStmt', 'UpdateStmt', 'DeleteStmt', 'MergeStmt', 'ExplainStmt', 'PrepareStmt', 'DeclareCursorStmt', 'ExecuteStmt', 'CopyStmt'],
+  ...[
+    'SelectStmt',
+    'InsertStmt',
+    'UpdateStmt',
+    'DeleteStmt',
+    'MergeStmt',
+    'ExplainStmt',
+    'PrepareStmt',
+    'DeclareCursorStmt',
+    'ExecuteStmt',
+    'CopyStmt',
+  ],
   ...['TruncateStmt', 'LockStmt', 'CreateTableAsStmt', 'RefreshMatViewStmt'],
 ]);
 
 /** Statements below it in which a masked table may be read. */
 const NESTED: ReadonlySet<string> = new Set(['SelectStmt', 'InsertStmt', 'UpdateStmt', 'DeleteStmt']);
-

@@ -1,9 +1,11 @@
 /** Reads one statement: what it does, what it touches, what is to be sent instead, or why it must not be sent. */
 import type { Effect, Span } from '../../domain/command.ts';
-import type { Copy, Cursor, Prepared, SqlBasis, SqlRefusal, StatementAnalysis } from './analysis.ts';
+import type { SqlBasis, SqlRefusal, StatementAnalysis } from './analysis.ts';
 import { type ControlReading, readDiscard, readSet, readSetConfig, readTransaction } from './control.ts';
 import { factsOf } from './fact-reading.ts';
-import { type Gathered, gather } from './gather.ts';
+import { copyOf, cursorOf, preparedOf } from './forms.ts';
+import { gather } from './gather.ts';
+import type { Gathered } from './gathered.ts';
 import { accessesOf, REWRITABLE, refusalOf, refuse } from './guard.ts';
 import type { Behind, Knowledge } from './knowledge.ts';
 import type { MaskBook, MaskedRelation } from './masks.ts';
@@ -14,8 +16,7 @@ import { maskReturning } from './returning.ts';
 import { isStandIn, rewrite } from './rewrite.ts';
 import { type Aim, CREDENTIAL_STATEMENTS, findStruck } from './struck.ts';
 import { touchedBy } from './touched.ts';
-import { type Fields, isFields, type Site } from './tree.ts';
-import { writeOf } from './writes.ts';
+import { eachObject, type Fields, isFields, type Site } from './tree.ts';
 
 export interface Bench {
   readonly basis: Omit<SqlBasis, 'catalog'>;
@@ -73,7 +74,10 @@ export function judgeStatement(text: string, raw: RawStatement, bench: Bench): S
     control,
     ...(prepared === undefined ? {} : { prepared }),
     ...cursorOf(raw),
-    ...copyOf(raw, masked),
+    ...copyOf(
+      raw,
+      masked.find(({ use }) => use.role === 'target'),
+    ),
   };
 }
 
@@ -119,7 +123,13 @@ function runsOnce(raw: RawStatement, call: Fields): boolean {
   const outputs = Array.isArray(raw.node['targetList']) ? raw.node['targetList'] : [];
   return (
     extra.length === 0 &&
-    outputs.some((item) => isFields(item) && isFields(item['ResTarget']) && isFields(item['ResTarget']['val']) && item['ResTarget']['val']['FuncCall'] === call)
+    outputs.some(
+      (item) =>
+        isFields(item) &&
+        isFields(item['ResTarget']) &&
+        isFields(item['ResTarget']['val']) &&
+        item['ResTarget']['val']['FuncCall'] === call,
+    )
   );
 }
 
@@ -127,7 +137,10 @@ function runsOnce(raw: RawStatement, call: Fields): boolean {
 function functionEffects(gathered: Gathered, resolved: Resolved, calls: readonly ControlReading[]): Effect[] {
   if (calls.length === 0) return [...resolved.effects];
   const others = gathered.functions.some(
-    ({ names }, index) => names.at(-1) !== 'set_config' && (resolved.functions[index]?.meaning.builtin === 'unknown' || resolved.functions[index]?.meaning.builtin === undefined),
+    ({ names }, index) =>
+      names.at(-1) !== 'set_config' &&
+      (resolved.functions[index]?.meaning.builtin === 'unknown' ||
+        resolved.functions[index]?.meaning.builtin === undefined),
   );
   return [...resolved.effects].filter((effect) => effect !== 'unknown' || others || resolved.missing.length > 0);
 }
@@ -168,16 +181,26 @@ function guard(
   if (!REWRITABLE.has(raw.kind)) return {};
   const aimed = maskedUses(resolved, book);
   const rewritten = rewrite(raw, resolved, book);
-  if (rewritten.kind === 'failed') return { refused: refuse('NOT_REWRITABLE', rewritten.reason, 'write it in a plainer form', '0A000') };
+  if (rewritten.kind === 'failed')
+    return { refused: refuse('NOT_REWRITABLE', rewritten.reason, 'write it in a plainer form', '0A000') };
   return { rewrite: { text: rewritten.text, struck: struckAgain(rewritten.text, rewritten.statement, aimed, book) } };
 }
 
 function settingRefusal(reading: ControlReading): SqlRefusal {
   const what = reading.setting === undefined ? reading.name.toUpperCase() : `setting ${reading.setting}`;
-  return refuse('NOT_SUPPORTED', `${what} would change what statements mean or who runs them`, 'leave it out: the gateway sets up the session');
+  return refuse(
+    'NOT_SUPPORTED',
+    `${what} would change what statements mean or who runs them`,
+    'leave it out: the gateway sets up the session',
+  );
 }
 
-function struckAgain(text: string, statement: RawStatement, masked: readonly MaskedUse[], book: MaskBook): readonly Span[] {
+function struckAgain(
+  text: string,
+  statement: RawStatement,
+  masked: readonly MaskedUse[],
+  book: MaskBook,
+): readonly Span[] {
   if (masked.length === 0) return [];
   const site: Site = { kind: statement.kind, node: statement.node, field: 'stmt' };
   return literalSpans(text, findStruck(site, aimOf(statement, masked, book)).starts);
@@ -196,83 +219,10 @@ function aimOf(raw: RawStatement, masked: readonly MaskedUse[], book: MaskBook):
   }
   // Told by name: after a rewrite the nodes are others.
   const names = new Set(masked.filter(({ use }) => use.role === 'target').map(({ hit }) => hit.relation.name));
-  const look = (node: unknown): void => {
-    if (Array.isArray(node)) return node.forEach(look);
-    if (!isFields(node)) return;
-    const relation = isFields(node['relation']) ? node['relation'] : undefined;
-    if (relation !== undefined && names.has(String(relation['relname']))) targets.add(node);
-    for (const key in node) look(node[key]);
-  };
-  if (names.size > 0) look(raw.node);
+  if (names.size > 0) {
+    eachObject(raw.node, (node) => {
+      if (isFields(node['relation']) && names.has(String(node['relation']['relname']))) targets.add(node);
+    });
+  }
   return { columns, positions, targets, skip: (site) => isStandIn(site, book) };
 }
-
-function preparedOf(raw: RawStatement, effects: Set<Effect>, text: string): Prepared | undefined {
-  const name = typeof raw.node['name'] === 'string' ? raw.node['name'] : undefined;
-  switch (raw.kind) {
-    case 'PrepareStmt':
-      return { op: 'prepare', name: name ?? '' };
-    case 'ExecuteStmt': {
-      const list = Array.isArray(raw.node['params']) ? raw.node['params'] : [];
-      return { op: 'execute', name: name ?? '', own: [...effects].filter((effect) => effect !== 'unknown'), arguments: list.map((item) => argumentSpans(text, item)) };
-    }
-    case 'DeallocateStmt':
-      return { op: 'deallocate', ...(name === undefined || raw.node['isall'] === true ? {} : { name }) };
-    default:
-      return undefined;
-  }
-}
-
-function argumentSpans(text: string, item: unknown): readonly Span[] {
-  const starts: number[] = [];
-  const look = (node: unknown): void => {
-    if (Array.isArray(node)) return node.forEach(look);
-    if (!isFields(node)) return;
-    const constant = node['A_Const'];
-    if (isFields(constant) && typeof constant['location'] === 'number') starts.push(constant['location']);
-    for (const key in node) look(node[key]);
-  };
-  look(item);
-  return literalSpans(text, starts);
-}
-
-/** parsenodes.h: CURSOR_OPT_BINARY, SCROLL, HOLD. */
-const CURSOR_BINARY = 0x01;
-const CURSOR_SCROLL = 0x02;
-const CURSOR_HOLD = 0x20;
-
-function cursorOf(raw: RawStatement): { readonly cursor?: Cursor } {
-  const name = typeof raw.node['portalname'] === 'string' ? raw.node['portalname'] : undefined;
-  switch (raw.kind) {
-    case 'DeclareCursorStmt': {
-      const options = typeof raw.node['options'] === 'number' ? raw.node['options'] : 0;
-      const has = (bit: number) => (options & bit) !== 0;
-      return { cursor: { op: 'declare', name: name ?? '', binary: has(CURSOR_BINARY), hold: has(CURSOR_HOLD), scroll: has(CURSOR_SCROLL) } };
-    }
-    case 'FetchStmt':
-      return { cursor: { op: raw.node['ismove'] === true ? 'move' : 'fetch', name: name ?? '' } };
-    case 'ClosePortalStmt':
-      return { cursor: { op: 'close', ...(name === undefined ? {} : { name }) } };
-    default:
-      return {};
-  }
-}
-
-function copyOf(raw: RawStatement, masked: readonly MaskedUse[]): { readonly copy?: Copy } {
-  if (raw.kind !== 'CopyStmt') return {};
-  const direction = raw.node['is_from'] === true ? 'in' : 'out';
-  const target = masked.find(({ use }) => use.role === 'target');
-  const columns = target === undefined ? [] : (writeOf(target.use, raw.node, target.hit.relation)?.columns ?? []);
-  const positions = columns.flatMap((name, index) => (target?.hit.columns.has(name) ? [index] : []));
-  return { copy: { direction, format: copyFormat(raw.node['options']), masked: positions } };
-}
-
-function copyFormat(options: unknown): Copy['format'] {
-  for (const option of Array.isArray(options) ? options : []) {
-    const element = isFields(option) && isFields(option['DefElem']) ? option['DefElem'] : {};
-    const value = isFields(element['arg']) && isFields(element['arg']['String']) ? String(element['arg']['String']['sval']).toLowerCase() : '';
-    if (element['defname'] === 'format') return value === 'csv' || value === 'binary' ? value : 'text';
-  }
-  return 'text';
-}
-

@@ -70,9 +70,18 @@ export function createKnowledge(catalog: CatalogSnapshot, trusted: readonly Trus
       for (const one of type.functions) reached.push(trust(names.functionByOid(one), label));
       for (const cast of catalog.casts) {
         if (!cast.runs || (cast.source !== oid && cast.target !== oid)) continue;
-        reached.push(isUserOid(cast.function) ? trust(names.functionByOid(cast.function), `a cast of ${label}`) : { what: `a cast of ${label}`, trusted: true });
+        reached.push(
+          isUserOid(cast.function)
+            ? trust(names.functionByOid(cast.function), `a cast of ${label}`)
+            : { what: `a cast of ${label}`, trusted: true },
+        );
       }
-      const parts = [type.element, type.base, type.subtype, ...(names.relationByOid(type.relation)?.columns.map((column) => column.type) ?? [])];
+      const parts = [
+        type.element,
+        type.base,
+        type.subtype,
+        ...(names.relationByOid(type.relation)?.columns.map((column) => column.type) ?? []),
+      ];
       for (const part of parts) if (part !== oid) reached.push(...typeCode(part));
     }
     const distinct = uniqueReached(reached);
@@ -120,7 +129,8 @@ export function createKnowledge(catalog: CatalogSnapshot, trusted: readonly Trus
     }
     if (access !== 'read') {
       for (const trigger of catalog.triggers) {
-        if (trigger.relation === relation.oid && trigger.on.includes(access)) reached.push(trust(names.functionByOid(trigger.function), `trigger ${trigger.name} of ${label}`));
+        if (trigger.relation === relation.oid && trigger.on.includes(access))
+          reached.push(trust(names.functionByOid(trigger.function), `trigger ${trigger.name} of ${label}`));
       }
       for (const rule of catalog.rules) {
         if (rule.relation === relation.oid && rule.event === access) {
@@ -131,12 +141,16 @@ export function createKnowledge(catalog: CatalogSnapshot, trusted: readonly Trus
     }
     if (access === 'insert' || access === 'update') {
       for (const column of relation.columns) reached.push(...typeCode(column.type));
-      for (const one of catalog.defaults) if (one.relation === relation.oid) evaluate(one.expression, `a default of ${label}`);
+      for (const one of catalog.defaults)
+        if (one.relation === relation.oid) evaluate(one.expression, `a default of ${label}`);
       for (const one of catalog.constraints) {
-        if (one.relation === relation.oid && one.expression !== undefined) evaluate(one.expression, `constraint ${one.name} of ${label}`);
+        if (one.relation === relation.oid && one.expression !== undefined)
+          evaluate(one.expression, `constraint ${one.name} of ${label}`);
       }
       for (const one of catalog.indexes) {
-        if (one.relation === relation.oid) for (const text of one.evaluates) for (const item of splitExpressions(text)) evaluate(item, `index ${one.name} of ${label}`);
+        if (one.relation === relation.oid)
+          for (const text of one.evaluates)
+            for (const item of splitExpressions(text)) evaluate(item, `index ${one.name} of ${label}`);
       }
     }
     if (access === 'delete' || access === 'update') {
@@ -144,14 +158,20 @@ export function createKnowledge(catalog: CatalogSnapshot, trusted: readonly Trus
         const action = access === 'delete' ? one.onDelete : one.onUpdate;
         if (one.references !== relation.oid || one.kind !== 'foreign' || !CASCADES.has(action)) continue;
         const child = names.relationByOid(one.relation);
-        const further = child === undefined ? undefined : behind(child, access === 'delete' && action === 'c' ? 'delete' : 'update');
+        const further =
+          child === undefined ? undefined : behind(child, access === 'delete' && action === 'c' ? 'delete' : 'update');
         reached.push(...(further?.reached ?? []));
         for (const effect of further?.effects ?? []) effects.add(effect);
         relations.push(...(further?.relations ?? []));
         problem ??= further?.problem;
       }
     }
-    const result: Behind = { reached: uniqueReached(reached), effects, relations, ...(problem === undefined ? {} : { problem }) };
+    const result: Behind = {
+      reached: uniqueReached(reached),
+      effects,
+      relations,
+      ...(problem === undefined ? {} : { problem }),
+    };
     behinds.set(memo, result);
     return result;
   };
@@ -199,9 +219,13 @@ export function createKnowledge(catalog: CatalogSnapshot, trusted: readonly Trus
     view,
     everywhere: [
       ...catalog.casts
-        .filter((cast) => cast.runs && cast.context !== 'explicit' && !isUserOid(cast.source) && !isUserOid(cast.target))
+        .filter(
+          (cast) => cast.runs && cast.context !== 'explicit' && !isUserOid(cast.source) && !isUserOid(cast.target),
+        )
         .map((cast) => trust(names.functionByOid(cast.function), 'an implicit cast between types of the server')),
-      ...catalog.opclasses.filter((one) => !isUserOid(one.type)).map((one) => ({ what: `operator class ${one.name} for a type of the server`, trusted: false })),
+      ...catalog.opclasses
+        .filter((one) => !isUserOid(one.type))
+        .map((one) => ({ what: `operator class ${one.name} for a type of the server`, trusted: false })),
     ],
   };
   return knowledge;

@@ -17,7 +17,8 @@ export const TEXT_LIMITS: TextLimits = { bytes: 1024 * 1024, tokens: 20_000, nes
 /** @returns what the text exceeds, for people; undefined when it may be parsed */
 export function exceeded(text: string, limits: TextLimits): string | undefined {
   // A UTF-16 unit is at most three bytes: most texts need no exact count.
-  if (text.length > limits.bytes || (text.length * 3 > limits.bytes && Buffer.byteLength(text) > limits.bytes)) return `${limits.bytes} bytes`;
+  if (text.length > limits.bytes || (text.length * 3 > limits.bytes && Buffer.byteLength(text) > limits.bytes))
+    return `${limits.bytes} bytes`;
   // Every token takes a character, and nesting needs brackets: a short text cannot exceed either.
   if (text.length <= limits.nesting) return undefined;
   const counted = count(text, limits);
@@ -71,7 +72,13 @@ function afterWord(text: string, from: number): number {
 }
 
 function isWord(code: number): boolean {
-  return (code >= 48 && code <= 57) || (code >= 65 && code <= 90) || (code >= 97 && code <= 122) || code === 95 || code >= 128;
+  return (
+    (code >= 48 && code <= 57) ||
+    (code >= 65 && code <= 90) ||
+    (code >= 97 && code <= 122) ||
+    code === 95 ||
+    code >= 128
+  );
 }
 
 // E'…' takes backslash escapes; with standard_conforming_strings on, '…' does not.

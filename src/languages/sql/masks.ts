@@ -55,21 +55,37 @@ export function bookMasks(knowledge: Knowledge, masks: readonly SqlMask[]): Mask
     const ordered = mixesColumns(knowledge, relation, columns);
     const order = ordered ? clearKey(knowledge, relation, columns) : [];
     const standIn = order === undefined ? undefined : standInFor(knowledge, relation, columns, order);
-    if (reason !== undefined) closed.set(oid, { word: 'MASK_REACHED', reason, hint: 'name the columns of an ordinary table in the mask' });
+    if (reason !== undefined)
+      closed.set(oid, { word: 'MASK_REACHED', reason, hint: 'name the columns of an ordinary table in the mask' });
     else if (order === undefined) {
       const reason = `an index of ${label(relation)} mixes masked with clear columns and would show the order of masked values`;
       closed.set(oid, { word: 'MASK_REACHED', reason, hint: 'give the table a primary key without masked columns' });
     } else if (standIn === undefined) {
-      closed.set(oid, { word: 'MASK_LOST', reason: `no stand-in for ${label(relation)} could be written`, hint: 'report this table definition' });
+      closed.set(oid, {
+        word: 'MASK_LOST',
+        reason: `no stand-in for ${label(relation)} could be written`,
+        hint: 'report this table definition',
+      });
     }
     // Also when closed: what depends on it must still be seen as masked.
-    masked.set(oid, { relation, columns, standIn: standIn ?? {}, ordered, expression: (name, alias) => expressionFor(knowledge, columns.get(name), alias) });
+    masked.set(oid, {
+      relation,
+      columns,
+      standIn: standIn ?? {},
+      ordered,
+      expression: (name, alias) => expressionFor(knowledge, columns.get(name), alias),
+    });
   }
   closeFamilies(knowledge, new Set([...chosen.keys(), ...closed.keys()]), closed);
   return { masked, closed };
 }
 
-function bindOne(knowledge: Knowledge, mask: SqlMask, chosen: Map<Oid, Map<string, MaskedColumn>>, closed: Map<Oid, Closed>): void {
+function bindOne(
+  knowledge: Knowledge,
+  mask: SqlMask,
+  chosen: Map<Oid, Map<string, MaskedColumn>>,
+  closed: Map<Oid, Closed>,
+): void {
   const relation = knowledge.catalog.relations.find((one) => spellings(one).includes(mask.relation));
   const lose = (oid: Oid, what: string) =>
     closed.set(oid, {
@@ -106,10 +122,12 @@ function spreadToGenerated(knowledge: Knowledge, oid: Oid, columns: Map<string, 
 }
 
 function whyNotRewritten(relation: Relation): string | undefined {
-  if (relation.kind === 'v' || relation.kind === 'm') return `${label(relation)} is a view: masks on views are not built`;
+  if (relation.kind === 'v' || relation.kind === 'm')
+    return `${label(relation)} is a view: masks on views are not built`;
   if (relation.kind === 'p') return `${label(relation)} is partitioned: masks on partitioned tables are not built`;
   if (relation.kind !== 'r') return `${label(relation)} is not an ordinary table`;
-  if (relation.rowSecurity) return `${label(relation)} has row policies: masks together with row security are not built`;
+  if (relation.rowSecurity)
+    return `${label(relation)} has row policies: masks together with row security are not built`;
   return undefined;
 }
 
@@ -147,14 +165,23 @@ function closeFamilies(knowledge: Knowledge, seeds: ReadonlySet<Oid>, closed: Ma
 function mixesColumns(knowledge: Knowledge, relation: Relation, columns: ReadonlyMap<string, MaskedColumn>): boolean {
   const hidden = new Set([...columns.values()].map((one) => one.column.attnum));
   return knowledge.catalog.indexes.some(
-    (index) => index.relation === relation.oid && index.columns.some((one) => one === 0 || hidden.has(one)) && index.columns.some((one) => !hidden.has(one)),
+    (index) =>
+      index.relation === relation.oid &&
+      index.columns.some((one) => one === 0 || hidden.has(one)) &&
+      index.columns.some((one) => !hidden.has(one)),
   );
 }
 
 /** Names of a primary key without masked columns. */
-function clearKey(knowledge: Knowledge, relation: Relation, columns: ReadonlyMap<string, MaskedColumn>): readonly string[] | undefined {
+function clearKey(
+  knowledge: Knowledge,
+  relation: Relation,
+  columns: ReadonlyMap<string, MaskedColumn>,
+): readonly string[] | undefined {
   const primary = knowledge.catalog.constraints.find((one) => one.relation === relation.oid && one.kind === 'primary');
-  const names = primary?.columns.map((attnum) => relation.columns.find((column) => column.attnum === attnum)?.name ?? '');
+  const names = primary?.columns.map(
+    (attnum) => relation.columns.find((column) => column.attnum === attnum)?.name ?? '',
+  );
   return names?.every((name) => name !== '' && !columns.has(name)) ? names : undefined;
 }
 
@@ -170,14 +197,22 @@ function standInFor(
     return masked === undefined ? `m.${name}` : `${maskExpression(knowledge, masked, 'm')} AS ${name}`;
   });
   const sort = order.length === 0 ? '' : ` ORDER BY ${order.map((name) => `m.${quoteName(name)}`).join(', ')}`;
-  const raw = parseOne(`SELECT ${outputs.join(', ')} FROM ${quoteName(relation.schema)}.${quoteName(relation.name)} AS m${sort}`);
+  const raw = parseOne(
+    `SELECT ${outputs.join(', ')} FROM ${quoteName(relation.schema)}.${quoteName(relation.name)} AS m${sort}`,
+  );
   return raw?.kind === 'SelectStmt' && outputs.length > 0 ? withTypesQualified(raw.node) : undefined;
 }
 
 function expressionFor(knowledge: Knowledge, masked: MaskedColumn | undefined, alias: string): Fields | undefined {
-  const raw = masked === undefined ? undefined : parseOne(`SELECT ${maskExpression(knowledge, masked, quoteName(alias))}`);
-  const [target] = raw?.kind === 'SelectStmt' && Array.isArray(raw.node['targetList']) ? withTypesQualified(raw.node)['targetList'] as unknown[] : [];
-  return isFields(target) && isFields(target['ResTarget']) && isFields(target['ResTarget']['val']) ? target['ResTarget']['val'] : undefined;
+  const raw =
+    masked === undefined ? undefined : parseOne(`SELECT ${maskExpression(knowledge, masked, quoteName(alias))}`);
+  const [target] =
+    raw?.kind === 'SelectStmt' && Array.isArray(raw.node['targetList'])
+      ? (withTypesQualified(raw.node)['targetList'] as unknown[])
+      : [];
+  return isFields(target) && isFields(target['ResTarget']) && isFields(target['ResTarget']['val'])
+    ? target['ResTarget']['val']
+    : undefined;
 }
 
 // Types of the server are written without schema by format_type; those of users with theirs.
@@ -203,14 +238,20 @@ function maskExpression(knowledge: Knowledge, { column, with: mask }: MaskedColu
 function shownType(knowledge: Knowledge, column: Column): { readonly type: string; readonly text: boolean } {
   if (!isUserOid(column.type)) {
     const name = TEXTS.get(column.type);
-    return { type: name === undefined || column.typeText.startsWith(name) ? column.typeText : 'pg_catalog.text', text: name !== undefined };
+    return {
+      type: name === undefined || column.typeText.startsWith(name) ? column.typeText : 'pg_catalog.text',
+      text: name !== undefined,
+    };
   }
   const type = knowledge.names.typeByOid(column.type);
   if (type?.kind === 'd') {
     const base = BASES.get(type.base);
-    return base === undefined ? { type: 'pg_catalog.text', text: type.category === 'S' } : { type: base, text: TEXTS.has(type.base) };
+    return base === undefined
+      ? { type: 'pg_catalog.text', text: type.category === 'S' }
+      : { type: base, text: TEXTS.has(type.base) };
   }
-  if (type === undefined || knowledge.ofType(column.type).length > 0) return { type: 'pg_catalog.text', text: type?.category === 'S' };
+  if (type === undefined || knowledge.ofType(column.type).length > 0)
+    return { type: 'pg_catalog.text', text: type?.category === 'S' };
   return { type: column.typeText, text: false };
 }
 
@@ -224,8 +265,30 @@ const TEXTS: ReadonlyMap<Oid, string> = new Map([
 /** Built-in types domains are made of, by OID (pg_type.dat). */
 const BASES: ReadonlyMap<Oid, string> = new Map(
   Object.entries({
-    ...{ 16: 'bool', 17: 'bytea', 20: 'int8', 21: 'int2', 23: 'int4', 25: 'text', 114: 'json', 700: 'float4', 701: 'float8', 869: 'inet' },
-    ...{ 1042: 'text', 1043: 'text', 1082: 'date', 1083: 'time', 1114: 'timestamp', 1184: 'timestamptz', 1186: 'interval', 1700: 'numeric', 2950: 'uuid', 3802: 'jsonb' },
+    ...{
+      16: 'bool',
+      17: 'bytea',
+      20: 'int8',
+      21: 'int2',
+      23: 'int4',
+      25: 'text',
+      114: 'json',
+      700: 'float4',
+      701: 'float8',
+      869: 'inet',
+    },
+    ...{
+      1042: 'text',
+      1043: 'text',
+      1082: 'date',
+      1083: 'time',
+      1114: 'timestamp',
+      1184: 'timestamptz',
+      1186: 'interval',
+      1700: 'numeric',
+      2950: 'uuid',
+      3802: 'jsonb',
+    },
   }).map(([oid, name]) => [Number(oid), `pg_catalog.${name}`]),
 );
 

@@ -8,15 +8,23 @@ import { builtinOperator } from './operators.ts';
 import { type CatalogClass, catalogRelation, isBuiltinType, isSystemSchema } from './catalogs.ts';
 import type { CatalogSnapshot, Oid, Relation, UserFunction, UserOperator, UserType } from './catalog.ts';
 import { builtinFunction } from './functions.ts';
-import { ANY_NUMBER } from './gather.ts';
+import { ANY_NUMBER } from './gathered.ts';
 import type { Effect } from '../../domain/command.ts';
 
 export type RelationName =
   | { readonly kind: 'user'; readonly relation: Relation }
-  | { readonly kind: 'system'; readonly schema: string; readonly name: string; readonly class: CatalogClass | undefined }
+  | {
+      readonly kind: 'system';
+      readonly schema: string;
+      readonly name: string;
+      readonly class: CatalogClass | undefined;
+    }
   | { readonly kind: 'missing' };
 
-export type TypeNameMeaning = { readonly kind: 'builtin' } | { readonly kind: 'user'; readonly type: UserType } | { readonly kind: 'missing' };
+export type TypeNameMeaning =
+  | { readonly kind: 'builtin' }
+  | { readonly kind: 'user'; readonly type: UserType }
+  | { readonly kind: 'missing' };
 
 export interface FunctionName {
   /** What PostgreSQL's own function of that name does, if it may be meant. */
@@ -54,7 +62,8 @@ export function createNames(catalog: CatalogSnapshot) {
         if (relation !== undefined) return { kind: 'user', relation };
         if (!isSystemSchema(candidate)) continue;
         const known = catalogRelation(candidate, name);
-        if (known !== undefined || schema !== undefined) return { kind: 'system', schema: candidate, name, class: known };
+        if (known !== undefined || schema !== undefined)
+          return { kind: 'system', schema: candidate, name, class: known };
       }
       return { kind: 'missing' };
     },
@@ -75,9 +84,13 @@ export function createNames(catalog: CatalogSnapshot) {
       const name = names.at(-1) ?? '';
       const schemas = names.length > 1 ? [names.at(-2) ?? ''] : path;
       const user = (functions.get(name) ?? []).filter(
-        (one) => schemas.includes(one.schema) && takes(one, count) && (userTypes || names.length > 1 || !one.arguments.some(isUserOid)),
+        (one) =>
+          schemas.includes(one.schema) &&
+          takes(one, count) &&
+          (userTypes || names.length > 1 || !one.arguments.some(isUserOid)),
       );
-      const builtin = schemas.includes('pg_catalog') || schemas.includes('information_schema') ? builtinFunction(name) : undefined;
+      const builtin =
+        schemas.includes('pg_catalog') || schemas.includes('information_schema') ? builtinFunction(name) : undefined;
       return { builtin, user };
     },
 
@@ -85,7 +98,9 @@ export function createNames(catalog: CatalogSnapshot) {
       const name = names.at(-1) ?? '';
       const schemas = names.length > 1 ? [names.at(-2) ?? ''] : path;
       const user = (operators.get(name) ?? []).filter(
-        (one) => schemas.includes(one.schema) && (userTypes || names.length > 1 || !(isUserOid(one.left) || isUserOid(one.right))),
+        (one) =>
+          schemas.includes(one.schema) &&
+          (userTypes || names.length > 1 || !(isUserOid(one.left) || isUserOid(one.right))),
       );
       return { builtin: schemas.includes('pg_catalog') && builtinOperator(name), user };
     },
@@ -134,4 +149,28 @@ function grouped<T extends { readonly name: string }>(items: readonly T[]): Read
 }
 
 // Columns of sets that built-in functions return, and of composite values clients make with them. None is the name of a built-in function with side effects.
-const COMMON_FIELDS = ['key', 'value', 'n', 'x', 'y', 'a', 'b', 'c', 'f1', 'f2', 'f3', 'f4', 'f5', 'ordinality', 'word', 'catcode', 'grantor', 'grantee', 'privilege_type', 'is_grantable', 'id', 'name', 'item'];
+const COMMON_FIELDS = [
+  'key',
+  'value',
+  'n',
+  'x',
+  'y',
+  'a',
+  'b',
+  'c',
+  'f1',
+  'f2',
+  'f3',
+  'f4',
+  'f5',
+  'ordinality',
+  'word',
+  'catcode',
+  'grantor',
+  'grantee',
+  'privilege_type',
+  'is_grantable',
+  'id',
+  'name',
+  'item',
+];

@@ -82,7 +82,15 @@ export function createPool(options: PoolOptions): Pool {
       env: {},
       resourceLimits: { maxOldGenerationSizeMb: 512, stackSizeMb: 4 },
     });
-    const thread: Thread = { worker, state: 'starting', job: undefined, timer: undefined, reads: 0, cpu: 0, bases: new Map() };
+    const thread: Thread = {
+      worker,
+      state: 'starting',
+      job: undefined,
+      timer: undefined,
+      reads: 0,
+      cpu: 0,
+      bases: new Map(),
+    };
     threads.add(thread);
     worker.on('message', (message: FromWorker) => onMessage(thread, message));
     worker.on('error', () => lose(thread));
@@ -224,6 +232,21 @@ function introduce(thread: Thread, { id, basis }: Numbered): boolean {
   return true;
 }
 
-const TOO_SLOW: NotRead = { ok: false, code: 'limit', message: 'the statement takes too long to be read safely', sqlState: '54001' };
-const BUSY: NotRead = { ok: false, code: 'busy', message: 'too many statements are waiting to be read', sqlState: '53400' };
-const NO_WORKERS: NotRead = { ok: false, code: 'internal', message: 'statements cannot be read at the moment', sqlState: 'XX000' };
+const TOO_SLOW: NotRead = {
+  ok: false,
+  code: 'limit',
+  message: 'the statement takes too long to be read safely',
+  sqlState: '54001',
+};
+const BUSY: NotRead = {
+  ok: false,
+  code: 'busy',
+  message: 'too many statements are waiting to be read',
+  sqlState: '53400',
+};
+const NO_WORKERS: NotRead = {
+  ok: false,
+  code: 'internal',
+  message: 'statements cannot be read at the moment',
+  sqlState: 'XX000',
+};

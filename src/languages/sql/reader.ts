@@ -29,7 +29,12 @@ export interface SqlReader {
   /** Resolves when the first text can be read. */
   readonly ready: Promise<void>;
   /** For metrics. */
-  readonly stats: { readonly hits: number; readonly misses: number; readonly discarded: number; readonly cacheBytes: number };
+  readonly stats: {
+    readonly hits: number;
+    readonly misses: number;
+    readonly discarded: number;
+    readonly cacheBytes: number;
+  };
   close(): Promise<void>;
 }
 
@@ -101,7 +106,8 @@ function createShelves() {
       if (place === undefined) {
         place = { id: next++, basis, shelf: new Map(), pending: new Map() };
         byContent.set(content, new WeakRef(place));
-        if (byContent.size > 4096) for (const [key, ref] of byContent) if (ref.deref() === undefined) byContent.delete(key);
+        if (byContent.size > 4096)
+          for (const [key, ref] of byContent) if (ref.deref() === undefined) byContent.delete(key);
       }
       byObject.set(basis, place);
       return place;
@@ -116,14 +122,25 @@ function decode(bytes: Uint8Array): string | undefined {
 
 function unfitness(text: string, limits: TextLimits): NotRead | undefined {
   // The parser stops at a NUL, the server does not accept one.
-  if (text.includes('\0')) return { ok: false, code: 'encoding', message: 'the statement contains a NUL', sqlState: '22021' };
+  if (text.includes('\0'))
+    return { ok: false, code: 'encoding', message: 'the statement contains a NUL', sqlState: '22021' };
   if (!text.isWellFormed()) return NOT_UTF8;
   const limit = exceeded(text, limits);
   if (limit === undefined) return undefined;
-  return { ok: false, code: 'limit', message: `the statement is larger than the gateway reads: more than ${limit}`, sqlState: '54001' };
+  return {
+    ok: false,
+    code: 'limit',
+    message: `the statement is larger than the gateway reads: more than ${limit}`,
+    sqlState: '54001',
+  };
 }
 
-const NOT_UTF8: NotRead = { ok: false, code: 'encoding', message: 'the statement is not valid UTF-8', sqlState: '22021' };
+const NOT_UTF8: NotRead = {
+  ok: false,
+  code: 'encoding',
+  message: 'the statement is not valid UTF-8',
+  sqlState: '22021',
+};
 
 /** What will be said of the same text again. */
 const LASTING: ReadonlySet<string> = new Set(['syntax', 'limit']);

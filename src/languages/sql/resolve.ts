@@ -2,7 +2,7 @@
 import type { Effect } from '../../domain/command.ts';
 import type { UserFunction, UserType } from './catalog.ts';
 import { type Exposure, exposureOf } from './exposure.ts';
-import type { FunctionUse, Gathered, OperatorUse, RelationUse } from './gather.ts';
+import type { FunctionUse, Gathered, OperatorUse, RelationUse } from './gathered.ts';
 import { type Knowledge, uniqueReached } from './knowledge.ts';
 import { type FunctionName, isUserOid, type RelationName, type TypeNameMeaning } from './names.ts';
 import { qualified } from './spelling.ts';
@@ -37,7 +37,8 @@ export function resolve(knowledge: Knowledge, gathered: Gathered, path: readonly
   const exposure = exposureOf(gathered);
 
   const relations = gathered.relations.map((use) => ({ use, meaning: names.relation(use.schema, use.name, path) }));
-  for (const { use, meaning } of relations) if (meaning.kind === 'missing' && !creates(use)) missing.push(written(use.schema, use.name));
+  for (const { use, meaning } of relations)
+    if (meaning.kind === 'missing' && !creates(use)) missing.push(written(use.schema, use.name));
 
   const types = gathered.types.map((node) => ({ node, meaning: names.type(nameParts(node['names']) ?? ['?'], path) }));
   const userTypes: UserType[] = [];
@@ -49,7 +50,9 @@ export function resolve(knowledge: Knowledge, gathered: Gathered, path: readonly
   }
 
   // Values of user types come from casts to them, from columns that have them, and from whole rows.
-  let withUserTypes = userTypes.length > 0 || relations.some(({ use, meaning }) => meaning.kind === 'user' && exposure.wholeRows.includes(use));
+  let withUserTypes =
+    userTypes.length > 0 ||
+    relations.some(({ use, meaning }) => meaning.kind === 'user' && exposure.wholeRows.includes(use));
   for (const { use, meaning } of relations) {
     if (meaning.kind !== 'user' || use.role === 'named') continue;
     for (const column of meaning.relation.columns) {
@@ -92,7 +95,11 @@ export function resolve(knowledge: Knowledge, gathered: Gathered, path: readonly
       const code = names.functionByOid(one.function);
       const road = `operator ${qualified(one.schema, one.name)}`;
       if (code !== undefined && isUserOid(one.function)) {
-        if (!onlyComputes(code) && (!meaning.builtin || use.names.length > 1 || !(isUserOid(one.left) || isUserOid(one.right)))) call(code, road);
+        if (
+          !onlyComputes(code) &&
+          (!meaning.builtin || use.names.length > 1 || !(isUserOid(one.left) || isUserOid(one.right)))
+        )
+          call(code, road);
         else reached.push(knowledge.trust(code, road));
       } else {
         reached.push({ what: road, trusted: !isUserOid(one.function) });
@@ -114,15 +121,33 @@ export function resolve(knowledge: Knowledge, gathered: Gathered, path: readonly
     if (user.length > 0) continue;
     const builtin = builtinFunction(name);
     if (builtin !== undefined && builtin !== 'read') effects.add(builtin);
-    else if (builtin === undefined && (name.startsWith('pg_') || name.startsWith('lo_')) && !names.isField(name)) effects.add('unknown');
-    else if (builtin === undefined && gathered.selections.includes(name) && !names.isField(name) && !labelled(name, gathered)) effects.add('unknown');
+    else if (builtin === undefined && (name.startsWith('pg_') || name.startsWith('lo_')) && !names.isField(name))
+      effects.add('unknown');
+    else if (
+      builtin === undefined &&
+      gathered.selections.includes(name) &&
+      !names.isField(name) &&
+      !labelled(name, gathered)
+    )
+      effects.add('unknown');
   }
 
   for (const kind of gathered.strange) {
     effects.add('unknown');
     missing.push(`a construct (${kind})`);
   }
-  return { relations, functions, operators, types, called: [...new Set(called)], userTypes: [...new Set(userTypes)], missing, effects, reached: uniqueReached(reached), exposure };
+  return {
+    relations,
+    functions,
+    operators,
+    types,
+    called: [...new Set(called)],
+    userTypes: [...new Set(userTypes)],
+    missing,
+    effects,
+    reached: uniqueReached(reached),
+    exposure,
+  };
 }
 
 /** `public.t` or `t`, as it was written. */
@@ -135,7 +160,15 @@ export function creates(use: RelationUse): boolean {
   return use.role === 'named' && CREATING.has(use.statement);
 }
 
-const CREATING: ReadonlySet<string> = new Set(['CreateStmt', 'CreateTableAsStmt', 'ViewStmt', 'CreateSeqStmt', 'CompositeTypeStmt', 'CreateForeignTableStmt', 'IndexStmt']);
+const CREATING: ReadonlySet<string> = new Set([
+  'CreateStmt',
+  'CreateTableAsStmt',
+  'ViewStmt',
+  'CreateSeqStmt',
+  'CompositeTypeStmt',
+  'CreateForeignTableStmt',
+  'IndexStmt',
+]);
 
 /** `x.name` and `(x).name` also call `name(x)` when x has no such column (PostgreSQL, "Using Composite Types"). */
 function selectedNames(gathered: Gathered): Set<string> {

@@ -42,9 +42,12 @@ function maskItem(item: unknown, masked: MaskedRelation, alias: string, alone: b
   const fields = isFields(reference) && Array.isArray(reference['fields']) ? reference['fields'] : undefined;
   if (target === undefined || fields === undefined || !refersTo(fields, alias, alone)) return [item];
   const last: unknown = fields.at(-1);
-  if (isFields(last) && last['A_Star'] !== undefined) return masked.relation.columns.map((column) => output(masked, column.name, alias, column.name));
+  if (isFields(last) && last['A_Star'] !== undefined)
+    return masked.relation.columns.map((column) => output(masked, column.name, alias, column.name));
   const name = nameParts([last])?.[0] ?? '';
-  return masked.columns.has(name) ? [output(masked, name, alias, typeof target['name'] === 'string' ? target['name'] : name)] : [item];
+  return masked.columns.has(name)
+    ? [output(masked, name, alias, typeof target['name'] === 'string' ? target['name'] : name)]
+    : [item];
 }
 
 function refersTo(fields: readonly unknown[], alias: string, alone: boolean): boolean {

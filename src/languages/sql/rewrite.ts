@@ -101,13 +101,15 @@ function shortenReferences(node: Fields, replaced: readonly MaskedRelation[]): v
     if (!Array.isArray(fields) || fields.length < 3) return;
     const names = nameParts(fields.slice(0, -1)) ?? [];
     const [schema, table] = names.slice(-2);
-    if (replaced.some(({ relation }) => relation.schema === schema && relation.name === table)) site.node['fields'] = fields.slice(-2);
+    if (replaced.some(({ relation }) => relation.schema === schema && relation.name === table))
+      site.node['fields'] = fields.slice(-2);
   });
 }
 
 /** Looks at what was meant, which is known to be what was written: stand-ins are told by identity there. */
 function namesMasked(site: Site, parent: string, book: MaskBook): boolean {
-  if (site.kind === 'SelectStmt') for (const masked of book.masked.values()) if (site.node === masked.standIn) return false;
+  if (site.kind === 'SelectStmt')
+    for (const masked of book.masked.values()) if (site.node === masked.standIn) return false;
   if (site.kind === 'RangeVar' && !(site.field === 'relation' && TARGETS.has(parent)) && !PLAIN_NAMES.has(parent)) {
     for (const { relation } of book.masked.values()) {
       // Every relation has its schema by now: a name without one is a CTE's.

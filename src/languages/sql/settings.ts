@@ -57,7 +57,15 @@ const timeout: Rule = (values, pinned) => {
   return bound === 0 || (wanted > 0 && wanted <= bound);
 };
 
-const UNITS: Readonly<Record<string, number>> = { us: 0.001, '': 1, ms: 1, s: 1000, min: 60_000, h: 3_600_000, d: 86_400_000 };
+const UNITS: Readonly<Record<string, number>> = {
+  us: 0.001,
+  '': 1,
+  ms: 1,
+  s: 1000,
+  min: 60_000,
+  h: 3_600_000,
+  d: 86_400_000,
+};
 
 function milliseconds(text: string): number | undefined {
   const match = /^\s*(\d{1,15}(?:\.\d+)?)\s*(us|ms|s|min|h|d)?\s*$/.exec(text);
@@ -103,8 +111,26 @@ const SETTINGS: ReadonlyMap<string, Rule> = new Map<string, Rule>([
 
   // How the planner goes about it, not what comes out.
   ...[
-    ...['async_append', 'bitmapscan', 'gathermerge', 'hashagg', 'hashjoin', 'incremental_sort', 'indexonlyscan', 'indexscan', 'material'],
-    ...['memoize', 'mergejoin', 'nestloop', 'parallel_append', 'parallel_hash', 'partition_pruning', 'partitionwise_aggregate'],
+    ...[
+      'async_append',
+      'bitmapscan',
+      'gathermerge',
+      'hashagg',
+      'hashjoin',
+      'incremental_sort',
+      'indexonlyscan',
+      'indexscan',
+      'material',
+    ],
+    ...[
+      'memoize',
+      'mergejoin',
+      'nestloop',
+      'parallel_append',
+      'parallel_hash',
+      'partition_pruning',
+      'partitionwise_aggregate',
+    ],
     ...['partitionwise_join', 'seqscan', 'sort', 'tidscan'],
   ].map((name): [string, Rule] => [`enable_${name}`, onOff]),
   ['jit', onOff],

@@ -8,10 +8,11 @@ import type { Effect } from '../../domain/command.ts';
 export interface StatementClass {
   /** The value of the fact `postgres.statement`. */
   readonly name: string;
-  /** Effects of the statement itself; those that depend on its form (SELECT, COPY, SET, …) are found by the walker. */
+  /**
+   * Effects of the statement itself; those that depend on its form (SELECT, COPY, SET, …) are found by the walker. Relations it names are accessed by
+   * the first of them.
+   */
   readonly effects: readonly Effect[];
-  /** How relations the statement names (not: reads in a FROM) are accessed; defaults to the first effect. */
-  readonly access?: Effect;
   /** Naming a relation with masked columns is harmless: it neither evaluates their values nor changes what the names mean to the mask. */
   readonly maskSafe?: true;
   /** The statement runs another one it carries. */
@@ -34,14 +35,14 @@ const unknown = (name: string): StatementClass => ({ name, effects: ['unknown'] 
 
 export const STATEMENTS: Readonly<Record<string, StatementClass>> = {
   // Data. SelectStmt gets `read` from the walker, and COPY its direction.
-  SelectStmt: { name: 'select', effects: [], access: 'read' },
+  SelectStmt: { name: 'select', effects: [] },
   InsertStmt: { name: 'insert', effects: ['write'] },
   UpdateStmt: { name: 'update', effects: ['write'] },
   MergeStmt: { name: 'merge', effects: ['write'] },
   DeleteStmt: { name: 'delete', effects: ['delete'] },
   TruncateStmt: { name: 'truncate', effects: ['delete'], maskSafe: true },
-  CopyStmt: { name: 'copy', effects: [], access: 'read' },
-  LockStmt: { name: 'lock', effects: [], access: 'write', maskSafe: true },
+  CopyStmt: { name: 'copy', effects: [] },
+  LockStmt: { name: 'lock', effects: [], maskSafe: true },
   RefreshMatViewStmt: { name: 'refresh materialized view', effects: ['write'] },
 
   // Statements that run another one.

@@ -50,11 +50,26 @@ function visit(site: Site, aim: Aim, found: Found, root: Site): void {
 const SUBQUERIES: ReadonlySet<string> = new Set(['SubLink']);
 
 function isExpression(site: Site): boolean {
-  return EXPRESSION_FIELDS.has(site.field) || site.kind === 'A_Expr' || site.kind === 'FuncCall' || site.kind === 'CaseExpr' || site.kind === 'SubLink';
+  return (
+    EXPRESSION_FIELDS.has(site.field) ||
+    site.kind === 'A_Expr' ||
+    site.kind === 'FuncCall' ||
+    site.kind === 'CaseExpr' ||
+    site.kind === 'SubLink'
+  );
 }
 
 /** Fields of statements and clauses that hold one expression. */
-const EXPRESSION_FIELDS: ReadonlySet<string> = new Set(['val', 'whereClause', 'havingClause', 'quals', 'node', 'limitCount', 'limitOffset', 'condition']);
+const EXPRESSION_FIELDS: ReadonlySet<string> = new Set([
+  'val',
+  'whereClause',
+  'havingClause',
+  'quals',
+  'node',
+  'limitCount',
+  'limitOffset',
+  'condition',
+]);
 
 function mentionsOf(site: Site, aim: Aim): { masked: boolean; others: boolean } {
   let masked = false;
@@ -72,9 +87,17 @@ function mentionsOf(site: Site, aim: Aim): { masked: boolean; others: boolean } 
 }
 
 function strikeInserted(node: Fields, aim: Aim, found: Found, root: Site): void {
-  const columns = Array.isArray(node['cols']) ? node['cols'].map((item) => (isFields(item) && isFields(item['ResTarget']) ? String(item['ResTarget']['name']) : '')) : undefined;
-  const hit = (index: number) => (columns === undefined ? aim.positions.has(index) : aim.columns.has(columns[index] ?? ''));
-  const select = isFields(node['selectStmt']) && isFields(node['selectStmt']['SelectStmt']) ? node['selectStmt']['SelectStmt'] : undefined;
+  const columns = Array.isArray(node['cols'])
+    ? node['cols'].map((item) =>
+        isFields(item) && isFields(item['ResTarget']) ? String(item['ResTarget']['name']) : '',
+      )
+    : undefined;
+  const hit = (index: number) =>
+    columns === undefined ? aim.positions.has(index) : aim.columns.has(columns[index] ?? '');
+  const select =
+    isFields(node['selectStmt']) && isFields(node['selectStmt']['SelectStmt'])
+      ? node['selectStmt']['SelectStmt']
+      : undefined;
   const rows = Array.isArray(select?.['valuesLists']) ? select['valuesLists'] : undefined;
   if (select === undefined) return;
   if (rows === undefined) {
@@ -83,7 +106,8 @@ function strikeInserted(node: Fields, aim: Aim, found: Found, root: Site): void 
     return;
   }
   for (const row of rows) {
-    const items = isFields(row) && isFields(row['List']) && Array.isArray(row['List']['items']) ? row['List']['items'] : [];
+    const items =
+      isFields(row) && isFields(row['List']) && Array.isArray(row['List']['items']) ? row['List']['items'] : [];
     items.forEach((item, index) => {
       if (hit(index) && isFields(item)) eachChild('List', { items: [item] }, (site) => collect(site, found, aim.skip));
     });
@@ -110,13 +134,21 @@ function strikeUpdated(node: Fields, aim: Aim, found: Found, root: Site): void {
 function collect(site: Site, found: Found, skip: (site: Site) => boolean): void {
   if (skip(site) || site.kind === 'TypeName') return;
   const { kind, node } = site;
-  if (kind === 'A_Const' && node['isnull'] !== true && typeof node['location'] === 'number') found.starts.add(node['location']);
+  if (kind === 'A_Const' && node['isnull'] !== true && typeof node['location'] === 'number')
+    found.starts.add(node['location']);
   else if (kind === 'ParamRef' && typeof node['number'] === 'number') found.parameters.add(node['number']);
   eachChild(kind, node, (child) => collect(child, found, skip));
 }
 
 /** Statements whose options hold passwords and connection strings: every text literal in them is struck. */
 export const CREDENTIAL_STATEMENTS: ReadonlySet<string> = new Set([
-  ...['CreateRoleStmt', 'AlterRoleStmt', 'CreateUserMappingStmt', 'AlterUserMappingStmt', 'CreateForeignServerStmt', 'AlterForeignServerStmt'],
+  ...[
+    'CreateRoleStmt',
+    'AlterRoleStmt',
+    'CreateUserMappingStmt',
+    'AlterUserMappingStmt',
+    'CreateForeignServerStmt',
+    'AlterForeignServerStmt',
+  ],
   ...['CreateSubscriptionStmt', 'AlterSubscriptionStmt', 'AlterSystemStmt', 'AlterDatabaseSetStmt', 'AlterRoleSetStmt'],
 ]);

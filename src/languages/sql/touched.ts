@@ -1,7 +1,7 @@
 /** Everything a statement touches, by name: resources for rules, schemas for a scope, objects for binding an approval. */
 import type { Effect, Resource } from '../../domain/command.ts';
 import type { Relation, RelationKind } from './catalog.ts';
-import type { Gathered } from './gather.ts';
+import type { Gathered } from './gathered.ts';
 import type { Knowledge } from './knowledge.ts';
 import { qualified } from './spelling.ts';
 import type { RawStatement } from './parser.ts';
@@ -18,27 +18,48 @@ export interface Touched {
   readonly tables: readonly string[];
 }
 
-export function touchedBy(raw: RawStatement, gathered: Gathered, resolved: Resolved, knowledge: Knowledge, path: readonly string[]): Touched {
+export function touchedBy(
+  raw: RawStatement,
+  gathered: Gathered,
+  resolved: Resolved,
+  knowledge: Knowledge,
+  path: readonly string[],
+): Touched {
   const list = new Collector();
   const home = path.find((schema) => schema !== 'pg_catalog');
   for (const { use, meaning } of resolved.relations) {
     if (meaning.kind === 'user') list.relation(meaning.relation, use.access, knowledge);
-    else if (meaning.kind === 'system') list.catalog(qualified(meaning.schema, meaning.name), meaning.class === 'structure' ? use.access : 'administer');
-    else if (creates(use)) list.named('table', use.node['relpersistence'] === 't' ? 'pg_temp' : (use.schema ?? home), use.name, use.access);
+    else if (meaning.kind === 'system')
+      list.catalog(qualified(meaning.schema, meaning.name), meaning.class === 'structure' ? use.access : 'administer');
+    else if (creates(use))
+      list.named('table', use.node['relpersistence'] === 't' ? 'pg_temp' : (use.schema ?? home), use.name, use.access);
     else list.named('relation-unknown', use.schema, use.name, use.access);
   }
   for (const one of resolved.called) {
-    list.add({ kind: 'function', name: qualified(one.schema, one.name), access: 'execute' }, one.schema, `function ${one.oid} ${one.signature}`);
+    list.add(
+      { kind: 'function', name: qualified(one.schema, one.name), access: 'execute' },
+      one.schema,
+      `function ${one.oid} ${one.signature}`,
+    );
   }
   for (const type of resolved.userTypes) {
-    list.add({ kind: 'type', name: qualified(type.schema, type.name), access: 'read' }, type.schema, `type ${type.oid} ${qualified(type.schema, type.name)}`);
+    list.add(
+      { kind: 'type', name: qualified(type.schema, type.name), access: 'read' },
+      type.schema,
+      `type ${type.oid} ${qualified(type.schema, type.name)}`,
+    );
   }
   for (const { use, meaning } of resolved.functions) {
-    if (meaning.user.length === 0 && meaning.builtin === undefined && use.names.length > 1) list.schema(use.names.at(-2) ?? '');
+    if (meaning.user.length === 0 && meaning.builtin === undefined && use.names.length > 1)
+      list.schema(use.names.at(-2) ?? '');
   }
   if (CREATES_UNSEEN.has(raw.kind)) list.unknownSchemas();
   else nameDefined(raw, list, home);
-  if (!SCHEMAS_KNOWN.has(raw.kind) && statementClass(raw.kind).effects.some((effect) => effect !== 'read' && effect !== 'control')) list.unknownSchemas();
+  if (
+    !SCHEMAS_KNOWN.has(raw.kind) &&
+    statementClass(raw.kind).effects.some((effect) => effect !== 'read' && effect !== 'control')
+  )
+    list.unknownSchemas();
   if (gathered.statements.some((kind) => kind !== raw.kind && !SCHEMAS_KNOWN.has(kind))) list.unknownSchemas();
   return list.result();
 }
@@ -115,15 +136,19 @@ function nameDefined(raw: RawStatement, list: Collector, home: string | undefine
     list.named(own.kind, names.length > 1 ? names.at(-2) : home, names.at(-1) ?? '', 'define');
   } else if (kind === 'CreateSchemaStmt') {
     const name = typeof node['schemaname'] === 'string' ? node['schemaname'] : undefined;
-    if (name === undefined) return list.unknownSchemas();
-    list.add({ kind: 'schema', name, access: 'define' }, name);
+    if (name === undefined) list.unknownSchemas();
+    else list.add({ kind: 'schema', name, access: 'define' }, name);
   } else if (kind === 'DropStmt') {
     dropped(node, list);
   }
 }
 
 function dropped(node: Fields, list: Collector): void {
-  const type = String(node['removeType']).replace('OBJECT_', '').toLowerCase().replaceAll('_', ' ').replace('matview', 'materialized view');
+  const type = String(node['removeType'])
+    .replace('OBJECT_', '')
+    .toLowerCase()
+    .replaceAll('_', ' ')
+    .replace('matview', 'materialized view');
   for (const item of Array.isArray(node['objects']) ? node['objects'] : []) {
     const names = objectName(item);
     if (names === undefined || names.length === 0) {
@@ -133,7 +158,12 @@ function dropped(node: Fields, list: Collector): void {
     } else {
       // A trigger, rule or policy is named after its table.
       const parts = OF_TABLES.has(type) ? names.slice(0, -1) : names;
-      list.named(OF_TABLES.has(type) ? 'table' : type, parts.length > 1 ? parts.at(-2) : undefined, parts.at(-1) ?? '', 'define');
+      list.named(
+        OF_TABLES.has(type) ? 'table' : type,
+        parts.length > 1 ? parts.at(-2) : undefined,
+        parts.at(-1) ?? '',
+        'define',
+      );
     }
   }
 }
@@ -163,11 +193,55 @@ const DEFINED: Readonly<Record<string, { readonly field: string; readonly kind: 
 
 /** Statements all of whose objects the walker sees. For the others a scope can not be kept. */
 const SCHEMAS_KNOWN: ReadonlySet<string> = new Set([
-  ...['SelectStmt', 'InsertStmt', 'UpdateStmt', 'DeleteStmt', 'MergeStmt', 'TruncateStmt', 'CopyStmt', 'LockStmt', 'RefreshMatViewStmt'],
-  ...['ExplainStmt', 'PrepareStmt', 'DeclareCursorStmt', 'ExecuteStmt', 'FetchStmt', 'ClosePortalStmt', 'DeallocateStmt'],
-  ...['TransactionStmt', 'VariableSetStmt', 'VariableShowStmt', 'ConstraintsSetStmt', 'DiscardStmt', 'ListenStmt', 'UnlistenStmt', 'NotifyStmt'],
-  ...['CreateStmt', 'CreateTableAsStmt', 'CreateSchemaStmt', 'CreateSeqStmt', 'AlterSeqStmt', 'ViewStmt', 'AlterTableStmt', 'IndexStmt', 'DropStmt'],
-  ...['CreateFunctionStmt', 'CreateEnumStmt', 'AlterEnumStmt', 'CreateRangeStmt', 'CreateDomainStmt', 'CompositeTypeStmt'],
+  ...[
+    'SelectStmt',
+    'InsertStmt',
+    'UpdateStmt',
+    'DeleteStmt',
+    'MergeStmt',
+    'TruncateStmt',
+    'CopyStmt',
+    'LockStmt',
+    'RefreshMatViewStmt',
+  ],
+  ...[
+    'ExplainStmt',
+    'PrepareStmt',
+    'DeclareCursorStmt',
+    'ExecuteStmt',
+    'FetchStmt',
+    'ClosePortalStmt',
+    'DeallocateStmt',
+  ],
+  ...[
+    'TransactionStmt',
+    'VariableSetStmt',
+    'VariableShowStmt',
+    'ConstraintsSetStmt',
+    'DiscardStmt',
+    'ListenStmt',
+    'UnlistenStmt',
+    'NotifyStmt',
+  ],
+  ...[
+    'CreateStmt',
+    'CreateTableAsStmt',
+    'CreateSchemaStmt',
+    'CreateSeqStmt',
+    'AlterSeqStmt',
+    'ViewStmt',
+    'AlterTableStmt',
+    'IndexStmt',
+    'DropStmt',
+  ],
+  ...[
+    'CreateFunctionStmt',
+    'CreateEnumStmt',
+    'AlterEnumStmt',
+    'CreateRangeStmt',
+    'CreateDomainStmt',
+    'CompositeTypeStmt',
+  ],
   ...['CreateTrigStmt', 'RuleStmt', 'CreatePolicyStmt', 'AlterPolicyStmt', 'CallStmt'],
 ]);
 

@@ -82,6 +82,14 @@ export function sameTree(a: unknown, b: unknown): boolean {
   return keys === 0;
 }
 
+/** Calls `visit` for every object in a tree, whatever it is. */
+export function eachObject(tree: unknown, visit: (node: Fields) => void): void {
+  if (Array.isArray(tree)) for (const item of tree) eachObject(item, visit);
+  if (!isFields(tree)) return;
+  visit(tree);
+  for (const key in tree) eachObject(tree[key], visit);
+}
+
 /** The strings of a list of `String` nodes: a qualified name. Other nodes in it (a star) give undefined. */
 export function nameParts(list: unknown): string[] | undefined {
   if (!Array.isArray(list)) return undefined;
@@ -169,7 +177,12 @@ export const BARE: Readonly<Record<string, Readonly<Record<string, string>>>> = 
   CommonTableExpr: { search_clause: 'CTESearchClause', cycle_clause: 'CTECycleClause' },
   JsonOutput: { typeName: 'TypeName', returning: 'JsonReturning' },
   JsonArgument: { val: 'JsonValueExpr' },
-  JsonFuncExpr: { context_item: 'JsonValueExpr', output: 'JsonOutput', on_empty: 'JsonBehavior', on_error: 'JsonBehavior' },
+  JsonFuncExpr: {
+    context_item: 'JsonValueExpr',
+    output: 'JsonOutput',
+    on_empty: 'JsonBehavior',
+    on_error: 'JsonBehavior',
+  },
   JsonTable: { context_item: 'JsonValueExpr', pathspec: 'JsonTablePathSpec', on_error: 'JsonBehavior', alias: 'Alias' },
   JsonTableColumn: {
     typeName: 'TypeName',

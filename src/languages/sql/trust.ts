@@ -25,10 +25,28 @@ export function createTrust(trusted: readonly TrustedFunction[]): Trust {
  * one in. They count as reading where nothing is guarded; where something is, only `trustedFunctions` lets them run.
  */
 export function onlyComputes(one: UserFunction): boolean {
-  return (one.language === 'c' || one.language === 'internal') && one.extension !== undefined && COMPUTING_EXTENSIONS.has(one.extension);
+  return (
+    (one.language === 'c' || one.language === 'internal') &&
+    one.extension !== undefined &&
+    COMPUTING_EXTENSIONS.has(one.extension)
+  );
 }
 
 const COMPUTING_EXTENSIONS: ReadonlySet<string> = new Set([
-  ...['btree_gin', 'btree_gist', 'citext', 'cube', 'earthdistance', 'fuzzystrmatch', 'hstore', 'intarray', 'isn', 'ltree', 'pg_trgm', 'pgcrypto', 'seg'],
+  ...[
+    'btree_gin',
+    'btree_gist',
+    'citext',
+    'cube',
+    'earthdistance',
+    'fuzzystrmatch',
+    'hstore',
+    'intarray',
+    'isn',
+    'ltree',
+    'pg_trgm',
+    'pgcrypto',
+    'seg',
+  ],
   ...['unaccent', 'uuid-ossp', 'vector'],
 ]);

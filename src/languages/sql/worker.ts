@@ -43,7 +43,13 @@ port.on('message', (message: ToWorker) => {
       return bases.forget(message.bases, message.catalogs);
     case 'read': {
       const { analysis, broken } = analyseText(message.text, bases.bench(message.basis));
-      return port.postMessage({ kind: 'done', job: message.job, analysis, broken, cpu: processorTime() } satisfies FromWorker);
+      return port.postMessage({
+        kind: 'done',
+        job: message.job,
+        analysis,
+        broken,
+        cpu: processorTime(),
+      } satisfies FromWorker);
     }
     default:
       return message satisfies never;

@@ -25,9 +25,11 @@ class Writer extends Deparser {
   override TypeName(node: Parameters<Deparser['TypeName']>[0], context: Context): string {
     const names = nameParts(node.names);
     // Fields of an interval (`interval day to second`) have a spelling of their own.
-    const plain = names?.length === 2 && names[0] === 'pg_catalog' && !(names[1] === 'interval' && node.typmods !== undefined);
+    const plain =
+      names?.length === 2 && names[0] === 'pg_catalog' && !(names[1] === 'interval' && node.typmods !== undefined);
     if (!plain) return super.TypeName(node, context);
-    const modifiers = node.typmods === undefined ? '' : `(${node.typmods.map((one) => this.visit(one, context)).join(', ')})`;
+    const modifiers =
+      node.typmods === undefined ? '' : `(${node.typmods.map((one) => this.visit(one, context)).join(', ')})`;
     return `${node.setof === true ? 'SETOF ' : ''}pg_catalog.${quote(names[1] ?? '')}${modifiers}${bounds(node.arrayBounds)}`;
   }
 }

@@ -6,7 +6,7 @@ import type { SqlRefusal } from './analysis.ts';
 import type { Constraint, Oid, Relation } from './catalog.ts';
 import type { Guarded } from './guard.ts';
 import { refuse } from './guard.ts';
-import type { RelationUse } from './gather.ts';
+import type { RelationUse } from './gathered.ts';
 import type { MaskBook, MaskedRelation } from './masks.ts';
 import { qualified } from './spelling.ts';
 import { type Fields, isFields, nameParts } from './tree.ts';
@@ -52,7 +52,9 @@ export function writeOf(use: RelationUse, top: Fields, relation: Relation): Writ
     case 'MergeStmt':
       return { kind: 'merge', columns: all, conflict: false };
     case 'CopyStmt':
-      return top['is_from'] === true ? { kind: 'insert', columns: nameParts(top['attlist']) ?? all, conflict: false } : undefined;
+      return top['is_from'] === true
+        ? { kind: 'insert', columns: nameParts(top['attlist']) ?? all, conflict: false }
+        : undefined;
     default:
       return undefined;
   }
@@ -69,19 +71,33 @@ function masksReadByWrites({ gathered, resolved, book }: Guarded): SqlRefusal | 
     const masked = meaning.kind === 'user' ? book.masked.get(meaning.relation.oid) : undefined;
     if (masked === undefined) continue;
     const label = qualified(masked.relation.schema, masked.relation.name);
-    if (use.statement === 'MergeStmt') return refuse('MASK_WRITE', `MERGE with ${label}, which has masked columns, could tell their values`, 'use INSERT or UPDATE');
+    if (use.statement === 'MergeStmt')
+      return refuse(
+        'MASK_WRITE',
+        `MERGE with ${label}, which has masked columns, could tell their values`,
+        'use INSERT or UPDATE',
+      );
     // The stored row of an INSERT's target is only seen by RETURNING and ON CONFLICT.
-    const blind = use.role === 'target' && use.modifies !== undefined && use.statement === 'InsertStmt' && use.modifies['returningClause'] === undefined;
+    const blind =
+      use.role === 'target' &&
+      use.modifies !== undefined &&
+      use.statement === 'InsertStmt' &&
+      use.modifies['returningClause'] === undefined;
     if (blind) continue;
     // `c.to_json` is to_json(c) when the table has no such column: the whole row, masked columns and all.
-    const call = resolved.exposure.selected(use).find((name) => !masked.relation.columns.some((column) => column.name === name) && !SYSTEM.has(name));
-    if (call !== undefined) return refuse('NAME_UNKNOWN', `${label} has no column ${call}`, 'name columns of the table', '42703');
+    const call = resolved.exposure
+      .selected(use)
+      .find((name) => !masked.relation.columns.some((column) => column.name === name) && !SYSTEM.has(name));
+    if (call !== undefined)
+      return refuse('NAME_UNKNOWN', `${label} has no column ${call}`, 'name columns of the table', '42703');
     for (const name of masked.columns.keys()) {
       if (!resolved.exposure.column(use, name)) continue;
       return refuse(
         'MASK_REACHED',
         `a statement that writes would use ${label}.${name}, which is masked`,
-        gathered.returning ? 'name clear columns in RETURNING, and qualify columns of other tables' : 'use clear columns only, and qualify columns of other tables',
+        gathered.returning
+          ? 'name clear columns in RETURNING, and qualify columns of other tables'
+          : 'use clear columns only, and qualify columns of other tables',
       );
     }
   }
@@ -95,10 +111,24 @@ function checkTarget(guarded: Guarded, relation: Relation, write: Write): SqlRef
   const masked = guarded.book.masked.get(relation.oid);
   if (masked !== undefined) {
     const label = qualified(relation.schema, relation.name);
-    if (write.kind === 'merge') return refuse('MASK_WRITE', `MERGE on ${label}, which has masked columns, could tell their values`, 'use INSERT or UPDATE');
-    if (write.conflict) return refuse('MASK_WRITE', `ON CONFLICT on ${label}, which has masked columns, could tell their values`, 'use a plain INSERT');
+    if (write.kind === 'merge')
+      return refuse(
+        'MASK_WRITE',
+        `MERGE on ${label}, which has masked columns, could tell their values`,
+        'use INSERT or UPDATE',
+      );
+    if (write.conflict)
+      return refuse(
+        'MASK_WRITE',
+        `ON CONFLICT on ${label}, which has masked columns, could tell their values`,
+        'use a plain INSERT',
+      );
     if (masked.ordered && write.kind !== 'insert' && guarded.gathered.returning) {
-      return refuse('MASK_REACHED', `rows of ${label} given back by a write could come in the order of masked values`, 'leave RETURNING out');
+      return refuse(
+        'MASK_REACHED',
+        `rows of ${label} given back by a write could come in the order of masked values`,
+        'leave RETURNING out',
+      );
     }
     const refusal = write.kind === 'delete' ? undefined : checkOwnConstraints(guarded, masked, write, label);
     if (refusal !== undefined) return refusal;
@@ -107,16 +137,29 @@ function checkTarget(guarded: Guarded, relation: Relation, write: Write): SqlRef
 }
 
 /** Constraints and indexes of a masked table whose answer depends on masked values. */
-function checkOwnConstraints({ knowledge }: Guarded, masked: MaskedRelation, write: Write, label: string): SqlRefusal | undefined {
+function checkOwnConstraints(
+  { knowledge }: Guarded,
+  masked: MaskedRelation,
+  write: Write,
+  label: string,
+): SqlRefusal | undefined {
   const { relation } = masked;
   const hidden = new Set([...masked.columns.values()].map((one) => one.column.attnum));
-  const listed = new Set(relation.columns.filter((column) => write.columns.includes(column.name)).map((column) => column.attnum));
+  const listed = new Set(
+    relation.columns.filter((column) => write.columns.includes(column.name)).map((column) => column.attnum),
+  );
   const omittedIsNull = (attnum: number) => {
     const column = relation.columns.find((one) => one.attnum === attnum);
     return !listed.has(attnum) && column !== undefined && !column.hasDefault && !column.identity && !column.generated;
   };
-  const touches = (columns: readonly number[], of: ReadonlySet<number>) => columns.includes(0) || columns.some((one) => of.has(one));
-  const no = (what: string) => refuse('MASK_WRITE', `${what} of ${label} would tell masked values by accepting or refusing the write`, 'leave the columns it covers out');
+  const touches = (columns: readonly number[], of: ReadonlySet<number>) =>
+    columns.includes(0) || columns.some((one) => of.has(one));
+  const no = (what: string) =>
+    refuse(
+      'MASK_WRITE',
+      `${what} of ${label} would tell masked values by accepting or refusing the write`,
+      'leave the columns it covers out',
+    );
 
   for (const one of knowledge.catalog.constraints) {
     if (one.relation !== relation.oid || one.kind === 'notNull' || !touches(one.columns, hidden)) continue;
@@ -126,9 +169,14 @@ function checkOwnConstraints({ knowledge }: Guarded, masked: MaskedRelation, wri
   }
   for (const index of knowledge.catalog.indexes) {
     if (index.relation !== relation.oid || !touches(index.columns, hidden)) continue;
-    const quiet = write.kind === 'insert' && index.evaluates.length === 0 && !index.nullsNotDistinct && index.columns.some((one) => hidden.has(one) && omittedIsNull(one));
+    const quiet =
+      write.kind === 'insert' &&
+      index.evaluates.length === 0 &&
+      !index.nullsNotDistinct &&
+      index.columns.some((one) => hidden.has(one) && omittedIsNull(one));
     if (quiet) continue;
-    if (write.kind === 'insert' ? index.unique || touches(index.columns, listed) : touches(index.columns, listed)) return no(`index ${index.name}`);
+    if (write.kind === 'insert' ? index.unique || touches(index.columns, listed) : touches(index.columns, listed))
+      return no(`index ${index.name}`);
   }
   for (const one of knowledge.catalog.constraints) {
     const exclusion = one.relation === relation.oid && one.kind === 'exclusion' && touches(one.columns, hidden);
@@ -149,8 +197,17 @@ function checkReferences({ knowledge, book }: Guarded, relation: Relation, write
     if (one.relation !== relation.oid || one.kind !== 'foreign') continue;
     const hidden = hiddenNumbers(book, one.references);
     if (!one.referenced.some((attnum) => hidden.has(attnum))) continue;
-    const written = relation.columns.some((column) => one.columns.includes(column.attnum) && (write.columns.includes(column.name) || (write.kind === 'insert' && column.hasDefault)));
-    if (written) return refuse('MASK_WRITE', `foreign key ${one.name} would tell whether a masked value exists`, 'leave the column out');
+    const written = relation.columns.some(
+      (column) =>
+        one.columns.includes(column.attnum) &&
+        (write.columns.includes(column.name) || (write.kind === 'insert' && column.hasDefault)),
+    );
+    if (written)
+      return refuse(
+        'MASK_WRITE',
+        `foreign key ${one.name} would tell whether a masked value exists`,
+        'leave the column out',
+      );
   }
   return undefined;
 }
@@ -164,13 +221,20 @@ function checkKeyAnswers(guarded: Guarded, relation: Relation, write: Write, see
     if (one.kind !== 'foreign' || one.references !== relation.oid || !changesKey(relation, one, write)) continue;
     const hidden = hiddenNumbers(book, one.relation);
     if (one.columns.some((attnum) => hidden.has(attnum))) {
-      return refuse('MASK_WRITE', `foreign key ${one.name} would tell whether a masked value points at the row`, 'leave such rows to an administrator');
+      return refuse(
+        'MASK_WRITE',
+        `foreign key ${one.name} would tell whether a masked value points at the row`,
+        'leave such rows to an administrator',
+      );
     }
     const child = knowledge.names.relationByOid(one.relation);
     const action = write.kind === 'update' ? one.onUpdate : one.onDelete;
     if (child === undefined || action === 'a' || action === 'r') continue;
     const columns = child.columns.filter((column) => one.columns.includes(column.attnum)).map((column) => column.name);
-    const follows: Write = action === 'c' && write.kind !== 'update' ? { kind: 'delete', columns: [], conflict: false } : { kind: 'update', columns, conflict: false };
+    const follows: Write =
+      action === 'c' && write.kind !== 'update'
+        ? { kind: 'delete', columns: [], conflict: false }
+        : { kind: 'update', columns, conflict: false };
     const further = checkFollowing(guarded, child, follows, seen);
     if (further !== undefined) return further;
   }
@@ -188,7 +252,9 @@ function checkFollowing(guarded: Guarded, child: Relation, follows: Write, seen:
 
 function changesKey(relation: Relation, one: Constraint, write: Write): boolean {
   if (write.kind !== 'update') return true;
-  return relation.columns.some((column) => one.referenced.includes(column.attnum) && write.columns.includes(column.name));
+  return relation.columns.some(
+    (column) => one.referenced.includes(column.attnum) && write.columns.includes(column.name),
+  );
 }
 
 function hiddenNumbers(book: MaskBook, oid: Oid): ReadonlySet<number> {

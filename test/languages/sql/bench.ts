@@ -1,7 +1,13 @@
 /** Reads statements in this thread, against a small catalog made by hand: for tests that ask what a statement does, not where it is read. */
 import assert from 'node:assert/strict';
 import { analyseText, createBases } from '../../../src/languages/sql/analyse.ts';
-import { type Analysis, type CatalogSnapshot, catalogFromRows, type SqlBasis, type StatementAnalysis } from '../../../src/languages/sql/index.ts';
+import {
+  type Analysis,
+  type CatalogSnapshot,
+  catalogFromRows,
+  type SqlBasis,
+  type StatementAnalysis,
+} from '../../../src/languages/sql/index.ts';
 import { ready } from '../../../src/languages/sql/parser.ts';
 
 await ready;
@@ -29,17 +35,63 @@ const PARTS: Readonly<Record<string, readonly (readonly unknown[])[]>> = {
       ['salary', INTEGER],
     ]),
     table(20004, 'public', 'far', [['id', INTEGER]], 'f'),
-    [20005, 'public', 'recent', 'v', 'p', false, false, ' SELECT o.id FROM public.orders o', [[1, 'id', 23, 'integer', '', '', false]]],
+    [
+      20005,
+      'public',
+      'recent',
+      'v',
+      'p',
+      false,
+      false,
+      ' SELECT o.id FROM public.orders o',
+      [[1, 'id', 23, 'integer', '', '', false]],
+    ],
     [20006, 'public', 'orders_id_seq', 'S', 'p', false, false, null, [[1, 'last_value', 20, 'bigint', '', '', false]]],
-    [20007, 'public', 'calling', 'v', 'p', false, false, ' SELECT public.purge() AS purge', [[1, 'purge', 23, 'integer', '', '', false]]],
+    [
+      20007,
+      'public',
+      'calling',
+      'v',
+      'p',
+      false,
+      false,
+      ' SELECT public.purge() AS purge',
+      [[1, 'purge', 23, 'integer', '', '', false]],
+    ],
   ],
   functions: [
     [21001, 'public', 'purge', 'public.purge()', [], 0, 0, false, 'f', 'plpgsql', null, 'a'.repeat(64)],
     [21002, 'public', 'lower', 'public.lower(integer)', [23], 1, 0, false, 'f', 'sql', null, 'b'.repeat(64)],
     [21003, 'public', 'risk', 'public.risk(public.customers)', [22002], 1, 0, false, 'f', 'sql', null, 'c'.repeat(64)],
     [21004, 'public', 'settle', 'public.settle(integer)', [23], 1, 0, false, 'p', 'plpgsql', null, 'd'.repeat(64)],
-    [21005, 'ext', 'similarity', 'ext.similarity(text,text)', [25, 25], 2, 0, false, 'f', 'c', 'pg_trgm', 'e'.repeat(64)],
-    [21006, 'public', 'opened', 'public.opened(integer,integer)', [23, 23], 2, 0, false, 'f', 'sql', null, 'f'.repeat(64)],
+    [
+      21005,
+      'ext',
+      'similarity',
+      'ext.similarity(text,text)',
+      [25, 25],
+      2,
+      0,
+      false,
+      'f',
+      'c',
+      'pg_trgm',
+      'e'.repeat(64),
+    ],
+    [
+      21006,
+      'public',
+      'opened',
+      'public.opened(integer,integer)',
+      [23, 23],
+      2,
+      0,
+      false,
+      'f',
+      'sql',
+      null,
+      'f'.repeat(64),
+    ],
   ],
   operators: [[21101, 'public', '###', 23, 23, 21006]],
   types: [
@@ -49,8 +101,24 @@ const PARTS: Readonly<Record<string, readonly (readonly unknown[])[]>> = {
   ],
 };
 
-function table(oid: number, schema: string, name: string, columns: readonly (readonly [string, readonly unknown[]])[], kind = 'r'): readonly unknown[] {
-  return [oid, schema, name, kind, 'p', false, false, null, columns.map(([column, [type, text]], index) => [index + 1, column, type, text, '', '', false])];
+function table(
+  oid: number,
+  schema: string,
+  name: string,
+  columns: readonly (readonly [string, readonly unknown[]])[],
+  kind = 'r',
+): readonly unknown[] {
+  return [
+    oid,
+    schema,
+    name,
+    kind,
+    'p',
+    false,
+    false,
+    null,
+    columns.map(([column, [type, text]], index) => [index + 1, column, type, text, '', '', false]),
+  ];
 }
 
 export const SMALL: CatalogSnapshot = catalogOf(PARTS);
@@ -60,7 +128,13 @@ export function catalogOf(parts: Readonly<Record<string, readonly (readonly unkn
   return catalogFromRows(Object.entries({ ...PARTS, ...parts }).map(([part, rows]) => [part, JSON.stringify(rows)]));
 }
 
-export const OPEN: SqlBasis = { catalog: SMALL, masks: [], guarded: false, searchPath: ['public'], trustedFunctions: [] };
+export const OPEN: SqlBasis = {
+  catalog: SMALL,
+  masks: [],
+  guarded: false,
+  searchPath: ['public'],
+  trustedFunctions: [],
+};
 
 export const MASKED: SqlBasis = {
   ...OPEN,

@@ -5,7 +5,13 @@ import { effects, MASKED, OPEN, one } from './bench.ts';
 
 const PINNED: SqlBasis = {
   ...OPEN,
-  pinned: { search_path: 'public, hr', statement_timeout: '30s', role: 'none', lock_timeout: '0', client_encoding: 'UTF8' },
+  pinned: {
+    search_path: 'public, hr',
+    statement_timeout: '30s',
+    role: 'none',
+    lock_timeout: '0',
+    client_encoding: 'UTF8',
+  },
 };
 
 describe('a setting', () => {
@@ -89,17 +95,27 @@ describe('a setting', () => {
   });
 
   test('is told by name, value and reach, so that the session can follow it', () => {
-    assert.deepEqual(one("SET LOCAL search_path = ''").control, [{ op: 'set', name: 'search_path', value: '', local: true }]);
-    assert.deepEqual(one("SELECT set_config('search_path', '', true)").control, [{ op: 'set', name: 'search_path', value: '', local: true }]);
+    assert.deepEqual(one("SET LOCAL search_path = ''").control, [
+      { op: 'set', name: 'search_path', value: '', local: true },
+    ]);
+    assert.deepEqual(one("SELECT set_config('search_path', '', true)").control, [
+      { op: 'set', name: 'search_path', value: '', local: true },
+    ]);
     assert.deepEqual(one('RESET ALL').control, [{ op: 'resetAll' }]);
     assert.deepEqual(one('DISCARD ALL').control, [{ op: 'discard', target: 'all' }]);
-    assert.deepEqual(one('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY').control, [{ op: 'begin', isolation: 'repeatable read', readOnly: true }]);
+    assert.deepEqual(one('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY').control, [
+      { op: 'begin', isolation: 'repeatable read', readOnly: true },
+    ]);
     assert.deepEqual(one('COMMIT AND CHAIN').control, [{ op: 'commit', chain: true }]);
     assert.deepEqual(one('ROLLBACK TO a').control, [{ op: 'rollbackTo', name: 'a' }]);
   });
 
   test('that would change what statements mean is refused outright where something is guarded', () => {
-    for (const sql of ['SET ROLE boss', 'SET search_path = hr', "SELECT set_config('standard_conforming_strings', 'off', false)"]) {
+    for (const sql of [
+      'SET ROLE boss',
+      'SET search_path = hr',
+      "SELECT set_config('standard_conforming_strings', 'off', false)",
+    ]) {
       assert.equal(one(sql, MASKED).refused?.code, 'NOT_SUPPORTED', sql);
     }
     assert.equal(one('BEGIN', MASKED).refused, undefined);

@@ -23,17 +23,31 @@ export async function startDatabase(): Promise<Database> {
   const owner = process.getuid?.() === 0 ? ownerOfServers() : undefined;
   if (owner !== undefined) chownSync(folder, owner.uid, owner.gid);
   const data = join(folder, 'data');
-  execFileSync(programs.initdb as string, ['-D', data, '-A', 'trust', '-U', 'tester', '-N', '-E', 'UTF8', '--locale=C.UTF-8'], {
-    ...owner,
-    cwd: folder,
-    stdio: 'ignore',
-  });
-  const settings = { listen_addresses: '', unix_socket_directories: folder, fsync: 'off', shared_buffers: '16MB', autovacuum: 'off' };
-  const server = spawn(programs.postgres as string, ['-D', data, ...Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`])], {
-    ...owner,
-    cwd: folder,
-    stdio: ['ignore', 'ignore', 'pipe'],
-  });
+  execFileSync(
+    programs.initdb as string,
+    ['-D', data, '-A', 'trust', '-U', 'tester', '-N', '-E', 'UTF8', '--locale=C.UTF-8'],
+    {
+      ...owner,
+      cwd: folder,
+      stdio: 'ignore',
+    },
+  );
+  const settings = {
+    listen_addresses: '',
+    unix_socket_directories: folder,
+    fsync: 'off',
+    shared_buffers: '16MB',
+    autovacuum: 'off',
+  };
+  const server = spawn(
+    programs.postgres as string,
+    ['-D', data, ...Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`])],
+    {
+      ...owner,
+      cwd: folder,
+      stdio: ['ignore', 'ignore', 'pipe'],
+    },
+  );
   await listening(server);
   const clients: pg.Client[] = [];
   const client = async (database: string) => {

@@ -16,7 +16,9 @@ const expression: fc.Arbitrary<string> = fc.letrec<{ node: string }>((tie) => ({
     fc.tuple(alias, text).map(([a, c]) => `${a}.${c}`),
     fc.tuple(alias, column).map(([a, c]) => `${a}.${c}::text`),
     literal.map((value) => `${value}::text`),
-    fc.tuple(fc.constantFrom('upper', 'lower', 'md5', 'reverse', 'ltrim', 'quote_literal'), tie('node')).map(([f, x]) => `${f}(${x})`),
+    fc
+      .tuple(fc.constantFrom('upper', 'lower', 'md5', 'reverse', 'ltrim', 'quote_literal'), tie('node'))
+      .map(([f, x]) => `${f}(${x})`),
     fc.tuple(tie('node'), tie('node')).map(([a, b]) => `(${a} || ${b})`),
     fc.tuple(tie('node'), tie('node')).map(([a, b]) => `coalesce(${a}, ${b})`),
     fc.tuple(tie('node'), literal, tie('node')).map(([a, b, c]) => `CASE WHEN ${a} > ${b} THEN ${c} ELSE ${a} END`),
@@ -69,28 +71,56 @@ const query: fc.Arbitrary<string> = fc
 
 const aggregate: fc.Arbitrary<string> = fc
   .tuple(expression, expression, source, predicate)
-  .map(([key, value, from, where]) => `SELECT ${key}, count(*), max(${value}), string_agg(${value}, ',' ORDER BY ${value}) FROM ${from} WHERE ${where} GROUP BY 1 ORDER BY 1`);
+  .map(
+    ([key, value, from, where]) =>
+      `SELECT ${key}, count(*), max(${value}), string_agg(${value}, ',' ORDER BY ${value}) FROM ${from} WHERE ${where} GROUP BY 1 ORDER BY 1`,
+  );
 
 const window: fc.Arbitrary<string> = fc
   .tuple(expression, expression, source)
-  .map(([part, order, from]) => `SELECT c.id, d.id, rank() OVER (PARTITION BY ${part} ORDER BY ${order}) FROM ${from} ORDER BY 1, 2, 3`);
+  .map(
+    ([part, order, from]) =>
+      `SELECT c.id, d.id, rank() OVER (PARTITION BY ${part} ORDER BY ${order}) FROM ${from} ORDER BY 1, 2, 3`,
+  );
 
 const nested: fc.Arbitrary<string> = fc.oneof(
   query.map((inner) => `WITH w AS (${inner}) SELECT count(*) FROM w`),
   query.map((inner) => `SELECT * FROM (${inner}) q`),
   fc.tuple(query, query).map(([a, b]) => `SELECT count(*) FROM ((${a}) UNION ALL (${b})) q`),
   query.map((inner) => `COPY (${inner}) TO STDOUT`),
-  query.map((inner) => `SELECT array(${inner.replace(/^SELECT (DISTINCT )?.* FROM customers c,/, 'SELECT c.ssn FROM customers c,')})`),
+  query.map(
+    (inner) =>
+      `SELECT array(${inner.replace(/^SELECT (DISTINCT )?.* FROM customers c,/, 'SELECT c.ssn FROM customers c,')})`,
+  ),
 );
 
 const write: fc.Arbitrary<string> = fc.oneof(
   predicate.map((where) => `DELETE FROM customers c USING customers d WHERE ${where}`),
-  predicate.map((where) => `DELETE FROM orders USING customers c, customers d WHERE orders.customer_id = c.id AND ${where}`),
-  fc.tuple(text, expression).map(([c, value]) => `UPDATE customers c SET ${c} = ${value} FROM plain d WHERE d.id = c.id`),
+  predicate.map(
+    (where) => `DELETE FROM orders USING customers c, customers d WHERE orders.customer_id = c.id AND ${where}`,
+  ),
+  fc
+    .tuple(text, expression)
+    .map(([c, value]) => `UPDATE customers c SET ${c} = ${value} FROM plain d WHERE d.id = c.id`),
   fc.tuple(text, literal).map(([c, value]) => `UPDATE customers SET ${c} = ${value} WHERE id = 2 RETURNING id`),
-  fc.tuple(text, text, literal).map(([c, out, value]) => `UPDATE customers SET ${c} = ${value} WHERE id = 2 RETURNING ${out}`),
-  query.map((inner) => `INSERT INTO plain (id, name) SELECT 200 + row_number() OVER (), 'x' FROM (${inner}) q RETURNING id`),
-  fc.tuple(text, literal, fc.constantFrom('', ' RETURNING id', ' RETURNING *')).map(([c, value, back]) => `INSERT INTO customers (id, ${c === 'name' ? 'email' : c}, name) VALUES (90, ${value}, 'n')${back}`),
+  fc
+    .tuple(text, text, literal)
+    .map(([c, out, value]) => `UPDATE customers SET ${c} = ${value} WHERE id = 2 RETURNING ${out}`),
+  query.map(
+    (inner) => `INSERT INTO plain (id, name) SELECT 200 + row_number() OVER (), 'x' FROM (${inner}) q RETURNING id`,
+  ),
+  fc
+    .tuple(text, literal, fc.constantFrom('', ' RETURNING id', ' RETURNING *'))
+    .map(
+      ([c, value, back]) =>
+        `INSERT INTO customers (id, ${c === 'name' ? 'email' : c}, name) VALUES (90, ${value}, 'n')${back}`,
+    ),
 );
 
-export const statements: fc.Arbitrary<string> = fc.oneof({ weight: 4, arbitrary: query }, { weight: 2, arbitrary: aggregate }, window, { weight: 2, arbitrary: nested }, { weight: 2, arbitrary: write });
+export const statements: fc.Arbitrary<string> = fc.oneof(
+  { weight: 4, arbitrary: query },
+  { weight: 2, arbitrary: aggregate },
+  window,
+  { weight: 2, arbitrary: nested },
+  { weight: 2, arbitrary: write },
+);

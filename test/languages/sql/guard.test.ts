@@ -20,8 +20,14 @@ describe('a read of a masked table', () => {
     assert.equal(sent('SELECT * FROM customers'), `SELECT * FROM ${STAND_IN} AS customers`);
     assert.equal(sent('SELECT c.ssn FROM public.customers c'), `SELECT c.ssn FROM ${STAND_IN} AS c`);
     assert.equal(sent('SELECT x FROM customers AS c (a, b, x)'), `SELECT x FROM ${STAND_IN} AS c(a, b, x)`);
-    assert.equal(sent('SELECT public.customers.id FROM public.customers'), `SELECT customers.id FROM ${STAND_IN} AS customers`);
-    assert.equal(sent('SELECT public.customers.* FROM public.customers'), `SELECT customers.* FROM ${STAND_IN} AS customers`);
+    assert.equal(
+      sent('SELECT public.customers.id FROM public.customers'),
+      `SELECT customers.id FROM ${STAND_IN} AS customers`,
+    );
+    assert.equal(
+      sent('SELECT public.customers.* FROM public.customers'),
+      `SELECT customers.* FROM ${STAND_IN} AS customers`,
+    );
   });
 
   test('is replaced wherever it stands', () => {
@@ -50,7 +56,10 @@ describe('a read of a masked table', () => {
   });
 
   test('is left alone when the name is that of a CTE', () => {
-    assert.equal(sent('WITH customers AS (SELECT 1 AS ssn) SELECT ssn FROM customers'), 'WITH customers AS (SELECT 1 AS ssn) SELECT ssn FROM customers');
+    assert.equal(
+      sent('WITH customers AS (SELECT 1 AS ssn) SELECT ssn FROM customers'),
+      'WITH customers AS (SELECT 1 AS ssn) SELECT ssn FROM customers',
+    );
     assert.match(sent('WITH customers AS (SELECT ssn FROM customers) SELECT ssn FROM customers') ?? '', /'\*\*\*'/);
   });
 
@@ -63,20 +72,42 @@ describe('a read of a masked table', () => {
 describe('on a guarded target', () => {
   test('names are sent with their schemas', () => {
     const rows = [
-      ["SELECT upper(note), count(*) FROM orders WHERE note LIKE 'a' AND amount = 1 GROUP BY 1", "SELECT pg_catalog.upper(note), pg_catalog.count(*) FROM public.orders WHERE note OPERATOR(pg_catalog.~~) 'a' AND amount OPERATOR(pg_catalog.=) 1 GROUP BY 1"],
-      ["SELECT '1'::int, note::text, 'a'::mood FROM orders", "SELECT CAST('1' AS pg_catalog.int4), CAST(note AS pg_catalog.text), CAST('a' AS public.mood) FROM public.orders"],
+      [
+        "SELECT upper(note), count(*) FROM orders WHERE note LIKE 'a' AND amount = 1 GROUP BY 1",
+        "SELECT pg_catalog.upper(note), pg_catalog.count(*) FROM public.orders WHERE note OPERATOR(pg_catalog.~~) 'a' AND amount OPERATOR(pg_catalog.=) 1 GROUP BY 1",
+      ],
+      [
+        "SELECT '1'::int, note::text, 'a'::mood FROM orders",
+        "SELECT CAST('1' AS pg_catalog.int4), CAST(note AS pg_catalog.text), CAST('a' AS public.mood) FROM public.orders",
+      ],
       ['SELECT relname FROM pg_class', 'SELECT relname FROM pg_catalog.pg_class'],
       ['DELETE FROM orders WHERE id = ANY ($1)', 'DELETE FROM public.orders WHERE id OPERATOR(pg_catalog.=) ANY ($1)'],
-      ["INSERT INTO orders (note) VALUES ('a') RETURNING id", "INSERT INTO public.orders (note) VALUES ('a') RETURNING id"],
+      [
+        "INSERT INTO orders (note) VALUES ('a') RETURNING id",
+        "INSERT INTO public.orders (note) VALUES ('a') RETURNING id",
+      ],
       ['TRUNCATE orders', 'TRUNCATE public.orders'],
       ['COPY orders (id) TO STDOUT', 'COPY public.orders (id) TO STDOUT'],
-      ['SELECT id FROM orders WHERE amount > ALL (SELECT salary FROM hr.employees)', 'SELECT id FROM public.orders WHERE amount OPERATOR(pg_catalog.>) ALL (SELECT salary FROM hr.employees)'],
+      [
+        'SELECT id FROM orders WHERE amount > ALL (SELECT salary FROM hr.employees)',
+        'SELECT id FROM public.orders WHERE amount OPERATOR(pg_catalog.>) ALL (SELECT salary FROM hr.employees)',
+      ],
     ];
     for (const [sql, expected] of rows) assert.equal(sent(sql as string, SCOPED), expected);
   });
 
   test('statements that only steer the session are sent as they are', () => {
-    for (const sql of ['BEGIN', 'COMMIT', 'SET application_name = x', 'SHOW search_path', 'DEALLOCATE p', 'CLOSE c', 'FETCH c', 'DISCARD ALL', 'DROP TABLE orders']) {
+    for (const sql of [
+      'BEGIN',
+      'COMMIT',
+      'SET application_name = x',
+      'SHOW search_path',
+      'DEALLOCATE p',
+      'CLOSE c',
+      'FETCH c',
+      'DISCARD ALL',
+      'DROP TABLE orders',
+    ]) {
       assert.equal(sent(sql, SCOPED), undefined, sql);
     }
   });
@@ -143,7 +174,14 @@ describe('on a guarded target', () => {
   });
 
   test('what only names a masked table without looking at its values passes', () => {
-    for (const sql of ['TRUNCATE customers', 'LOCK TABLE customers', 'DROP TABLE customers', 'GRANT SELECT ON customers TO x', 'VACUUM customers', "COMMENT ON TABLE customers IS 'x'"]) {
+    for (const sql of [
+      'TRUNCATE customers',
+      'LOCK TABLE customers',
+      'DROP TABLE customers',
+      'GRANT SELECT ON customers TO x',
+      'VACUUM customers',
+      "COMMENT ON TABLE customers IS 'x'",
+    ]) {
       assert.equal(refusal(sql), undefined, sql);
     }
   });
@@ -154,7 +192,10 @@ describe('on a guarded target', () => {
 });
 
 describe('trusted functions', () => {
-  const trusting = (sha256: string): SqlBasis => ({ ...MASKED, trustedFunctions: [{ signature: 'public.purge()', sha256 }] });
+  const trusting = (sha256: string): SqlBasis => ({
+    ...MASKED,
+    trustedFunctions: [{ signature: 'public.purge()', sha256 }],
+  });
 
   test('run when signature and definition are those that were read', () => {
     const statement = one('SELECT purge()', trusting('a'.repeat(64)));
@@ -163,9 +204,11 @@ describe('trusted functions', () => {
     assert.equal(statement.ranUserCode, true);
   });
 
-  test('do not run when the definition is another', () => assert.equal(refusal('SELECT purge()', trusting('0'.repeat(64)))?.code, 'USER_CODE'));
+  test('do not run when the definition is another', () =>
+    assert.equal(refusal('SELECT purge()', trusting('0'.repeat(64)))?.code, 'USER_CODE'));
 
-  test('behind a view are trusted too', () => assert.equal(refusal('SELECT * FROM calling', trusting('a'.repeat(64))), undefined));
+  test('behind a view are trusted too', () =>
+    assert.equal(refusal('SELECT * FROM calling', trusting('a'.repeat(64))), undefined));
 });
 
 describe('user code that any expression may run', () => {
@@ -176,12 +219,27 @@ describe('user code that any expression may run', () => {
   });
 
   test('a default operator class for a type of the server likewise', () => {
-    assert.equal(refusal('SELECT 1', { ...SCOPED, catalog: catalogOf({ opclasses: [['mine', 23]] }) })?.code, 'USER_CODE');
+    assert.equal(
+      refusal('SELECT 1', { ...SCOPED, catalog: catalogOf({ opclasses: [['mine', 23]] }) })?.code,
+      'USER_CODE',
+    );
   });
 
   test('a user operator that takes types of the server may hide behind IN, BETWEEN and USING', () => {
-    const catalog = catalogOf({ operators: [[21101, 'public', '=', 23, 20, 21006], [21102, 'public', '>=', 23, 20, 21006]] });
-    for (const sql of ['SELECT 1 WHERE 1 IN (2)', 'SELECT 1 WHERE 1 BETWEEN 0 AND 2', 'SELECT * FROM orders a JOIN orders b USING (id)', 'SELECT nullif(1, 2)', 'SELECT CASE 1 WHEN 2 THEN 3 END', 'SELECT 1 IN (SELECT 2)']) {
+    const catalog = catalogOf({
+      operators: [
+        [21101, 'public', '=', 23, 20, 21006],
+        [21102, 'public', '>=', 23, 20, 21006],
+      ],
+    });
+    for (const sql of [
+      'SELECT 1 WHERE 1 IN (2)',
+      'SELECT 1 WHERE 1 BETWEEN 0 AND 2',
+      'SELECT * FROM orders a JOIN orders b USING (id)',
+      'SELECT nullif(1, 2)',
+      'SELECT CASE 1 WHEN 2 THEN 3 END',
+      'SELECT 1 IN (SELECT 2)',
+    ]) {
       assert.equal(refusal(sql, { ...SCOPED, catalog })?.code, 'USER_CODE', sql);
     }
     // Written plainly it is pinned to the server's own.
@@ -189,7 +247,13 @@ describe('user code that any expression may run', () => {
   });
 
   test('an event trigger runs with every definition', () => {
-    assert.equal(refusal('DROP TABLE orders', { ...SCOPED, catalog: catalogOf({ eventTriggers: [['e', 'ddl_command_start', 21001]] }) })?.code, 'USER_CODE');
+    assert.equal(
+      refusal('DROP TABLE orders', {
+        ...SCOPED,
+        catalog: catalogOf({ eventTriggers: [['e', 'ddl_command_start', 21001]] }),
+      })?.code,
+      'USER_CODE',
+    );
   });
 });
 
@@ -203,23 +267,68 @@ describe('the binding of a mask', () => {
   });
 
   test('is lost when the column was renamed, and the table then refused', () => {
-    const catalog = moved([[20002, 'public', 'customers', 'r', 'p', false, false, null, [[1, 'id', 23, 'integer', '', '', false], [3, 'zzz', 25, 'text', '', '', false]]]]);
+    const catalog = moved([
+      [
+        20002,
+        'public',
+        'customers',
+        'r',
+        'p',
+        false,
+        false,
+        null,
+        [
+          [1, 'id', 23, 'integer', '', '', false],
+          [3, 'zzz', 25, 'text', '', '', false],
+        ],
+      ],
+    ]);
     assert.equal(refusal('SELECT id FROM customers', { ...MASKED, catalog, masks: bound })?.code, 'MASK_LOST');
   });
 
   test('is lost when another column took the name', () => {
-    const catalog = moved([[20002, 'public', 'customers', 'r', 'p', false, false, null, [[3, 'old', 25, 'text', '', '', false], [5, 'ssn', 25, 'text', '', '', false], [4, 'card', 25, 'text', '', '', false]]]]);
+    const catalog = moved([
+      [
+        20002,
+        'public',
+        'customers',
+        'r',
+        'p',
+        false,
+        false,
+        null,
+        [
+          [3, 'old', 25, 'text', '', '', false],
+          [5, 'ssn', 25, 'text', '', '', false],
+          [4, 'card', 25, 'text', '', '', false],
+        ],
+      ],
+    ]);
     assert.equal(refusal('SELECT old FROM customers', { ...MASKED, catalog, masks: bound })?.code, 'MASK_LOST');
   });
 
   test('is lost when the table was renamed: neither the old nor a new table of the name can be read', () => {
-    const columns = [[1, 'id', 23, 'integer', '', '', false], [3, 'ssn', 25, 'text', '', '', false], [4, 'card', 25, 'text', '', '', false]];
-    const catalog = moved([[20002, 'public', 'clients', 'r', 'p', false, false, null, columns], [20099, 'public', 'customers', 'r', 'p', false, false, null, columns]]);
-    for (const table of ['clients', 'customers']) assert.equal(refusal(`SELECT id FROM ${table}`, { ...MASKED, catalog, masks: bound })?.code, 'MASK_LOST', table);
+    const columns = [
+      [1, 'id', 23, 'integer', '', '', false],
+      [3, 'ssn', 25, 'text', '', '', false],
+      [4, 'card', 25, 'text', '', '', false],
+    ];
+    const catalog = moved([
+      [20002, 'public', 'clients', 'r', 'p', false, false, null, columns],
+      [20099, 'public', 'customers', 'r', 'p', false, false, null, columns],
+    ]);
+    for (const table of ['clients', 'customers'])
+      assert.equal(refusal(`SELECT id FROM ${table}`, { ...MASKED, catalog, masks: bound })?.code, 'MASK_LOST', table);
   });
 
   test('of a table that does not exist closes nothing', () => {
-    assert.equal(refusal('SELECT * FROM orders', { ...MASKED, masks: [{ relation: 'public.nothing', column: 'x', with: 'redact' }] }), undefined);
+    assert.equal(
+      refusal('SELECT * FROM orders', {
+        ...MASKED,
+        masks: [{ relation: 'public.nothing', column: 'x', with: 'redact' }],
+      }),
+      undefined,
+    );
   });
 
   test('tells which column origins must not come back, generated columns too', () => {

@@ -23,7 +23,8 @@ before(async () => {
   left = await database.create('left_shop', shopRows(LEFT), 'shop');
   right = await database.create('right_shop', shopRows(RIGHT), 'shop');
   // As an attacker may: so that an index decides in which order rows come.
-  for (const client of [left, right]) await client.query('SET enable_seqscan = off; SET enable_bitmapscan = off; SET jit = off');
+  for (const client of [left, right])
+    await client.query('SET enable_seqscan = off; SET enable_bitmapscan = off; SET jit = off');
   const catalog = await loadCatalog(left);
   basis = guardedBasis(catalog);
   open = openBasis(catalog);
@@ -41,9 +42,23 @@ after(async () => {
 async function answer(client: pg.Client, text: string, generic = false): Promise<unknown> {
   await client.query('BEGIN');
   try {
-    const result = await client.query({ text, rowMode: 'array', types: { getTypeParser: () => (value: unknown) => value } } as never);
+    const result = await client.query({
+      text,
+      rowMode: 'array',
+      types: { getTypeParser: () => (value: unknown) => value },
+    } as never);
     const { fields, rows, rowCount, command } = result as unknown as pg.QueryArrayResult;
-    return { fields: fields.map(({ name, dataTypeID, dataTypeModifier, format }) => ({ name, dataTypeID, dataTypeModifier, format })), rows, rowCount, command };
+    return {
+      fields: fields.map(({ name, dataTypeID, dataTypeModifier, format }) => ({
+        name,
+        dataTypeID,
+        dataTypeModifier,
+        format,
+      })),
+      rows,
+      rowCount,
+      command,
+    };
   } catch (error) {
     const { code, message, detail, hint, where } = error as pg.DatabaseError;
     return generic ? { code } : { code, message, detail, hint, where };
@@ -52,7 +67,9 @@ async function answer(client: pg.Client, text: string, generic = false): Promise
   }
 }
 
-type Outcome = { readonly kind: 'refused'; readonly why: string } | { readonly kind: 'alike'; readonly answer: unknown };
+type Outcome =
+  | { readonly kind: 'refused'; readonly why: string }
+  | { readonly kind: 'alike'; readonly answer: unknown };
 
 /** Reads the statement as the gateway would, sends what it would send to both, and compares. */
 async function ask(text: string): Promise<Outcome> {
@@ -60,7 +77,8 @@ async function ask(text: string): Promise<Outcome> {
   if (!analysis.ok) return { kind: 'refused', why: analysis.code };
   const [statement] = analysis.statements;
   if (statement === undefined || analysis.statements.length !== 1) return { kind: 'refused', why: 'count' };
-  if (statement.refused !== undefined) return { kind: 'refused', why: `${statement.refused.code}: ${statement.refused.reason}` };
+  if (statement.refused !== undefined)
+    return { kind: 'refused', why: `${statement.refused.code}: ${statement.refused.reason}` };
   const sent = statement.rewrite?.text ?? text;
   const generic = statement.touchesMasked && statement.effects.some((effect) => effect !== 'read');
   const [one, other] = [await answer(left, sent, generic), await answer(right, sent, generic)];
@@ -88,7 +106,8 @@ describe('two databases that differ only in masked columns', () => {
     for (const text of HONEST) {
       const outcome = await ask(text);
       if (outcome.kind === 'refused') refused.push(`${text}\n    ${outcome.why}`);
-      else if (typeof (outcome.answer as { code?: string }).code === 'string') failed.push(`${text}\n    ${JSON.stringify(outcome.answer)}`);
+      else if (typeof (outcome.answer as { code?: string }).code === 'string')
+        failed.push(`${text}\n    ${JSON.stringify(outcome.answer)}`);
     }
     assert.deepEqual(refused, []);
     assert.deepEqual(failed, []);
@@ -108,31 +127,36 @@ describe('two databases that differ only in masked columns', () => {
       { numRuns: 400 },
     );
     // A generator whose statements are all refused or wrong would show nothing.
-    assert.ok(alike >= 100, `only ${alike} of 400 were answered, ${errors} failed, refused: ${JSON.stringify([...whys].sort((a, b) => b[1] - a[1]).slice(0, 8))}`);
+    assert.ok(
+      alike >= 100,
+      `only ${alike} of 400 were answered, ${errors} failed, refused: ${JSON.stringify([...whys].sort((a, b) => b[1] - a[1]).slice(0, 8))}`,
+    );
   });
 
   test('show masks where the masked columns would be', async () => {
     const outcome = await ask('SELECT id, ssn, card, born, score, mood, tags, hint FROM customers WHERE id = 3');
     assert.equal(outcome.kind, 'alike');
-    assert.deepEqual((outcome as { answer: { rows: unknown } }).answer.rows, [['3', '***', '***1113', null, null, null, null, '***']]);
+    assert.deepEqual((outcome as { answer: { rows: unknown } }).answer.rows, [
+      ['3', '***', '***1113', null, null, null, null, '***'],
+    ]);
   });
 });
 
 describe('a statement that touches no masked table', () => {
   const questions = [
-    'SELECT * FROM orders WHERE amount BETWEEN 3 AND 9 AND note LIKE \'note %\' ORDER BY id',
+    "SELECT * FROM orders WHERE amount BETWEEN 3 AND 9 AND note LIKE 'note %' ORDER BY id",
     'SELECT customer_id, sum(amount) AS total, max(at)::date FROM orders GROUP BY 1 HAVING count(*) > 2 ORDER BY total DESC, 1 LIMIT 3',
     "SELECT o.*, p.name FROM orders o LEFT JOIN plain p ON p.id = o.customer_id WHERE o.note ~ '^note 1' ORDER BY o.id",
     'WITH RECURSIVE t(n) AS (VALUES (1) UNION ALL SELECT n + 1 FROM t WHERE n < 5) SELECT array_agg(n ORDER BY n DESC) FROM t',
     "SELECT DISTINCT ON (customer_id) customer_id, id, note || '!' FROM orders ORDER BY customer_id, id DESC",
-    "SELECT row_number() OVER (PARTITION BY customer_id ORDER BY amount DESC) r, id FROM orders ORDER BY 2",
+    'SELECT row_number() OVER (PARTITION BY customer_id ORDER BY amount DESC) r, id FROM orders ORDER BY 2',
     "SELECT json_build_object('id', id, 'list', array(SELECT ssn FROM plain ORDER BY 1)) FROM watched ORDER BY id",
     "SELECT CASE WHEN amount > 10 THEN 'big' ELSE 'small' END, count(*) FILTER (WHERE id % 2 = 0) FROM orders GROUP BY 1 ORDER BY 1",
     "SELECT extract(year FROM at), date_trunc('day', at) AT TIME ZONE 'utc', interval '1 day' * 2, -amount, amount::int % 3 FROM orders ORDER BY id LIMIT 4",
     'SELECT id FROM orders WHERE (customer_id, id) > (3, 4) AND id IN (SELECT id FROM watched UNION SELECT 20) ORDER BY id',
     'SELECT "Odd Name", id FROM "Mixed Case"',
     "SELECT '1 2'::text, U&'\\0061', E'a\\nb', B'101', X'1F', 1.50, 1e3, true, NULL::date, ARRAY[[1,2],[3,4]], ROW(1,'x')::text",
-    'INSERT INTO watched (id, label) VALUES (7, DEFAULT), (8, upper(\'x\')) RETURNING *',
+    "INSERT INTO watched (id, label) VALUES (7, DEFAULT), (8, upper('x')) RETURNING *",
     "UPDATE orders SET note = 'x' || note, (amount, at) = (1, now()::date) FROM plain WHERE plain.id = orders.customer_id RETURNING orders.id",
     'DELETE FROM watched USING plain WHERE plain.id = watched.owner_ref RETURNING watched.*',
     "INSERT INTO plain VALUES (1, 's', 'n') ON CONFLICT (id) DO UPDATE SET name = excluded.name || plain.name RETURNING name",
@@ -154,7 +178,11 @@ describe('a statement that touches no masked table', () => {
     for (const text of CATALOG_QUESTIONS) {
       const guarded = await reader.analyse(text, basis);
       assert.ok(guarded.ok && guarded.statements[0]?.refused === undefined, `${text}: ${JSON.stringify(guarded)}`);
-      assert.deepEqual(await answer(left, guarded.statements[0]?.rewrite?.text ?? text), await answer(left, text), text);
+      assert.deepEqual(
+        await answer(left, guarded.statements[0]?.rewrite?.text ?? text),
+        await answer(left, text),
+        text,
+      );
       const analysis = await reader.analyse(text, open);
       assert.deepEqual(analysis.ok && analysis.statements[0]?.effects, ['read'], text);
     }

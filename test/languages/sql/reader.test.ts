@@ -68,7 +68,20 @@ describe('the reader', () => {
 
   test('never throws, whatever it is handed', async (t) => {
     const sql = reader(t);
-    for (const text of ['', ';', '\u00a0', 'ｓelect 1', 'select\u00a01', '$', '$1', "'", '/*', '"', 'U&"\\"', String.fromCharCode(1)]) {
+    for (const text of [
+      '',
+      ';',
+      '\u00a0',
+      'ｓelect 1',
+      'select\u00a01',
+      '$',
+      '$1',
+      "'",
+      '/*',
+      '"',
+      'U&"\\"',
+      String.fromCharCode(1),
+    ]) {
       const analysis = await sql.analyse(text, MASKED);
       assert.notEqual(code(analysis), 'internal', JSON.stringify(text));
     }
@@ -89,20 +102,30 @@ describe('a text that the parser cannot bear', () => {
 
   test('does not poison a parser for those that follow', async (t) => {
     const sql = reader(t);
-    for (let i = 0; i < 30; i++) assert.equal(code(await sql.analyse(`select ${i}${'+1'.repeat(9000)}`, OPEN)), 'limit');
+    for (let i = 0; i < 30; i++)
+      assert.equal(code(await sql.analyse(`select ${i}${'+1'.repeat(9000)}`, OPEN)), 'limit');
     assert.ok((await sql.analyse('SELECT * FROM orders', OPEN)).ok);
   });
 
   test('is refused by its depth when the tree is too deep to walk', async (t) => {
     const sql = reader(t);
-    const texts = [`select ${'not '.repeat(9000)}true`, `select * from a${' join b on true'.repeat(2000)}`, `select ${'- '.repeat(5000)}a`];
+    const texts = [
+      `select ${'not '.repeat(9000)}true`,
+      `select * from a${' join b on true'.repeat(2000)}`,
+      `select ${'- '.repeat(5000)}a`,
+    ];
     for (const text of texts) assert.equal(code(await sql.analyse(text, MASKED)), 'limit', text.slice(0, 30));
     assert.ok((await sql.analyse('SELECT 1', MASKED)).ok);
   });
 
   test('is refused before parsing when it is too long, has too many tokens or brackets', async (t) => {
     const sql = reader(t, { script: scripted });
-    const texts = [`select '${'x'.repeat(1024 * 1024)}'`, `select ${'1 '.repeat(20_001)}`, `select ${'('.repeat(257)}1${')'.repeat(257)}`, `select ${'a['.repeat(300)}`];
+    const texts = [
+      `select '${'x'.repeat(1024 * 1024)}'`,
+      `select ${'1 '.repeat(20_001)}`,
+      `select ${'('.repeat(257)}1${')'.repeat(257)}`,
+      `select ${'a['.repeat(300)}`,
+    ];
     for (const text of texts) assert.equal(code(await sql.analyse(text, OPEN)), 'limit', text.slice(0, 20));
     assert.equal(sql.stats.discarded, 0);
   });
@@ -112,7 +135,12 @@ describe('a text that the parser cannot bear', () => {
     const rows = Array.from({ length: 1000 }, (_, i) => `(${i}, ${i}, ${i}, 'note ${i}')`).join(', ');
     const conditions = Array.from({ length: 400 }, (_, i) => `id = ${i}`).join(' OR ');
     const nested = `${'SELECT * FROM ('.repeat(40)}SELECT 1${') x'.repeat(40)}`;
-    for (const text of [`INSERT INTO orders VALUES ${rows}`, `SELECT * FROM orders WHERE ${conditions}`, nested, `SELECT '${'é'.repeat(100_000)}'`]) {
+    for (const text of [
+      `INSERT INTO orders VALUES ${rows}`,
+      `SELECT * FROM orders WHERE ${conditions}`,
+      nested,
+      `SELECT '${'é'.repeat(100_000)}'`,
+    ]) {
       assert.equal(code(await sql.analyse(text, MASKED)), 'ok', text.slice(0, 30));
     }
   });
@@ -227,6 +255,7 @@ describe('the scanner before the parser', () => {
     ['é'.repeat(400), { bytes: 1000 }, false],
   ];
   for (const [text, limits, exceeds] of rows) {
-    test(`${exceeds ? 'counts' : 'does not count'} ${text.slice(0, 40)}`, () => assert.equal(exceeded(text, { ...TEXT_LIMITS, ...limits }) !== undefined, exceeds));
+    test(`${exceeds ? 'counts' : 'does not count'} ${text.slice(0, 40)}`, () =>
+      assert.equal(exceeded(text, { ...TEXT_LIMITS, ...limits }) !== undefined, exceeds));
   }
 });

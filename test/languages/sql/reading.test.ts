@@ -3,12 +3,16 @@ import { describe, test } from 'node:test';
 import { POSTGRES_FACTS, resolveIndirect } from '../../../src/languages/sql/index.ts';
 import { MASKED, OPEN, one, read, SCOPED } from './bench.ts';
 
-const names = (sql: string, basis = OPEN) => one(sql, basis).resources.map(({ kind, name, access }) => `${kind} ${name} ${access}`);
+const names = (sql: string, basis = OPEN) =>
+  one(sql, basis).resources.map(({ kind, name, access }) => `${kind} ${name} ${access}`);
 
 describe('what a statement touches', () => {
   const rows: readonly (readonly [sql: string, resources: readonly string[]])[] = [
     ['SELECT * FROM orders', ['table public.orders read']],
-    ['DELETE FROM orders WHERE id IN (SELECT id FROM hr.employees)', ['table public.orders delete', 'table hr.employees read']],
+    [
+      'DELETE FROM orders WHERE id IN (SELECT id FROM hr.employees)',
+      ['table public.orders delete', 'table hr.employees read'],
+    ],
     ['SELECT * FROM recent', ['view public.recent read', 'table public.orders read']],
     ['UPDATE recent SET id = 1', ['view public.recent write', 'table public.orders write']],
     ['SELECT * FROM orders FOR UPDATE', ['table public.orders write']],
@@ -17,7 +21,10 @@ describe('what a statement touches', () => {
     ['WITH RECURSIVE orders AS (SELECT * FROM orders) SELECT * FROM orders', []],
     ['WITH a AS (SELECT 1), b AS (SELECT * FROM a) SELECT * FROM b, a, orders', ['table public.orders read']],
     ['SELECT (WITH orders AS (SELECT 1 AS x) SELECT x FROM orders), id FROM orders', ['table public.orders read']],
-    ['WITH orders AS (SELECT 1 AS id) DELETE FROM orders WHERE id IN (SELECT id FROM orders)', ['table public.orders delete']],
+    [
+      'WITH orders AS (SELECT 1 AS id) DELETE FROM orders WHERE id IN (SELECT id FROM orders)',
+      ['table public.orders delete'],
+    ],
     ['SELECT purge()', ['function public.purge execute']],
     ["SELECT 'a'::mood", ['type public.mood read']],
     ['COPY orders TO STDOUT', ['table public.orders read']],
@@ -32,15 +39,23 @@ describe('what a statement touches', () => {
     ['DROP TABLE orders, hr.employees', ['table orders define', 'table hr.employees define']],
     ['CREATE SCHEMA s', ['schema s define']],
   ];
-  for (const [sql, expected] of rows) test(`${sql}: ${expected.join(', ') || 'nothing'}`, () => assert.deepEqual(names(sql), expected));
+  for (const [sql, expected] of rows)
+    test(`${sql}: ${expected.join(', ') || 'nothing'}`, () => assert.deepEqual(names(sql), expected));
 
   test('is qualified by the first schema of the search path that has the name', () => {
-    assert.deepEqual(names('SELECT * FROM employees', { ...OPEN, searchPath: ['hr', 'public'] }), ['table hr.employees read']);
-    assert.deepEqual(names('SELECT * FROM employees', { ...OPEN, searchPath: [] }), ['relation-unknown employees read']);
+    assert.deepEqual(names('SELECT * FROM employees', { ...OPEN, searchPath: ['hr', 'public'] }), [
+      'table hr.employees read',
+    ]);
+    assert.deepEqual(names('SELECT * FROM employees', { ...OPEN, searchPath: [] }), [
+      'relation-unknown employees read',
+    ]);
   });
 
   test('is bound by number for approvals', () => {
-    assert.deepEqual(one('SELECT purge() FROM orders').objects, ['function 21001 public.purge()', 'table 20001 public.orders']);
+    assert.deepEqual(one('SELECT purge() FROM orders').objects, [
+      'function 21001 public.purge()',
+      'table 20001 public.orders',
+    ]);
   });
 });
 
@@ -71,7 +86,8 @@ describe('the schemas a scope looks at', () => {
     ['SET application_name = x', []],
     ['ALTER TABLE orders SET SCHEMA hr', null],
   ];
-  for (const [sql, expected] of rows) test(`${sql}: ${JSON.stringify(expected)}`, () => assert.deepEqual(one(sql).schemas, expected));
+  for (const [sql, expected] of rows)
+    test(`${sql}: ${JSON.stringify(expected)}`, () => assert.deepEqual(one(sql).schemas, expected));
 });
 
 describe('facts', () => {
@@ -109,7 +125,9 @@ describe('facts', () => {
   });
 
   test('list tables, columns written, functions and statements', () => {
-    const { facts } = one('WITH d AS (DELETE FROM orders RETURNING id) INSERT INTO hr.employees (id, salary) SELECT id, count(*) FROM d GROUP BY 1');
+    const { facts } = one(
+      'WITH d AS (DELETE FROM orders RETURNING id) INSERT INTO hr.employees (id, salary) SELECT id, count(*) FROM d GROUP BY 1',
+    );
     assert.deepEqual(facts['postgres.tables'], ['hr.employees', 'public.orders']);
     assert.deepEqual(facts['postgres.columns'], ['hr.employees.id', 'hr.employees.salary']);
     assert.deepEqual(facts['postgres.functions'], ['count']);
@@ -118,11 +136,22 @@ describe('facts', () => {
   });
 
   test('are only those of the closed list, with its types', () => {
-    const texts = ['SELECT 1 LIMIT 1', 'DELETE FROM orders', 'SET x = 1', 'SHOW x', 'COPY orders FROM STDIN', 'SELECT * FROM nowhere', 'DO $$ $$'];
+    const texts = [
+      'SELECT 1 LIMIT 1',
+      'DELETE FROM orders',
+      'SET x = 1',
+      'SHOW x',
+      'COPY orders FROM STDIN',
+      'SELECT * FROM nowhere',
+      'DO $$ $$',
+    ];
     for (const text of texts) {
       for (const [name, value] of Object.entries(one(text).facts)) {
         const type = POSTGRES_FACTS[name as keyof typeof POSTGRES_FACTS];
-        assert.ok(value === null || (Array.isArray(value) ? 'list' : typeof value) === type, `${text}: ${name} = ${JSON.stringify(value)}`);
+        assert.ok(
+          value === null || (Array.isArray(value) ? 'list' : typeof value) === type,
+          `${text}: ${name} = ${JSON.stringify(value)}`,
+        );
       }
     }
   });
@@ -134,7 +163,12 @@ describe('several statements in one text', () => {
     const analysis = read(text);
     assert.ok(analysis.ok);
     const bytes = Buffer.from(text);
-    const slices = analysis.statements.map(({ start, length }) => bytes.subarray(start, start + length).toString().trim());
+    const slices = analysis.statements.map(({ start, length }) =>
+      bytes
+        .subarray(start, start + length)
+        .toString()
+        .trim(),
+    );
     assert.deepEqual(slices, ["select 'é日本😀'", 'delete from orders', 'select 3']);
     assert.deepEqual(
       analysis.statements.map(({ effects }) => effects.join()),
@@ -143,12 +177,14 @@ describe('several statements in one text', () => {
   });
 
   test('empty texts and comments have none', () => {
-    for (const text of ['', ' \n', '-- x', '/* a /* b */ */', ';;']) assert.deepEqual(read(text), { ok: true, statements: [] }, text);
+    for (const text of ['', ' \n', '-- x', '/* a /* b */ */', ';;'])
+      assert.deepEqual(read(text), { ok: true, statements: [] }, text);
   });
 });
 
 describe('literals aimed at masked columns', () => {
-  const cut = (sql: string, spans: readonly { start: number; end: number }[]) => spans.map(({ start, end }) => Buffer.from(sql).subarray(start, end).toString());
+  const cut = (sql: string, spans: readonly { start: number; end: number }[]) =>
+    spans.map(({ start, end }) => Buffer.from(sql).subarray(start, end).toString());
   const rows: readonly (readonly [sql: string, struck: readonly string[], parameters?: readonly number[]])[] = [
     ["INSERT INTO customers (id, ssn) VALUES (1, '123'), (2, 'é456')", ["'123'", "'é456'"]],
     ["INSERT INTO customers VALUES (1, 'clear', '123', '4111')", ["'123'", "'4111'"]],
@@ -163,10 +199,10 @@ describe('literals aimed at masked columns', () => {
     ["SELECT * FROM customers WHERE ssn BETWEEN '1' AND '2'", ["'1'", "'2'"]],
     ["SELECT position('1' IN ssn), 'clear' FROM customers", ["'1'"]],
     ["SELECT CASE ssn WHEN '1' THEN 'a' END FROM customers", ["'1'", "'a'"]],
-    ["SELECT * FROM customers c WHERE c.card = $$4111$$", ['$$4111$$']],
+    ['SELECT * FROM customers c WHERE c.card = $$4111$$', ['$$4111$$']],
     ["SELECT * FROM customers c JOIN (VALUES ('1')) v (x) ON v.x = c.ssn", ["'1'"]],
     ["SELECT * FROM customers WHERE ssn = 'a' AND name = 'é' AND card = U&'\\0061'", ["'a'", "U&'\\0061'"]],
-    ["SELECT * FROM customers WHERE length(ssn) > -5", ['-5']],
+    ['SELECT * FROM customers WHERE length(ssn) > -5', ['-5']],
     ["SELECT * FROM customers WHERE name = 'clear'", []],
     ["SELECT * FROM orders WHERE note = '123'", []],
     ["CREATE ROLE r LOGIN PASSWORD 'hunter2'", ["'hunter2'"]],
@@ -195,8 +231,16 @@ describe('literals aimed at masked columns', () => {
   });
 
   test('of COPY are told by their position', () => {
-    assert.deepEqual(one('COPY customers (card, id, ssn) FROM STDIN', MASKED).copy, { direction: 'in', format: 'text', masked: [0, 2] });
-    assert.deepEqual(one('COPY customers FROM STDIN CSV', MASKED).copy, { direction: 'in', format: 'csv', masked: [2, 3] });
+    assert.deepEqual(one('COPY customers (card, id, ssn) FROM STDIN', MASKED).copy, {
+      direction: 'in',
+      format: 'text',
+      masked: [0, 2],
+    });
+    assert.deepEqual(one('COPY customers FROM STDIN CSV', MASKED).copy, {
+      direction: 'in',
+      format: 'csv',
+      masked: [2, 3],
+    });
   });
 });
 
@@ -205,8 +249,20 @@ describe('names for later', () => {
     assert.deepEqual(one('PREPARE p AS SELECT 1').prepared, { op: 'prepare', name: 'p' });
     assert.deepEqual(one('DEALLOCATE "P q"').prepared, { op: 'deallocate', name: 'P q' });
     assert.deepEqual(one('DEALLOCATE ALL').prepared, { op: 'deallocate' });
-    assert.deepEqual(one('DECLARE c BINARY SCROLL CURSOR WITH HOLD FOR SELECT 1').cursor, { op: 'declare', name: 'c', binary: true, hold: true, scroll: true });
-    assert.deepEqual(one('DECLARE c CURSOR FOR SELECT 1').cursor, { op: 'declare', name: 'c', binary: false, hold: false, scroll: false });
+    assert.deepEqual(one('DECLARE c BINARY SCROLL CURSOR WITH HOLD FOR SELECT 1').cursor, {
+      op: 'declare',
+      name: 'c',
+      binary: true,
+      hold: true,
+      scroll: true,
+    });
+    assert.deepEqual(one('DECLARE c CURSOR FOR SELECT 1').cursor, {
+      op: 'declare',
+      name: 'c',
+      binary: false,
+      hold: false,
+      scroll: false,
+    });
     assert.deepEqual(one('FETCH c').cursor, { op: 'fetch', name: 'c' });
     assert.deepEqual(one('MOVE 3 IN c').cursor, { op: 'move', name: 'c' });
     assert.deepEqual(one('CLOSE ALL').cursor, { op: 'close' });

@@ -109,7 +109,9 @@ export const MASKS: readonly SqlMask[] = [
   { relation: 'public.customers', column: 'tags', with: { fixed: 'none' } },
   { relation: 'public.members', column: 'email', with: 'redact' },
   { relation: 'public.keyless', column: 'email', with: 'redact' },
-  ...['parent', 'parts', 'guarded_rows', 'unique_secret', 'secret_ref'].map((name): SqlMask => ({ relation: `public.${name}`, column: 'secret', with: 'redact' })),
+  ...['parent', 'parts', 'guarded_rows', 'unique_secret', 'secret_ref'].map(
+    (name): SqlMask => ({ relation: `public.${name}`, column: 'secret', with: 'redact' }),
+  ),
 ];
 
 export function guardedBasis(catalog: CatalogSnapshot): SqlBasis {

@@ -6,8 +6,15 @@ import { STATEMENTS, statementClass } from '../../../src/languages/sql/statement
 import { BARE } from '../../../src/languages/sql/tree.ts';
 import { effects, one } from './bench.ts';
 
-const types = readFileSync(createRequire(import.meta.url).resolve('@pgsql/types').replace(/index\.js$/, 'types.d.ts'), 'utf8');
-const kinds = new Map([...types.matchAll(/export interface (\w+) \{([^}]*)\}/g)].map(([, name, body]) => [name ?? '', body ?? '']));
+const types = readFileSync(
+  createRequire(import.meta.url)
+    .resolve('@pgsql/types')
+    .replace(/index\.js$/, 'types.d.ts'),
+  'utf8',
+);
+const kinds = new Map(
+  [...types.matchAll(/export interface (\w+) \{([^}]*)\}/g)].map(([, name, body]) => [name ?? '', body ?? '']),
+);
 
 describe('the parser’s list of node kinds', () => {
   test('has every statement kind in the table', () => {
@@ -35,7 +42,18 @@ describe('the parser’s list of node kinds', () => {
 
 /** Nodes of analysed queries, and of the libraries around the parser. */
 const ONLY_AFTER_PARSING = new Set([
-  ...['Query', 'RangeTblEntry', 'FuncExpr', 'FromExpr', 'OnConflictExpr', 'TableFunc', 'TableSampleClause', 'JsonConstructorExpr', 'JsonExpr', 'JsonTablePathScan'],
+  ...[
+    'Query',
+    'RangeTblEntry',
+    'FuncExpr',
+    'FromExpr',
+    'OnConflictExpr',
+    'TableFunc',
+    'TableSampleClause',
+    'JsonConstructorExpr',
+    'JsonExpr',
+    'JsonTablePathScan',
+  ],
   ...['SummaryResult', 'ParseResult', 'ScanResult', 'JsonTablePath'],
 ]);
 
@@ -55,7 +73,7 @@ const ROWS: readonly (readonly [sql: string, effects: string])[] = [
   ['INSERT INTO orders (id) VALUES (1) ON CONFLICT (id) DO UPDATE SET note = excluded.note', 'write'],
   ["UPDATE orders SET note = 'x'", 'write'],
   ["UPDATE orders SET note = 'x' RETURNING *", 'read write'],
-  ["UPDATE orders SET note = (SELECT name FROM customers LIMIT 1)", 'read write'],
+  ['UPDATE orders SET note = (SELECT name FROM customers LIMIT 1)', 'read write'],
   ['DELETE FROM orders', 'delete'],
   ['DELETE FROM orders WHERE id = 1', 'delete'],
   ['DELETE FROM orders RETURNING id', 'delete read'],
@@ -170,7 +188,10 @@ const ROWS: readonly (readonly [sql: string, effects: string])[] = [
   ["SELECT nextval('orders_id_seq')", 'read write'],
   ['SELECT pg_advisory_lock(1)', 'read write'],
   ['SELECT now(), version(), current_user, current_schemas(true), pg_backend_pid(), random()', 'read'],
-  ["SELECT format_type(1, 2), obj_description(1, 'pg_class'), has_table_privilege('a', 'b'), pg_get_viewdef(1)", 'read'],
+  [
+    "SELECT format_type(1, 2), obj_description(1, 'pg_class'), has_table_privilege('a', 'b'), pg_get_viewdef(1)",
+    'read',
+  ],
   ['SELECT * FROM pg_class', 'read'],
   ['SELECT * FROM information_schema.columns', 'read'],
   ['SELECT * FROM pg_stat_activity', 'administer read'],
@@ -179,7 +200,10 @@ const ROWS: readonly (readonly [sql: string, effects: string])[] = [
   ["SELECT json_object('a': 1), json_value('{}', '$.a')", 'read'],
   ['SELECT coalesce(a, 1), greatest(1, 2), nullif(1, 2) FROM (SELECT 1 AS a) x', 'read'],
   ["SELECT extract(epoch FROM now()), 'a' LIKE 'b', position('a' IN 'b'), overlay('a' PLACING 'b' FROM 1)", 'read'],
-  ['SELECT grouping(a), percentile_cont(0.5) WITHIN GROUP (ORDER BY a), rank() OVER (ORDER BY a) FROM (SELECT 1 AS a) x GROUP BY a', 'read'],
+  [
+    'SELECT grouping(a), percentile_cont(0.5) WITHIN GROUP (ORDER BY a), rank() OVER (ORDER BY a) FROM (SELECT 1 AS a) x GROUP BY a',
+    'read',
+  ],
 ];
 
 describe('what a statement does', () => {

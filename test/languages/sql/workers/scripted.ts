@@ -17,7 +17,14 @@ parentPort?.on('message', (message: ToWorker) => {
   if (message.text.startsWith('die')) process.exit(3);
   if (message.text.startsWith('throw')) throw new Error('as told');
   const broken = message.text.startsWith('break');
-  const reply = () => send({ kind: 'done', job: message.job, analysis: { ok: false, code: 'syntax', message: `read ${reads}: ${message.text}`, sqlState: '42601' }, broken, cpu: cpu() });
+  const reply = () =>
+    send({
+      kind: 'done',
+      job: message.job,
+      analysis: { ok: false, code: 'syntax', message: `read ${reads}: ${message.text}`, sqlState: '42601' },
+      broken,
+      cpu: cpu(),
+    });
   if (message.text.startsWith('slow')) setTimeout(reply, 20);
   else if (message.text.startsWith('starved')) setTimeout(reply, 300);
   else reply();
