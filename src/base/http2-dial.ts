@@ -15,7 +15,7 @@ const CONNECT_WITHIN_MS = 10_000;
 
 const fail = errorTable({
   GATEWAY_URL: { exit: 2, hint: 'give it as https://HOST:PORT; plain http is for loopback addresses only' },
-  GATEWAY_UNREACHABLE: { exit: 6, hint: 'check that the gateway runs and that this address is right: hoopctl doctor' },
+  GATEWAY_UNREACHABLE: { exit: 6, hint: 'check that the gateway runs and that this address is right' },
   GATEWAY_UNTRUSTED: { exit: 6, hint: 'a private certificate authority is given with --ca FILE or HOOPCTL_CA_FILE' },
   GATEWAY_NOT_HTTP2: { exit: 6, hint: 'what stands between must pass HTTP/2 (ALPN h2) through' },
   PROXY_REFUSED: { exit: 6, hint: 'look at HTTPS_PROXY and NO_PROXY' },

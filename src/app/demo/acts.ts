@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as later } from 'node:timers/promises';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { packageRoot } from '../../base/entry.ts';
-import type { Step } from './index.ts';
+import type { Step } from './steps.ts';
 import { SHOP_SECRETS } from './shop.sql.ts';
 import type { Story } from './story.ts';
 import { PEOPLE, type World } from './world.ts';

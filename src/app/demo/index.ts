@@ -9,6 +9,7 @@ import type { ExitCode } from '../../base/error.ts';
 import { HoopError } from '../../base/error.ts';
 import { act, type Scene } from './acts.ts';
 import { createStory, type DemoVoice } from './story.ts';
+import { STEPS, type Step } from './steps.ts';
 import { World } from './world.ts';
 
 export interface DemoOptions {
@@ -22,9 +23,6 @@ export interface DemoOptions {
   readonly voice: DemoVoice;
   readonly signal: AbortSignal;
 }
-
-export const STEPS = ['idp', 'postgres', 'gateway', 'login', 'run', 'masked', 'denied', 'held', 'approved', 'revoked', 'replay', 'verify'] as const;
-export type Step = (typeof STEPS)[number];
 
 /** @returns 0 only when every step did what it says */
 export async function runDemo(options: DemoOptions): Promise<ExitCode> {

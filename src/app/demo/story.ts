@@ -1,6 +1,6 @@
 /** How the demo tells what happens: headings and indented lines for people, one line of JSON a step for programs. */
 import { escapeForDisplay } from '../../base/shown.ts';
-import type { Step } from './index.ts';
+import type { Step } from './steps.ts';
 
 /** What the story needs of the terminal; the command line gives it. */
 export interface DemoVoice {

@@ -1,0 +1,18 @@
+/** The demo's steps, in the order in which they are told. */
+
+export const STEPS = [
+  'idp',
+  'postgres',
+  'gateway',
+  'login',
+  'run',
+  'masked',
+  'denied',
+  'held',
+  'approved',
+  'revoked',
+  'replay',
+  'verify',
+] as const;
+
+export type Step = (typeof STEPS)[number];
