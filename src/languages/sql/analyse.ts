@@ -2,9 +2,10 @@
 import type { Analysis, NotRead, SqlBasis } from './analysis.ts';
 import { type CatalogSnapshot, EMPTY_CATALOG } from './catalog.ts';
 import { type Bench, judgeStatement } from './judge.ts';
-import { createKnowledge, type Knowledge } from './knowledge.ts';
+import { createKnowledge } from './knowledge.ts';
 import { bookMasks } from './masks.ts';
 import { ParserBroken, parse } from './parser.ts';
+import type { Knowledge } from './understanding.ts';
 
 export interface Read {
   readonly analysis: Analysis;

@@ -6,11 +6,11 @@ import type { Gathered } from './gathered.ts';
 import type { MaskedRelation } from './masks.ts';
 import { qualified } from './spelling.ts';
 import type { RawStatement } from './parser.ts';
-import type { Resolved } from './resolve.ts';
 import { statementClass } from './statements.ts';
 import type { Touched } from './touched.ts';
 import { isFields, wrappedKind } from './tree.ts';
 import { writeOf } from './writes.ts';
+import type { Resolved } from './understanding.ts';
 
 export interface Read {
   readonly raw: RawStatement;

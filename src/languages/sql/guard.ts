@@ -2,27 +2,18 @@
  * What is refused on a guarded target (an enforced column mask or a scope) because it cannot be resolved, runs user code, or could reach a masked value.
  * The first reason found is the one told.
  */
-import type { RefusalWord, SqlRefusal } from './analysis.ts';
+import type { SqlRefusal } from './analysis.ts';
 import type { Relation } from './catalog.ts';
 import type { Gathered } from './gathered.ts';
-import type { Access, Behind, Knowledge } from './knowledge.ts';
 import type { MaskBook } from './masks.ts';
 import { qualified } from './spelling.ts';
 import type { RawStatement } from './parser.ts';
-import type { Resolved } from './resolve.ts';
+import { type Guarded, refuse } from './refusing.ts';
 import { statementClass } from './statements.ts';
 import { isFields, stringOf } from './tree.ts';
 import type { Reached } from './trust.ts';
 import { checkWrites } from './writes.ts';
-
-export interface Guarded {
-  readonly raw: RawStatement;
-  readonly gathered: Gathered;
-  readonly resolved: Resolved;
-  readonly knowledge: Knowledge;
-  readonly book: MaskBook;
-  readonly behind: readonly Behind[];
-}
+import type { Access, Knowledge, Resolved } from './understanding.ts';
 
 export function refusalOf(guarded: Guarded): SqlRefusal | undefined {
   for (const check of CHECKS) {
@@ -30,10 +21,6 @@ export function refusalOf(guarded: Guarded): SqlRefusal | undefined {
     if (refusal !== undefined) return refusal;
   }
   return undefined;
-}
-
-export function refuse(code: RefusalWord, reason: string, hint: string, sqlState = '42501'): SqlRefusal {
-  return { code, reason, hint, sqlState };
 }
 
 /** How a relation is touched, for what its own definition runs then. */

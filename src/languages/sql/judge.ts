@@ -6,17 +6,18 @@ import { factsOf } from './fact-reading.ts';
 import { copyOf, cursorOf, preparedOf } from './forms.ts';
 import { gather } from './gather.ts';
 import type { Gathered } from './gathered.ts';
-import { accessesOf, REWRITABLE, refusalOf, refuse } from './guard.ts';
-import type { Behind, Knowledge } from './knowledge.ts';
+import { accessesOf, REWRITABLE, refusalOf } from './guard.ts';
 import type { MaskBook, MaskedRelation } from './masks.ts';
 import { effectivePath } from './names.ts';
 import { literalSpans, type RawStatement, textLiterals } from './parser.ts';
-import { type Resolved, resolve } from './resolve.ts';
+import { resolve } from './resolve.ts';
+import { refuse } from './refusing.ts';
 import { maskReturning } from './returning.ts';
 import { isStandIn, rewrite } from './rewrite.ts';
 import { type Aim, CREDENTIAL_STATEMENTS, findStruck } from './struck.ts';
 import { touchedBy } from './touched.ts';
 import { eachObject, type Fields, isFields, type Site } from './tree.ts';
+import type { Behind, Knowledge, Resolved } from './understanding.ts';
 
 export interface Bench {
   readonly basis: Omit<SqlBasis, 'catalog'>;

@@ -9,41 +9,9 @@ import { gather } from './gather.ts';
 import { createNames, isUserOid, type Names } from './names.ts';
 import { qualified } from './spelling.ts';
 import { parseOne } from './parser.ts';
-import { type Resolved, resolve } from './resolve.ts';
-import { createTrust, type Reached, type Trust } from './trust.ts';
-
-export interface Knowledge {
-  readonly catalog: CatalogSnapshot;
-  readonly names: Names;
-  readonly trust: Trust;
-  /** User code that runs when a value of the type is read, written, cast or checked. */
-  ofType(oid: Oid): readonly Reached[];
-  /** User code that the relation's own definition runs on such an access. */
-  ofRelation(relation: Relation, access: Access): Behind;
-  /** What a view reads, all the way down; undefined when its definition cannot be followed. */
-  view(relation: Relation): View | undefined;
-  /** Partitions and children, all the way down: what is done to the relation is done to them. */
-  below(relation: Relation): readonly Relation[];
-  /** User code that any expression may run: implicit casts and default operator classes made for types of the server. */
-  readonly everywhere: readonly Reached[];
-}
-
-export type Access = 'read' | 'insert' | 'update' | 'delete' | 'truncate';
-
-export interface Behind {
-  readonly reached: readonly Reached[];
-  readonly effects: ReadonlySet<Effect>;
-  /** Relations that row policies look into, views followed. */
-  readonly relations: readonly Relation[];
-  /** Why it cannot be said what runs. */
-  readonly problem?: string;
-}
-
-export interface View {
-  /** Ordinary relations below it, other views included. */
-  readonly relations: readonly Relation[];
-  readonly resolved: Resolved;
-}
+import { resolve } from './resolve.ts';
+import { createTrust, type Reached, type Trust, uniqueReached } from './trust.ts';
+import type { Access, Behind, Knowledge, Resolved, View } from './understanding.ts';
 
 /** A definition that PostgreSQL printed with an empty search_path means pg_catalog where it names no schema. */
 const DEFINITION_PATH = ['pg_catalog'];
@@ -239,9 +207,4 @@ const CASCADES: ReadonlySet<string> = new Set(['c', 'n', 'd']);
 // pg_get_expr joins the expressions of an index with commas; as a row they parse, whatever they contain.
 function splitExpressions(text: string): string[] {
   return [`ROW(${text})`];
-}
-
-export function uniqueReached(list: readonly Reached[]): Reached[] {
-  const seen = new Set<string>();
-  return list.filter((one) => !seen.has(one.what) && seen.add(one.what));
 }

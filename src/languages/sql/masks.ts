@@ -6,11 +6,11 @@ import type { MaskWith } from '../../domain/mask.ts';
 import type { SqlMask } from './analysis.ts';
 import type { Column, Oid, Relation } from './catalog.ts';
 import { gather } from './gather.ts';
-import type { Knowledge } from './knowledge.ts';
 import { isUserOid } from './names.ts';
 import { qualified, spellings } from './spelling.ts';
 import { parseOne } from './parser.ts';
 import { type Fields, isFields, stringNode } from './tree.ts';
+import type { Knowledge } from './understanding.ts';
 
 export interface MaskedRelation {
   readonly relation: Relation;

@@ -3,28 +3,12 @@ import type { Effect } from '../../domain/command.ts';
 import type { UserFunction, UserType } from './catalog.ts';
 import { type Exposure, exposureOf } from './exposure.ts';
 import type { FunctionUse, Gathered, OperatorUse, RelationUse } from './gathered.ts';
-import { type Knowledge, uniqueReached } from './knowledge.ts';
 import { type FunctionName, isUserOid, type RelationName, type TypeNameMeaning } from './names.ts';
 import { qualified } from './spelling.ts';
 import { builtinFunction } from './functions.ts';
 import { type Fields, nameParts } from './tree.ts';
-import { onlyComputes, type Reached } from './trust.ts';
-
-export interface Resolved {
-  readonly relations: readonly { readonly use: RelationUse; readonly meaning: RelationName }[];
-  readonly functions: readonly { readonly use: FunctionUse; readonly meaning: FunctionName }[];
-  readonly operators: readonly { readonly use: OperatorUse; readonly builtin: boolean; readonly schema?: string }[];
-  readonly types: readonly { readonly node: Fields; readonly meaning: TypeNameMeaning }[];
-  /** User functions, types and operators it runs, for resources. */
-  readonly called: readonly UserFunction[];
-  readonly userTypes: readonly UserType[];
-  /** Names that mean nothing in the catalog. */
-  readonly missing: readonly string[];
-  /** What functions add. */
-  readonly effects: ReadonlySet<Effect>;
-  readonly reached: readonly Reached[];
-  readonly exposure: Exposure;
-}
+import { onlyComputes, type Reached, uniqueReached } from './trust.ts';
+import type { Knowledge, Resolved } from './understanding.ts';
 
 export function resolve(knowledge: Knowledge, gathered: Gathered, path: readonly string[]): Resolved {
   const { names } = knowledge;

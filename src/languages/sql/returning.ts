@@ -2,10 +2,10 @@
  * Puts masks into the RETURNING of a write on a masked table, before anything else looks at the statement: a masked column that stands there by itself becomes
  * its mask, and a star the list of columns it stands for. Every other use of a masked column in a write is left, and refused later.
  */
-import type { Knowledge } from './knowledge.ts';
 import type { MaskBook, MaskedRelation } from './masks.ts';
 import { markOurs } from './ours.ts';
 import { eachChild, type Fields, isFields, nameParts, type Site, stringNode } from './tree.ts';
+import type { Knowledge } from './understanding.ts';
 
 export function maskReturning(site: Site, knowledge: Knowledge, book: MaskBook, path: readonly string[]): void {
   if (WRITES.has(site.kind)) maskOne(site.node, knowledge, book, path);

@@ -4,9 +4,9 @@
  */
 import type { MaskBook, MaskedRelation } from './masks.ts';
 import { parse, type RawStatement } from './parser.ts';
-import type { Resolved } from './resolve.ts';
 import { eachChild, type Fields, isFields, nameParts, sameTree, type Site, stringNode } from './tree.ts';
 import { writeStatement } from './writer.ts';
+import type { Resolved } from './understanding.ts';
 
 export type Rewritten =
   | { readonly kind: 'rewritten'; readonly text: string; readonly statement: RawStatement }

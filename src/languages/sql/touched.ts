@@ -2,12 +2,12 @@
 import type { Effect, Resource } from '../../domain/command.ts';
 import type { Relation, RelationKind } from './catalog.ts';
 import type { Gathered } from './gathered.ts';
-import type { Knowledge } from './knowledge.ts';
 import { qualified } from './spelling.ts';
 import type { RawStatement } from './parser.ts';
-import { creates, type Resolved, written } from './resolve.ts';
+import { creates, written } from './resolve.ts';
 import { statementClass } from './statements.ts';
 import { type Fields, isFields, nameParts, stringOf } from './tree.ts';
+import type { Knowledge, Resolved } from './understanding.ts';
 
 export interface Touched {
   readonly resources: readonly Resource[];

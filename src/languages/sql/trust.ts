@@ -50,3 +50,8 @@ const COMPUTING_EXTENSIONS: ReadonlySet<string> = new Set([
   ],
   ...['unaccent', 'uuid-ossp', 'vector'],
 ]);
+
+export function uniqueReached(list: readonly Reached[]): Reached[] {
+  const seen = new Set<string>();
+  return list.filter((one) => !seen.has(one.what) && seen.add(one.what));
+}

@@ -4,8 +4,7 @@
  */
 import type { SqlRefusal } from './analysis.ts';
 import type { Constraint, Oid, Relation } from './catalog.ts';
-import type { Guarded } from './guard.ts';
-import { refuse } from './guard.ts';
+import { type Guarded, refuse } from './refusing.ts';
 import type { RelationUse } from './gathered.ts';
 import type { MaskBook, MaskedRelation } from './masks.ts';
 import { qualified } from './spelling.ts';
