@@ -4,24 +4,8 @@
  */
 import { exhaustive } from '../base/exhaustive.ts';
 import type { ExecColumn } from '../domain/protocol.ts';
+import type { ExecFormat, FormatOptions, Row, RowWriter } from './exec-rows.ts';
 import { tableWriter } from './exec-table.ts';
-
-export type ExecFormat = 'text' | 'json' | 'csv' | 'tsv';
-export type Row = readonly (string | null)[];
-
-/** Makes text of one result set. */
-export interface RowWriter {
-  head(): string;
-  rows(batch: readonly Row[]): string;
-  /** What was held back, when the set is over. */
-  foot(): string;
-}
-
-export interface FormatOptions {
-  readonly header: boolean;
-  /** Of the terminal; undefined where the table goes elsewhere: then nothing is shortened. */
-  readonly width?: number | undefined;
-}
 
 export function rowWriter(format: ExecFormat, columns: readonly ExecColumn[], options: FormatOptions): RowWriter {
   switch (format) {

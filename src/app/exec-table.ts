@@ -1,7 +1,7 @@
 /** A table for people: its columns are as wide as the first rows ask for, because nobody waits for the last one to see the first. */
 import { escapeForDisplay } from '../base/shown.ts';
 import type { ExecColumn } from '../domain/protocol.ts';
-import type { FormatOptions, Row, RowWriter } from './exec-format.ts';
+import type { FormatOptions, Row, RowWriter } from './exec-rows.ts';
 
 const MEASURED_ROWS = 200;
 const LEAST = 6;

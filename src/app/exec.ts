@@ -2,7 +2,8 @@
 import { HoopError } from '../base/error.ts';
 import type { ExecColumn, ExecResult, ExecSink } from '../domain/protocol.ts';
 import { chooseTargets, prepare } from './endpoint.ts';
-import { type ExecFormat, rowWriter, type RowWriter } from './exec-format.ts';
+import { rowWriter } from './exec-format.ts';
+import type { ExecFormat, RowWriter } from './exec-rows.ts';
 import type { LeaseEnd } from './run-lease.ts';
 import { type Gear, leaseError, openRun, type RunHappening, type RunOptions } from './run-open.ts';
 import { sentence } from './run-sentences.ts';

@@ -3,7 +3,12 @@ import type { HeldEndpoint } from '../app/tunnel-control.ts';
 import type { ProtocolClient } from '../domain/protocol.ts';
 import { clients } from '../protocols/index.ts';
 import type { Context } from './context.ts';
-import { fail } from './errors.ts';
+import { errorTable } from '../base/error.ts';
+import { fail as failCli } from './errors.ts';
+
+export const fail = errorTable({
+  TUNNEL_NOT_OPEN: { exit: 1, hint: 'list the open ones with: hoopctl tunnel list' },
+});
 
 export interface OpenTunnel {
   readonly endpoint: HeldEndpoint['endpoint'];
@@ -28,11 +33,11 @@ export async function heldTunnel(ctx: Context, target: string): Promise<OpenTunn
   // The same name may mean something else at another gateway: the one in use goes first.
   const found = open.find(({ gateway }) => gateway === here) ?? (open.length === 1 ? open[0] : undefined);
   if (found === undefined)
-    throw fail('NOT_FOUND', `no tunnel to "${target}" is open`, {
+    throw fail('TUNNEL_NOT_OPEN', `no tunnel to "${target}" is open`, {
       hint: `open it with: hoopctl tunnel ${target} --background`,
     });
   const client = (await clients.get(found.protocol)?.())?.client;
   if (client === undefined)
-    throw fail('NOT_BUILT', `this version does not speak ${found.protocol}`, { hint: 'update hoopctl' });
+    throw failCli('NOT_BUILT', `this version does not speak ${found.protocol}`, { hint: 'update hoopctl' });
   return { endpoint: found.endpoint, client };
 }

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import { type ExecFormat, type FormatOptions, type Row, rowWriter } from '../../src/app/exec-format.ts';
+import { rowWriter } from '../../src/app/exec-format.ts';
+import type { ExecFormat, FormatOptions, Row } from '../../src/app/exec-rows.ts';
 import type { ExecColumn } from '../../src/domain/protocol.ts';
 
 describe('JSON', () => {

@@ -194,7 +194,7 @@ describe('hoopctl tunnel', () => {
     await gateway.until(() => gateway.runs[0]?.state === 'ended');
     assert.equal((await run(['tunnel', 'list', '--json'])).stdout, '');
     const missing = await run(['url', 'orders-db', '--json']);
-    assert.deepEqual([missing.code, jsonError(missing).code], [1, 'NOT_FOUND']);
+    assert.deepEqual([missing.code, jsonError(missing).code], [1, 'TUNNEL_NOT_OPEN']);
   });
 
   test('in the background fails as it does in front', async (t) => {

@@ -1,9 +1,9 @@
 /** `hoopctl run`: an agent with nothing but tunnel endpoints in its environment. */
 import { basename, extname } from 'node:path';
 import type { AgentRun } from '../../app/run.ts';
+import type { AgentChoice } from '../../app/run-program.ts';
 import type { RunReport, RunVoice } from '../../app/run-voice.ts';
 import type { Project } from '../../config/index.ts';
-import type { Program } from '../../launcher/index.ts';
 import type { Arguments, CommandForm, Options } from '../command.ts';
 import type { Context } from '../context.ts';
 import { fail } from '../errors.ts';
@@ -51,20 +51,21 @@ async function agentRun(
   options: Options,
   project: Project | undefined,
 ): Promise<AgentRun> {
-  const { readEnvFile } = await import('../../launcher/index.ts');
+  const { chooseProgram, readEnvFiles } = await import('../../app/run-program.ts');
+  const choice = choiceOf(args, project);
   const { cwd, env } = ctx;
   const given = options.list('target');
   const shared = runOptions(options, project);
   return {
     ...shared,
-    agent: shared.agent ?? agentNamed(args.many('SCRIPT')[0] ?? project?.command?.[0] ?? ''),
-    program: await programOf(ctx, args, project),
+    agent: shared.agent ?? agentNamed(choice.words[0] ?? ''),
+    program: chooseProgram(choice, cwd, env['PATH']),
     cwd,
     env,
     targets: given.length > 0 ? given : Object.keys(project?.targets ?? {}),
     mappings: mappingsOf(project, given),
     pass: [...(project?.env ?? []), ...options.list('env')],
-    envFiles: options.list('env-file').map((file) => readEnvFile(file, cwd)),
+    envFiles: readEnvFiles(options.list('env-file'), cwd),
     project: project?.folder ?? cwd,
     terminal: ownsTerminal(ctx, args, options),
     eventsFile: options.text('events'),
@@ -86,13 +87,10 @@ function mappingsOf(project: Project | undefined, named: readonly string[]): Age
   );
 }
 
-async function programOf(ctx: Context, args: Arguments, project: Project | undefined): Promise<Program> {
-  const { commandProgram, projectProgram, scriptProgram } = await import('../../launcher/index.ts');
-  const place = { cwd: ctx.cwd, path: ctx.env['PATH'] };
+function choiceOf(args: Arguments, project: Project | undefined): AgentChoice {
   const [first, ...rest] = args.many('SCRIPT');
-  if (first !== undefined)
-    return args.afterDashes ? commandProgram(first, rest, place) : scriptProgram(first, rest, place);
-  if (project?.command !== undefined) return projectProgram(project.command, { ...place, cwd: project.folder });
+  if (first !== undefined) return { kind: args.afterDashes ? 'command' : 'script', words: [first, ...rest] };
+  if (project?.command !== undefined) return { kind: 'project', words: project.command, folder: project.folder };
   throw fail('USAGE', 'no agent was given', {
     hint: 'hoopctl run SCRIPT, hoopctl run -- COMMAND, or `command:` in hoop.yaml',
   });

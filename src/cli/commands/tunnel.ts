@@ -4,6 +4,7 @@ import { HoopError } from '../../base/error.ts';
 import type { Arguments, CommandForm, Options } from '../command.ts';
 import type { Context } from '../context.ts';
 import { fail } from '../errors.ts';
+import { fail as notOpen } from '../held-tunnel.ts';
 import { gearOf, RUN_OPTIONS, runOptions } from '../run-options.ts';
 import { until } from '../wording.ts';
 
@@ -106,10 +107,7 @@ async function stop(ctx: Context, targets: readonly string[]): Promise<number> {
   ]);
   const stopped = await stopHeld(await tunnelControl(ctx.place), targets.length === 0 ? 'all' : targets);
   const missing = targets.filter((target) => !stopped.includes(target));
-  if (missing.length > 0)
-    throw fail('NOT_FOUND', `no tunnel to ${missing.join(', ')} is open`, {
-      hint: 'list them with: hoopctl tunnel list',
-    });
+  if (missing.length > 0) throw notOpen('TUNNEL_NOT_OPEN', `no tunnel to ${missing.join(', ')} is open`);
   if (ctx.out.json) ctx.out.document({ stopped });
   else if (stopped.length === 0) ctx.out.notice('no tunnels are open');
   else ctx.out.print('closed ', { text: stopped.join(', '), style: 'bold' });
