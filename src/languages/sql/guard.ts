@@ -4,7 +4,6 @@
  */
 import type { SqlRefusal } from './analysis.ts';
 import type { Relation } from './catalog.ts';
-import type { Gathered } from './gathered.ts';
 import type { MaskBook } from './masks.ts';
 import { qualified } from './spelling.ts';
 import type { RawStatement } from './parser.ts';

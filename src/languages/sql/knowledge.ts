@@ -6,11 +6,11 @@ import type { Effect } from '../../domain/command.ts';
 import type { TrustedFunction } from '../../domain/mask.ts';
 import type { CatalogSnapshot, Oid, Relation } from './catalog.ts';
 import { gather } from './gather.ts';
-import { createNames, isUserOid, type Names } from './names.ts';
+import { createNames, isUserOid } from './names.ts';
 import { qualified } from './spelling.ts';
 import { parseOne } from './parser.ts';
 import { resolve } from './resolve.ts';
-import { createTrust, type Reached, type Trust, uniqueReached } from './trust.ts';
+import { createTrust, type Reached, uniqueReached } from './trust.ts';
 import type { Access, Behind, Knowledge, Resolved, View } from './understanding.ts';
 
 /** A definition that PostgreSQL printed with an empty search_path means pg_catalog where it names no schema. */

@@ -1,12 +1,12 @@
 /** Says what the names a statement uses mean, what its functions and operators do, and which user code they reach. */
 import type { Effect } from '../../domain/command.ts';
 import type { UserFunction, UserType } from './catalog.ts';
-import { type Exposure, exposureOf } from './exposure.ts';
-import type { FunctionUse, Gathered, OperatorUse, RelationUse } from './gathered.ts';
-import { type FunctionName, isUserOid, type RelationName, type TypeNameMeaning } from './names.ts';
+import { exposureOf } from './exposure.ts';
+import type { Gathered, RelationUse } from './gathered.ts';
+import { isUserOid } from './names.ts';
 import { qualified } from './spelling.ts';
 import { builtinFunction } from './functions.ts';
-import { type Fields, nameParts } from './tree.ts';
+import { nameParts } from './tree.ts';
 import { onlyComputes, type Reached, uniqueReached } from './trust.ts';
 import type { Knowledge, Resolved } from './understanding.ts';
 
