@@ -42,6 +42,8 @@ export interface Upstream {
   readonly key: Buffer;
   readonly scrub: Scrub;
   readonly majorVersion: number;
+  /** The login was bound to the TLS channel: nobody can have stood in between. */
+  readonly channelBound: boolean;
 }
 
 /** Logs in. Throws HoopError; nothing in it holds the credential. */
@@ -52,9 +54,9 @@ export async function connectUpstream(way: Way, settings: PostgresSettings, want
   try {
     const inbox = openInbox(channel, way.signal);
     channel.write(startupMessage(settings, wanted));
-    await authenticate({ channel, inbox, secret, scrub });
+    const channelBound = await authenticate({ channel, inbox, secret, scrub });
     const { parameters, key } = await readWelcome(inbox, scrub);
-    return { channel, inbox, parameters, key, scrub, majorVersion: checkServer(parameters) };
+    return { channel, inbox, parameters, key, scrub, majorVersion: checkServer(parameters), channelBound };
   } catch (error) {
     channel.abort(error);
     throw error;
@@ -152,12 +154,13 @@ interface Talk {
   readonly scrub: Scrub;
 }
 
-async function authenticate(talk: Talk): Promise<void> {
+/** @returns whether the login was bound to the channel */
+async function authenticate(talk: Talk): Promise<boolean> {
   const request = await readAuthentication(talk);
   switch (request.kind) {
     case 0:
-      // `trust`: the account needs no password here. It works, and the probe says so.
-      return;
+      // `trust`: the account needs no password here.
+      return false;
     case 10:
       return scram(talk, request.data.toString('latin1').split('\0'));
     case 3:
@@ -169,7 +172,7 @@ async function authenticate(talk: Talk): Promise<void> {
   }
 }
 
-async function scram(talk: Talk, mechanisms: readonly string[]): Promise<void> {
+async function scram(talk: Talk, mechanisms: readonly string[]): Promise<boolean> {
   const { channel, secret } = talk;
   const bound = mechanisms.includes('SCRAM-SHA-256-PLUS') ? endPoint(channel) : undefined;
   if (!bound && !mechanisms.includes('SCRAM-SHA-256')) throw fail('TARGET_AUTH_METHOD', 'the target offers no SCRAM-SHA-256');
@@ -186,6 +189,7 @@ async function scram(talk: Talk, mechanisms: readonly string[]): Promise<void> {
   if (final.kind !== 12 || !exchange.verify(final.data.toString('latin1'))) throw fail('TARGET_LOGIN', 'the target did not prove that it knows the password');
   const ok = await readAuthentication(talk);
   if (ok.kind !== 0) throw fail('TARGET_PROTOCOL', 'the target broke the SCRAM exchange');
+  return bound !== undefined;
 }
 
 // Deriving the keys is nearly all the cost of a login; salt and rounds stay until the password is set again.
