@@ -11,7 +11,15 @@ import type { IssuerConfig } from '../../domain/issuer.ts';
 import type { Principal } from '../../domain/principal.ts';
 import type { Protocol } from '../../domain/protocol.ts';
 import type { Refusal } from '../../domain/session.ts';
-import { createDoor, createRegistry, createRevocations, createRuns, refusal, type Runs, type ServedTarget } from '../../gateway/index.ts';
+import {
+  createDoor,
+  createRegistry,
+  createRevocations,
+  createRuns,
+  refusal,
+  type Runs,
+  type ServedTarget,
+} from '../../gateway/index.ts';
 import { createApprovalLogins, createIdentity } from '../../identity/index.ts';
 import { compile } from '../../policy/index.ts';
 import { protocols as protocolModules } from '../../protocols/index.ts';
@@ -145,17 +153,24 @@ async function start(options: GatewayOptions, undo: (() => Promise<void> | void)
     runsMax: config.runs.max,
     barred: (who) => revocations.barred(who),
     onFault,
-    onEnd: (run) => void desk.withdrawRun(run.id, 'the run ended').catch((error) => log.error({ err: error }, 'requests of an ended run')),
+    onEnd: (run) =>
+      void desk
+        .withdrawRun(run.id, 'the run ended')
+        .catch((error) => log.error({ err: error }, 'requests of an ended run')),
   });
 
   async function withdraw(
     { runs: ids, by }: { runs: readonly string[]; by?: (principal: Principal) => boolean },
     why: string,
   ): Promise<readonly string[]> {
+    const since = clock.now();
     const ofRuns = await Promise.all(ids.map((id) => desk.withdrawRun(id, why)));
     if (by) logins.forget(by);
     const ofPerson = by ? await desk.withdrawPerson(by, why) : [];
-    return [...new Set([...ofRuns.flat(), ...ofPerson])];
+    // A session that is cut withdraws what it asked for by itself, at the same time.
+    const past = await Promise.all(ids.map((run) => desk.list({ states: ['withdrawn'], run })));
+    const ofSessions = past.flat().flatMap(({ id, decidedAt = 0 }) => (decidedAt >= since ? [id] : []));
+    return [...new Set([...ofRuns.flat(), ...ofSessions, ...ofPerson])];
   }
 
   const standing = (): Refusal | undefined =>
@@ -190,7 +205,11 @@ async function start(options: GatewayOptions, undo: (() => Promise<void> | void)
     await recordings.check().catch((error) => problems.push(`recordings: ${error.message}`));
     if (revocations.standing()) problems.push('the epoch is not confirmed');
     const ok = problems.length === 0 && !draining.signal.aborted;
-    return { ok, problems: [...problems, ...(policy.problem ? [`policy: ${policy.problem}`] : [])], local: config.identity.local !== undefined };
+    return {
+      ok,
+      problems: [...problems, ...(policy.problem ? [`policy: ${policy.problem}`] : [])],
+      local: config.identity.local !== undefined,
+    };
   };
 
   const services = createServices({
@@ -202,7 +221,16 @@ async function start(options: GatewayOptions, undo: (() => Promise<void> | void)
       issuers: issuers.flatMap(({ issuer, clientId, scopes, audience, use, resource }) =>
         clientId === undefined
           ? []
-          : [{ issuer, clientId, scopes: [...(scopes ?? ['openid', 'offline_access'])], audience, use, ...(resource === undefined ? {} : { resource }) }],
+          : [
+              {
+                issuer,
+                clientId,
+                scopes: [...(scopes ?? ['openid', 'offline_access'])],
+                audience,
+                use,
+                ...(resource === undefined ? {} : { resource }),
+              },
+            ],
       ),
       evidenceKey: { id: recordings.publicKey.id, pem: recordings.publicKey.pem },
     },
@@ -264,7 +292,8 @@ async function start(options: GatewayOptions, undo: (() => Promise<void> | void)
     late();
     await quiet;
     // In the order in which they lean on one another: what records last closes after what is recorded.
-    for (const step of undo.reverse()) await Promise.resolve(step()).catch((error) => log.error({ err: error }, 'while stopping'));
+    for (const step of undo.reverse())
+      await Promise.resolve(step()).catch((error) => log.error({ err: error }, 'while stopping'));
     settle(0);
   }
   return {
@@ -279,18 +308,29 @@ async function start(options: GatewayOptions, undo: (() => Promise<void> | void)
 }
 
 /** All protocols this version speaks: gateway.yaml is read with them, and what it names beyond is refused. */
-async function loadProtocols(clock: Clock, fingerprint: (bytes: Uint8Array) => string): Promise<Record<string, Protocol>> {
+async function loadProtocols(
+  clock: Clock,
+  fingerprint: (bytes: Uint8Array) => string,
+): Promise<Record<string, Protocol>> {
   const loaded: Record<string, Protocol> = {};
   for (const [name, load] of protocolModules) loaded[name] = (await load()).createProtocol({ clock, fingerprint });
   return loaded;
 }
 
-function served({ address, secrets, holdInTransaction, ...target }: ConfiguredTarget, protocols: Readonly<Record<string, Protocol>>): ServedTarget {
+function served(
+  { address, secrets, holdInTransaction, ...target }: ConfiguredTarget,
+  protocols: Readonly<Record<string, Protocol>>,
+): ServedTarget {
   // Reading gateway.yaml refused every protocol that is not there.
   return { target, protocol: protocols[target.protocol] as Protocol, address, secrets, holdInTransaction };
 }
 
-async function openRecordings(config: GatewayConfig, gatewayId: string, clock: Clock, log: Logger): Promise<LocalRecordings> {
+async function openRecordings(
+  config: GatewayConfig,
+  gatewayId: string,
+  clock: Clock,
+  log: Logger,
+): Promise<LocalRecordings> {
   const { dir, durability, resultsLimit } = config.recordings;
   const recordings = await createRecordings({
     dir,
