@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { type Stack, startStack } from '../fakes/stack.ts';
-import { cancel, connected, decide, hangUp, later, openRequest, ran, refused, verified } from './clients.ts';
+import { cancel, connected, decide, hangUp, later, openRequest, ran, refused, until, verified } from './clients.ts';
 
 let stack: Stack;
 before(async () => {
@@ -139,8 +139,7 @@ describe('waiting', () => {
     const request = await openRequest(stack, run);
     const riley = await stack.client('riley');
     // Both wait: each was announced its request.
-    while (one.notices.length === 0 || two.notices.length === 0)
-      await new Promise((resolve) => setTimeout(resolve, 10));
+    await until('both wait', () => one.notices.length > 0 && two.notices.length > 0);
     const open = (await riley.approvals({ state: 'open' })).filter((view) => view.run === run.view.id);
     assert.deepEqual(
       open.map(({ id }) => id),

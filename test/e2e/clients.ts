@@ -133,3 +133,36 @@ export async function sessionOf(stack: Stack, client: pg.Client): Promise<string
   assert.ok(found, 'the session did not reach the log');
   return found;
 }
+
+/** Asks again and again whether something has come about that nothing tells us of. */
+export async function until(what: string, holds: () => Promise<boolean> | boolean): Promise<void> {
+  const late = performance.now() + 20_000;
+  while (!(await holds())) {
+    if (performance.now() > late) throw new Error(`it did not come about in time that ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+}
+
+/** Keeps everyone waiting who reads the table `slow`: statements that run until somebody stops them, and cost nothing meanwhile. */
+export async function holdUp(stack: Stack): Promise<AsyncDisposable & { waiting(count: number): Promise<void> }> {
+  const holder = new pg.Client({ connectionString: stack.postgres.superuser.replace(/postgres$/, 'shop') });
+  holder.on('error', () => {});
+  await holder.connect();
+  await holder.query('BEGIN');
+  await holder.query('LOCK TABLE slow IN ACCESS EXCLUSIVE MODE');
+  return {
+    async waiting(count) {
+      const waits =
+        "SELECT count(*)::int AS n FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND application_name LIKE 'hoopctl ses_%'";
+      await until(
+        `${count} statements wait for the table`,
+        async () => (await holder.query(waits)).rows[0].n === count,
+      );
+    },
+    [Symbol.asyncDispose]: () => holder.end(),
+  };
+}
+
+export const SLOW = `
+CREATE TABLE slow (id int);
+GRANT SELECT ON slow TO shop_agent;`;
