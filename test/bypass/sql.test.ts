@@ -180,7 +180,7 @@ describe('the type of a parameter', () => {
 describe('a masked column does not come through', () => {
   const refusedOrMasked = (text: string) => {
     const { refused, rewrite } = one(text, MASKED);
-    if (refused === undefined) assert.match(rewrite?.text ?? '', /'\*\*\*'/, text);
+    if (refused === undefined) assert.match(rewrite?.text ?? '', /'\*\*\*'|public\.customers AS m/, text);
     assert.doesNotMatch(
       rewrite?.text.replaceAll(/public\.customers AS m|^DELETE FROM public\.customers/g, '') ?? '',
       /FROM public\.customers/,

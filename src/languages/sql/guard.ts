@@ -42,9 +42,18 @@ export function accessesOf(
     case 'TruncateStmt':
       return ['truncate'];
     default:
-      return [];
+      // They evaluate the expressions of constraints and indexes over the rows that are there.
+      return REBUILDING.has(use.statement) ? ['update'] : [];
   }
 }
+
+const REBUILDING: ReadonlySet<string> = new Set([
+  'VacuumStmt',
+  'ReindexStmt',
+  'ClusterStmt',
+  'AlterTableStmt',
+  'IndexStmt',
+]);
 
 type Check = (guarded: Guarded) => SqlRefusal | undefined;
 
@@ -121,6 +130,11 @@ const opaque: Check = ({ raw, gathered, resolved, behind }) => {
   if (gathered.strange.length > 0)
     return refuse('NOT_SUPPORTED', 'the statement has a part this version does not know', 'write it another way');
   return undefined;
+};
+
+const everything: Check = ({ raw, gathered }) => {
+  const whole = REBUILDING.has(raw.kind) && gathered.relations.length === 0;
+  return whole ? refuse('NOT_SUPPORTED', 'it works on tables it does not name', 'name the tables') : undefined;
 };
 
 const userCode: Check = ({ raw, resolved, behind, knowledge }) => {
@@ -324,6 +338,7 @@ const CHECKS: readonly Check[] = [
   names,
   systems,
   opaque,
+  everything,
   userCode,
   relations,
   reads,

@@ -2,31 +2,20 @@
  * The column masks of a session, bound to one catalog: for each masked table the sub-query that stands in for it, and for everything that could show a masked
  * value by another road the reason why it is refused.
  */
-import type { MaskWith } from '../../domain/mask.ts';
 import type { SqlMask } from './analysis.ts';
-import type { Column, Oid, Relation } from './catalog.ts';
-import { gather } from './gather.ts';
-import { isUserOid } from './names.ts';
+import type { Oid, Relation } from './catalog.ts';
 import { qualified, spellings } from './spelling.ts';
-import { parseOne } from './parser.ts';
-import { type Fields, isFields, stringNode } from './tree.ts';
+import { createStandIns, type MaskedColumn, type StandIns } from './stand-in.ts';
 import type { Knowledge } from './understanding.ts';
 
 export interface MaskedRelation {
   readonly relation: Relation;
   /** By column name; generated columns that are computed from a masked one are among them. */
   readonly columns: ReadonlyMap<string, MaskedColumn>;
-  /** The SelectStmt that yields the same columns with masks in place. Shared: never changed. */
-  readonly standIn: Fields;
-  /** What stands for a masked column of a row that is called `alias`. */
-  expression(name: string, alias: string): Fields | undefined;
+  /** What stands for it and its columns; undefined when nothing can, and the table is closed. */
+  readonly standIns: StandIns | undefined;
   /** An index over masked and clear columns can return rows in the order of masked values. The stand-in then sorts them; what writes gives back does not. */
   readonly ordered: boolean;
-}
-
-export interface MaskedColumn {
-  readonly column: Column;
-  readonly with: MaskWith;
 }
 
 export interface MaskBook {
@@ -54,13 +43,13 @@ export function bookMasks(knowledge: Knowledge, masks: readonly SqlMask[]): Mask
     const reason = whyNotRewritten(relation);
     const ordered = mixesColumns(knowledge, relation, columns);
     const order = ordered ? clearKey(knowledge, relation, columns) : [];
-    const standIn = order === undefined ? undefined : standInFor(knowledge, relation, columns, order);
+    const standIns = order === undefined ? undefined : createStandIns(knowledge, relation, columns, order);
     if (reason !== undefined)
       closed.set(oid, { word: 'MASK_REACHED', reason, hint: 'name the columns of an ordinary table in the mask' });
     else if (order === undefined) {
       const reason = `an index of ${label(relation)} mixes masked with clear columns and would show the order of masked values`;
       closed.set(oid, { word: 'MASK_REACHED', reason, hint: 'give the table a primary key without masked columns' });
-    } else if (standIn === undefined) {
+    } else if (standIns === undefined) {
       closed.set(oid, {
         word: 'MASK_LOST',
         reason: `no stand-in for ${label(relation)} could be written`,
@@ -68,13 +57,7 @@ export function bookMasks(knowledge: Knowledge, masks: readonly SqlMask[]): Mask
       });
     }
     // Also when closed: what depends on it must still be seen as masked.
-    masked.set(oid, {
-      relation,
-      columns,
-      standIn: standIn ?? {},
-      ordered,
-      expression: (name, alias) => expressionFor(knowledge, columns.get(name), alias),
-    });
+    masked.set(oid, { relation, columns, standIns, ordered });
   }
   closeFamilies(knowledge, new Set([...chosen.keys(), ...closed.keys()]), closed);
   return { masked, closed };
@@ -86,13 +69,18 @@ function bindOne(
   chosen: Map<Oid, Map<string, MaskedColumn>>,
   closed: Map<Oid, Closed>,
 ): void {
-  const relation = knowledge.catalog.relations.find((one) => spellings(one).includes(mask.relation));
+  const [relation, ...namesakes] = knowledge.catalog.relations.filter((one) => spellings(one).includes(mask.relation));
   const lose = (oid: Oid, what: string) =>
     closed.set(oid, {
       word: 'MASK_LOST',
       reason: `the mask on ${mask.relation}.${mask.column} no longer fits the table: ${what}`,
       hint: 'adjust the mask in the policy, then refresh the target',
     });
+  if (relation !== undefined && namesakes.length > 0) {
+    for (const one of [relation, ...namesakes])
+      lose(one.oid, 'several tables can be meant; quote the part that has a dot');
+    return;
+  }
   if (mask.oid !== undefined && relation?.oid !== mask.oid) {
     lose(mask.oid, 'the table was renamed or moved');
     if (relation !== undefined) lose(relation.oid, 'another table has its name');
@@ -185,122 +173,6 @@ function clearKey(
   return names?.every((name) => name !== '' && !columns.has(name)) ? names : undefined;
 }
 
-function standInFor(
-  knowledge: Knowledge,
-  relation: Relation,
-  columns: ReadonlyMap<string, MaskedColumn>,
-  order: readonly string[],
-): Fields | undefined {
-  const outputs = relation.columns.map((column) => {
-    const masked = columns.get(column.name);
-    const name = quoteName(column.name);
-    return masked === undefined ? `m.${name}` : `${maskExpression(knowledge, masked, 'm')} AS ${name}`;
-  });
-  const sort = order.length === 0 ? '' : ` ORDER BY ${order.map((name) => `m.${quoteName(name)}`).join(', ')}`;
-  const raw = parseOne(
-    `SELECT ${outputs.join(', ')} FROM ${quoteName(relation.schema)}.${quoteName(relation.name)} AS m${sort}`,
-  );
-  return raw?.kind === 'SelectStmt' && outputs.length > 0 ? withTypesQualified(raw.node) : undefined;
-}
-
-function expressionFor(knowledge: Knowledge, masked: MaskedColumn | undefined, alias: string): Fields | undefined {
-  const raw =
-    masked === undefined ? undefined : parseOne(`SELECT ${maskExpression(knowledge, masked, quoteName(alias))}`);
-  const [target] =
-    raw?.kind === 'SelectStmt' && Array.isArray(raw.node['targetList'])
-      ? (withTypesQualified(raw.node)['targetList'] as unknown[])
-      : [];
-  return isFields(target) && isFields(target['ResTarget']) && isFields(target['ResTarget']['val'])
-    ? target['ResTarget']['val']
-    : undefined;
-}
-
-// Types of the server are written without schema by format_type; those of users with theirs.
-function withTypesQualified(select: Fields): Fields {
-  for (const type of gather('SelectStmt', select).types) {
-    if (Array.isArray(type['names']) && type['names'].length === 1) type['names'].unshift(stringNode('pg_catalog'));
-  }
-  return select;
-}
-
-/** @param row how the row is called, as SQL */
-function maskExpression(knowledge: Knowledge, { column, with: mask }: MaskedColumn, row: string): string {
-  const { type, text } = shownType(knowledge, column);
-  if (!text || mask === 'null') return `NULL::${type}`;
-  if (mask === 'last4') {
-    const value = `(${row}.${quoteName(column.name)})::pg_catalog.text`;
-    return `(CASE WHEN pg_catalog.char_length(${value}) OPERATOR(pg_catalog.>) 4 THEN '***'::pg_catalog.text OPERATOR(pg_catalog.||) pg_catalog."right"(${value}, 4) ELSE '***'::pg_catalog.text END)::${type}`;
-  }
-  return `${quoteText(typeof mask === 'object' ? mask.fixed : '***')}::${type}`;
-}
-
-/** The type a masked column is shown as: its own, but the base of a domain, and text for types whose own code would run. */
-function shownType(knowledge: Knowledge, column: Column): { readonly type: string; readonly text: boolean } {
-  if (!isUserOid(column.type)) {
-    const name = TEXTS.get(column.type);
-    return {
-      type: name === undefined || column.typeText.startsWith(name) ? column.typeText : 'pg_catalog.text',
-      text: name !== undefined,
-    };
-  }
-  const type = knowledge.names.typeByOid(column.type);
-  if (type?.kind === 'd') {
-    const base = BASES.get(type.base);
-    return base === undefined
-      ? { type: 'pg_catalog.text', text: type.category === 'S' }
-      : { type: base, text: TEXTS.has(type.base) };
-  }
-  if (type === undefined || knowledge.ofType(column.type).length > 0)
-    return { type: 'pg_catalog.text', text: type?.category === 'S' };
-  return { type: column.typeText, text: false };
-}
-
-/** text, varchar, bpchar and how format_type begins with them. */
-const TEXTS: ReadonlyMap<Oid, string> = new Map([
-  [25, 'text'],
-  [1043, 'character varying'],
-  [1042, 'character'],
-]);
-
-/** Built-in types domains are made of, by OID (pg_type.dat). */
-const BASES: ReadonlyMap<Oid, string> = new Map(
-  Object.entries({
-    ...{
-      16: 'bool',
-      17: 'bytea',
-      20: 'int8',
-      21: 'int2',
-      23: 'int4',
-      25: 'text',
-      114: 'json',
-      700: 'float4',
-      701: 'float8',
-      869: 'inet',
-    },
-    ...{
-      1042: 'text',
-      1043: 'text',
-      1082: 'date',
-      1083: 'time',
-      1114: 'timestamp',
-      1184: 'timestamptz',
-      1186: 'interval',
-      1700: 'numeric',
-      2950: 'uuid',
-      3802: 'jsonb',
-    },
-  }).map(([oid, name]) => [Number(oid), `pg_catalog.${name}`]),
-);
-
 function label(relation: Relation): string {
   return qualified(relation.schema, relation.name);
-}
-
-export function quoteName(name: string): string {
-  return `"${name.replaceAll('"', '""')}"`;
-}
-
-function quoteText(text: string): string {
-  // A backslash is plain under standard_conforming_strings, which the gateway holds on.
-  return `'${text.replaceAll("'", "''")}'`;
 }

@@ -56,7 +56,7 @@ function refersTo(fields: readonly unknown[], alias: string, alone: boolean): bo
 }
 
 function output(masked: MaskedRelation, name: string, alias: string, label: string): Fields {
-  const expression = masked.expression(name, alias);
+  const expression = masked.standIns?.expression(name, alias);
   const val = expression ?? { ColumnRef: { fields: [stringNode(alias), stringNode(name)] } };
   return expression === undefined ? { ResTarget: { val } } : { ResTarget: markOurs({ name: label, val }) };
 }

@@ -3,6 +3,7 @@
  * sub-query that yields its masks. What was written is parsed again and compared with what was meant; a difference refuses the statement.
  */
 import type { MaskBook, MaskedRelation } from './masks.ts';
+import { isOurs } from './ours.ts';
 import { parse, type RawStatement } from './parser.ts';
 import { eachChild, type Fields, isFields, nameParts, sameTree, type Site, stringNode } from './tree.ts';
 import { writeStatement } from './writer.ts';
@@ -38,7 +39,9 @@ export function rewrite(raw: RawStatement, resolved: Resolved, book: MaskBook): 
 export function isStandIn(site: Site, book: MaskBook): boolean {
   if (site.kind !== 'RangeSubselect' || book.masked.size === 0) return false;
   const select = isFields(site.node['subquery']) ? site.node['subquery']['SelectStmt'] : undefined;
-  for (const masked of book.masked.values()) if (sameTree(select, masked.standIn)) return true;
+  for (const { standIns } of book.masked.values()) {
+    for (const given of standIns?.given ?? []) if (sameTree(select, given)) return true;
+  }
   return false;
 }
 
@@ -82,9 +85,13 @@ function replaceMasked(resolved: Resolved, book: MaskBook, root: Fields): void {
   for (const { use, meaning } of resolved.relations) {
     const masked = meaning.kind === 'user' ? book.masked.get(meaning.relation.oid) : undefined;
     if (masked === undefined || use.role !== 'from' || use.wrapper === undefined) continue;
+    // Columns that are renamed by their place must all be there.
+    const renamed = isFields(use.node['alias']) && Array.isArray(use.node['alias']['colnames']);
+    const select = masked.standIns?.select((name) => renamed || resolved.exposure.column(use, name));
+    if (select === undefined) continue;
     const alias = isFields(use.node['alias']) ? use.node['alias'] : { aliasname: use.alias };
     delete use.wrapper['RangeVar'];
-    use.wrapper['RangeSubselect'] = { subquery: { SelectStmt: masked.standIn }, alias };
+    use.wrapper['RangeSubselect'] = { subquery: { SelectStmt: select }, alias };
     replaced.push(masked);
   }
   if (replaced.length > 0) shortenReferences(root, replaced);
@@ -94,8 +101,8 @@ function replaceMasked(resolved: Resolved, book: MaskBook, root: Fields): void {
 function shortenReferences(node: Fields, replaced: readonly MaskedRelation[]): void {
   eachChild('', node, (site) => {
     if (site.kind !== 'ColumnRef') {
-      if (replaced.some((masked) => masked.standIn === site.node)) return;
-      return shortenReferences(site.node, replaced);
+      if (!isOurs(site.node)) shortenReferences(site.node, replaced);
+      return;
     }
     const fields = site.node['fields'];
     if (!Array.isArray(fields) || fields.length < 3) return;
@@ -108,8 +115,7 @@ function shortenReferences(node: Fields, replaced: readonly MaskedRelation[]): v
 
 /** Looks at what was meant, which is known to be what was written: stand-ins are told by identity there. */
 function namesMasked(site: Site, parent: string, book: MaskBook): boolean {
-  if (site.kind === 'SelectStmt')
-    for (const masked of book.masked.values()) if (site.node === masked.standIn) return false;
+  if (isOurs(site.node)) return false;
   if (site.kind === 'RangeVar' && !(site.field === 'relation' && TARGETS.has(parent)) && !PLAIN_NAMES.has(parent)) {
     for (const { relation } of book.masked.values()) {
       // Every relation has its schema by now: a name without one is a CTE's.
