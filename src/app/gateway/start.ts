@@ -164,15 +164,7 @@ async function start(options: GatewayOptions, undo: (() => Promise<void> | void)
     why: string,
   ): Promise<readonly string[]> {
     const since = clock.now();
-    const from = clock.now();
-    // A cut session withdraws what its client waits for by itself: the receipt names that too.
-    const ofRuns = await Promise.all(
-      ids.map(async (run) => {
-        await desk.withdrawRun(run, why);
-        const withdrawn = await desk.list({ run, states: ['withdrawn'] });
-        return withdrawn.filter(({ decidedAt = 0 }) => decidedAt >= from).map(({ id }) => id);
-      }),
-    );
+    const ofRuns = await Promise.all(ids.map((id) => desk.withdrawRun(id, why)));
     if (by) logins.forget(by);
     const ofPerson = by ? await desk.withdrawPerson(by, why) : [];
     // A session that is cut withdraws what it asked for by itself, at the same time.
