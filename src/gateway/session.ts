@@ -306,7 +306,10 @@ export class LiveSession {
         return ref ? resolveSecret(ref) : Promise.reject(new Error(`target "${served.target.name}" has no secret "${name}"`));
       },
       submit: (turn, options) => this.#submit(turn, options),
-      note: (event) => void recorder.append([event], 'note')?.catch(() => {}),
+      note: (event) => {
+        if (event.type === 'notice' && event.notice === 'wouldBe') this.counts.wouldBe++;
+        recorder.append([event], 'note')?.catch(() => {});
+      },
       onCut: (cancel) => {
         this.#cancelAtTarget = cancel;
       },

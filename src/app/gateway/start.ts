@@ -197,7 +197,10 @@ async function start(options: GatewayOptions, undo: (() => Promise<void> | void)
   undo.push(() => revocations.stop());
   await desk.restore();
   await runs.restore();
-  policy.onChange((next) => registry.judgeAgain(next));
+  policy.onChange((next) => {
+    log.info({ policy: next.digest }, 'a new policy is in force');
+    registry.judgeAgain(next);
+  });
 
   const readiness = async () => {
     const problems: string[] = [];
