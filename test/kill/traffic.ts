@@ -3,6 +3,7 @@
  * connects again when the gateway is gone.
  */
 import pg from 'pg';
+import { copyIn, copyOut } from '../fakes/pg-copy.ts';
 import type { Dice } from './dice.ts';
 
 /** Marks are found again in PostgreSQL's log and in recordings, whatever the text around them became. */
@@ -44,7 +45,10 @@ const KINDS: Readonly<Record<string, Send>> = {
     await client.query('COMMIT');
   },
   'a copy in': (client, mark) => copyIn(client, `COPY notes (body) FROM STDIN WITH (NULL '${mark}')`, 'copied\n'),
-  'a copy out': (client, mark) => copyOut(client, `COPY (SELECT '${mark}' AS mark, id FROM orders) TO STDOUT`),
+  'a copy out': async (client, mark) => {
+    const { error } = await copyOut(client, `COPY (SELECT '${mark}' AS mark, id FROM orders) TO STDOUT`);
+    if (error) throw error;
+  },
 };
 
 export interface TrafficParts {
@@ -144,35 +148,4 @@ async function lane({ connection, number, dice, signal, answered, refused, troub
     }
     await client.end().catch(() => {});
   }
-}
-
-/** What node-postgres knows of COPY, where its types do not. */
-interface CopyConnection {
-  sendCopyFromChunk(chunk: Buffer): void;
-  endCopyFrom(): void;
-}
-
-const Query = pg.Query as unknown as new (
-  text: string,
-  values: undefined,
-  done: (error: Error | null, result?: unknown) => void,
-) => pg.Submittable & Record<string, unknown>;
-
-function copyIn(client: pg.Client, text: string, data: string): Promise<unknown> {
-  const { promise, resolve, reject } = Promise.withResolvers<unknown>();
-  const query = new Query(text, undefined, (error, result) => (error ? reject(error) : resolve(result)));
-  query.handleCopyInResponse = (connection: CopyConnection) => {
-    connection.sendCopyFromChunk(Buffer.from(data));
-    connection.endCopyFrom();
-  };
-  client.query(query);
-  return promise;
-}
-
-function copyOut(client: pg.Client, text: string): Promise<unknown> {
-  const { promise, resolve, reject } = Promise.withResolvers<unknown>();
-  const query = new Query(text, undefined, (error, result) => (error ? reject(error) : resolve(result)));
-  query.handleCopyData = () => {};
-  client.query(query);
-  return promise;
 }
