@@ -1,6 +1,6 @@
 /** Opens a run at the gateway with local doors to its targets, and closes both. What `run`, `tunnel`, `exec` and `connect` have in common. */
 import type { GatewayClient, RunHandle } from '../api/client.ts';
-import type { RunSummary, RunView, TargetView } from '../api/shapes.ts';
+import type { RunRequest, RunSummary, RunView, TargetView } from '../api/shapes.ts';
 import type { Clock } from '../base/clock.ts';
 import { HoopError } from '../base/error.ts';
 import { exhaustive } from '../base/exhaustive.ts';
@@ -66,10 +66,10 @@ export async function openRun(
   prepared: readonly Prepared[],
   options: RunOptions,
   onEvent: (happening: RunHappening) => void,
-  how: { readonly doors: boolean } = { doors: true },
+  how: { readonly doors?: boolean; readonly signal?: AbortSignal } = {},
 ): Promise<OpenRun> {
   const { client, clock } = gear;
-  const created = await client.startRun({
+  const request: RunRequest = {
     kind,
     targets: await Promise.all(
       prepared.map(async ({ target, client: protocol, secret }) => ({
@@ -78,7 +78,8 @@ export async function openRun(
       })),
     ),
     ...given(options),
-  });
+  };
+  const created = await client.startRun(request, how.signal);
   const handle = { id: created.run.id, token: Token.of(created.token) };
   const seen: Seen = { sessions: [], refused: 0, held: 0 };
   const { heartbeatMs, leaseMs, run } = created;
@@ -107,7 +108,7 @@ export async function openRun(
     }
   };
   try {
-    for (const one of how.doors ? prepared : [])
+    for (const one of how.doors === false ? [] : prepared)
       doors.push(
         await openDoor(one, {
           link: client.link,

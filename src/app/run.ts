@@ -5,6 +5,7 @@
  * its folder, and the run at the gateway, whichever of them ended first.
  */
 import type { TargetView } from '../api/shapes.ts';
+import { errorTable } from '../base/error.ts';
 import { Token } from '../base/secret.ts';
 import {
   type Agent,
@@ -25,7 +26,16 @@ import {
 import { chooseTargets, type Prepared, prepare } from './endpoint.ts';
 import { type EventsFile, openEventsFile } from './run-events.ts';
 import type { LeaseEnd } from './run-lease.ts';
-import { type Closed, type Gear, leaseError, type OpenRun, openRun, type RunOptions, targetOf } from './run-open.ts';
+import {
+  type Closed,
+  type Gear,
+  leaseError,
+  type OpenRun,
+  openRun,
+  type RunHappening,
+  type RunOptions,
+  targetOf,
+} from './run-open.ts';
 import { reportOf, type RunVoice, tell, tellEnvironment, warnOfDotenv } from './run-voice.ts';
 import { type Reachable, type TargetVariables, targetVariables, type VariableMapping } from './run-variables.ts';
 
@@ -62,6 +72,10 @@ export interface RunPlan {
   readonly notPassed: readonly string[];
 }
 
+const fail = errorTable({
+  INTERRUPTED: { exit: 130 },
+});
+
 const ALWAYS = ['HOOP_RUN_ID', 'HOOP_AGENT', 'HOOP_TARGETS', 'HOOP_CONTEXT_FILE', 'TRACEPARENT'];
 
 /** Opens nothing. */
@@ -87,36 +101,64 @@ export async function planRun(gear: Gear, run: AgentRun): Promise<RunPlan> {
 export async function runAgent(gear: Gear, run: AgentRun, voice: RunVoice): Promise<number> {
   const events = openEventsFile(run.eventsFile, gear.clock);
   const folder = makeRunFolder(run.env);
+  const early = stoppedEarly(run.signals);
   try {
     warnOfDotenv(run.project, voice);
-    const prepared = await prepareTargets(gear, run);
+    const prepared = await prepareTargets(gear, run, early.signal);
     // Anything wrong with names and mappings is said before a run exists.
     targetVariables(prepared.map(withoutDoor), run.mappings);
-    const opened = await openRun(gear, 'run', prepared, run, (happening) => {
+    const onEvent = (happening: RunHappening) => {
       if (happening.type !== 'lease' && happening.type !== 'run.ended') events.write(happening);
       tell(happening, run.terminal, voice);
-    });
-    return await live(gear, run, opened, folder, events, voice);
+    };
+    const opened = await openRun(gear, 'run', prepared, run, onEvent, { signal: early.signal });
+    return await live({ gear, run, opened, folder, events, voice, early });
   } finally {
+    early.over();
     folder.remove();
     events.close();
   }
 }
 
-async function live(
-  gear: Gear,
-  run: AgentRun,
-  opened: OpenRun,
-  folder: RunFolder,
-  events: EventsFile,
-  voice: RunVoice,
-): Promise<number> {
+/** Told to stop before there is an agent to tell: what was opened is closed, and nothing is started. */
+interface Early {
+  readonly signal: AbortSignal;
+  over(): void;
+}
+
+function stoppedEarly(signals: SignalSource): Early {
+  const controller = new AbortController();
+  const stop = () => controller.abort(fail('INTERRUPTED', 'stopped before the agent started'));
+  for (const name of ENDING) signals.on(name, stop);
+  return {
+    signal: controller.signal,
+    over: () => {
+      for (const name of ENDING) signals.off(name, stop);
+    },
+  };
+}
+
+const ENDING = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+
+interface LiveParts {
+  readonly gear: Gear;
+  readonly run: AgentRun;
+  readonly opened: OpenRun;
+  readonly folder: RunFolder;
+  readonly events: EventsFile;
+  readonly voice: RunVoice;
+  readonly early: Early;
+}
+
+async function live({ gear, run, opened, folder, events, voice, early }: LiveParts): Promise<number> {
   let ended: { agent: AgentEnd; lease?: LeaseEnd } | undefined;
   let closed: Closed = {};
   try {
     const environment = environmentOf(run, opened, folder);
     tellEnvironment(environment, voice);
+    early.signal.throwIfAborted();
     const agent = await startAgent({ ...run, env: environment.env, run: opened.view.id, clock: gear.clock });
+    early.over();
     const { id, agent: name, deadline, targets } = opened.view;
     events.write({ type: 'ready', run: id, agent: name, targets: targets.map((target) => target.name), deadline });
     ended = await firstEnd(agent, opened);
@@ -148,8 +190,8 @@ async function firstEnd(agent: Agent, opened: OpenRun): Promise<{ agent: AgentEn
   return { agent: await agent.ended, lease: first.lease };
 }
 
-async function prepareTargets(gear: Gear, run: AgentRun): Promise<Prepared[]> {
-  const chosen = chooseTargets(await gear.client.targets(), run.targets);
+async function prepareTargets(gear: Gear, run: AgentRun, signal?: AbortSignal): Promise<Prepared[]> {
+  const chosen = chooseTargets(await gear.client.targets(signal), run.targets);
   return Promise.all(chosen.map((target) => prepare(target, gear.clients)));
 }
 

@@ -15,7 +15,7 @@ export interface OpenTunnel {
   readonly client: ProtocolClient;
 }
 
-/** @throws LOGIN_IN_RUN: a tunnel's secret is its owner's, as a login is; NOT_FOUND */
+/** @throws LOGIN_IN_RUN: a tunnel's secret is its owner's, as a login is; TUNNEL_NOT_OPEN */
 export async function heldTunnel(ctx: Context, target: string): Promise<OpenTunnel> {
   const [{ heldEndpoints }, { tunnelControl }, { gatewayAddress, refuseInRun }] = await Promise.all([
     import('../app/tunnel-control.ts'),

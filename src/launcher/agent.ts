@@ -57,30 +57,41 @@ export function exitCodeOf(end: AgentEnd): number {
 
 /** @throws PROGRAM_NOT_FOUND (127), PROGRAM_NOT_EXECUTABLE (126), PROGRAM_NOT_STARTED */
 export async function startAgent(options: AgentOptions): Promise<Agent> {
+  let processes: RunProcesses | undefined;
+  const ender = endOf(() => processes, options.clock);
+  // Listened to before there is an agent: it may be on the screen, and Ctrl-C pressed, before we are told that it started.
+  const stopForwarding = forwardSignals(options, () => processes, ender);
   const child = spawn(options.program.command, options.program.args, {
     cwd: options.cwd,
     env: { ...options.env },
     stdio: 'inherit',
     detached: !options.terminal,
   });
-  await started(child, options.program.command);
-  const pid = child.pid ?? 0;
-  const processes: RunProcesses = { run: options.run, pid, ...(options.terminal ? {} : { group: pid }) };
-  const ender = endOf(processes, options.clock);
-  const stopForwarding = forwardSignals(options, processes, ender);
+  // Without an id it was not started, and nothing may be sent anywhere in its name.
+  const { pid } = child;
+  if (pid !== undefined) processes = { run: options.run, pid, ...(options.terminal ? {} : { group: pid }) };
   const lastResort = () => killAll(processes);
   process.once('exit', lastResort);
+  const over = () => {
+    ender.cancel();
+    stopForwarding();
+    process.off('exit', lastResort);
+    // Its number may soon be another's.
+    processes = undefined;
+  };
   const ended = new Promise<AgentEnd>((resolve) => {
     child.once('exit', (code, signal) => {
       // What it left behind goes with it: the run is over, and its secrets with it.
       killAll(processes);
-      ender.cancel();
-      stopForwarding();
-      process.off('exit', lastResort);
+      over();
       resolve(signal === null ? { kind: 'exited', code: code ?? 0 } : { kind: 'signalled', signal });
     });
   });
-  return { pid, ended, stop: ender.stop };
+  await started(child, options.program.command).catch((error: unknown) => {
+    over();
+    throw error;
+  });
+  return { pid: pid ?? 0, ended, stop: ender.stop };
 }
 
 function started(child: ChildProcess, command: string): Promise<void> {
@@ -101,13 +112,13 @@ interface Ender {
   cancel(): void;
 }
 
-function endOf(processes: RunProcesses, clock: Clock): Ender {
+function endOf(processes: () => RunProcesses | undefined, clock: Clock): Ender {
   let cancel: Cancel | undefined;
   return {
     stop(how) {
-      if (how === 'now') return killAll(processes);
-      signalAll(processes, 'SIGTERM');
-      cancel ??= clock.after(GRACE_MS, () => killAll(processes));
+      if (how === 'now') return killAll(processes());
+      signalAll(processes(), 'SIGTERM');
+      cancel ??= clock.after(GRACE_MS, () => killAll(processes()));
     },
     cancel: () => cancel?.(),
   };
@@ -116,11 +127,16 @@ function endOf(processes: RunProcesses, clock: Clock): Ender {
 /** Passed on as they are. */
 const PLAIN: readonly NodeJS.Signals[] = ['SIGUSR1', 'SIGUSR2', 'SIGWINCH', 'SIGQUIT'];
 
-function forwardSignals({ terminal, signals, clock }: AgentOptions, processes: RunProcesses, ender: Ender): () => void {
+function forwardSignals(
+  { terminal, signals, clock }: AgentOptions,
+  processes: () => RunProcesses | undefined,
+  ender: Ender,
+): () => void {
   const listeners: [NodeJS.Signals, () => void][] = [];
   const pass = (signal: NodeJS.Signals) => {
-    if (processes.group === undefined) signalAll(processes, signal);
-    else send(-processes.group, signal);
+    const group = processes()?.group;
+    if (group === undefined) signalAll(processes(), signal);
+    else send(-group, signal);
   };
   let interrupts = 0;
   let cancel: Cancel | undefined;

@@ -2,7 +2,10 @@
 import { readdirSync, readFileSync } from 'node:fs';
 
 /** Sends the signal to all of a run's processes. @returns how many there were */
-export function signalAll(root: RunProcesses, signal: NodeJS.Signals): number {
+export function signalAll(root: RunProcesses | undefined, signal: NodeJS.Signals): number {
+  if (root === undefined) return 0;
+  // 0 would be our own group, and the parent of all others.
+  if (root.pid < 2) throw new Error(`${root.pid} is no agent`);
   const all = readAll();
   // Without /proc the group is all that can be known.
   if (all.length === 0) return root.group !== undefined && send(-root.group, signal) ? 1 : 0;
@@ -10,7 +13,7 @@ export function signalAll(root: RunProcesses, signal: NodeJS.Signals): number {
 }
 
 /** Ends them for good: looks again until nobody is left, because a process may fork while we look. */
-export function killAll(root: RunProcesses): void {
+export function killAll(root: RunProcesses | undefined): void {
   for (let round = 0; round < 10; round++) if (signalAll(root, 'SIGKILL') === 0) return;
 }
 

@@ -8,13 +8,14 @@ import { describe, type TestContext, test } from 'node:test';
 import { type AgentRun, planRun, runAgent } from '../../src/app/run.ts';
 import type { RunReport } from '../../src/app/run-voice.ts';
 import { systemClock } from '../../src/base/clock.ts';
+import { HoopError } from '../../src/base/error.ts';
 import { linesClients } from '../fakes/lines-client.ts';
 import { temporaryFolder } from '../fakes/resources.ts';
 import { ORDERS, STOCK, startRunGateway } from '../fakes/run-gateway.ts';
 
 describe("an agent's run", () => {
   test('gives it endpoints and what describes them, and no credential of the launching shell', async (t) => {
-    const { start, folder } = await setUp(t);
+    const { start, folder, gateway } = await setUp(t);
     const { exit } = await start('env > env; cat "$HOOP_CONTEXT_FILE" > context', {
       env: {
         PATH: process.env['PATH'],
@@ -27,7 +28,7 @@ describe("an agent's run", () => {
     });
     assert.equal(exit, 0);
     const env = readEnv(join(folder, 'env'));
-    assert.equal(env['HOOP_RUN_ID'], 'run_1');
+    assert.equal(env['HOOP_RUN_ID'], gateway.runs[0]?.id);
     assert.equal(env['HOOP_AGENT'], 'dana@example.test/report');
     assert.match(env['HOOP_ORDERS_DB_URL'] ?? '', /^lines:\/\/run:[\w-]{43}@127\.0\.0\.1:\d+\/orders$/);
     assert.equal(env['LINES_URL'], env['HOOP_ORDERS_DB_URL']);
@@ -94,7 +95,7 @@ describe("an agent's run", () => {
     assert.equal(exit, 42);
     assert.equal(gateway.runs[0]?.state, 'ended');
     assert.deepEqual(report, {
-      run: 'run_1',
+      run: gateway.runs[0]?.id,
       exit: 42,
       targets: ['orders-db'],
       sessions: [{ id: 'ses_1', target: 'orders-db' }],
@@ -151,6 +152,18 @@ describe('when a run is over before its agent', () => {
   });
 });
 
+test('told to stop before there is an agent, it starts nothing and ends with 130', async (t) => {
+  const { start, folder, gateway } = await setUp(t);
+  const signals = new EventEmitter();
+  const starting = start('echo x > started', { signals });
+  // The run exists, and hoopctl does not know it yet.
+  await gateway.until(() => gateway.runs.length === 1);
+  signals.emit('SIGINT');
+  await assert.rejects(starting, (error) => error instanceof HoopError && error.exit === 130);
+  assert.equal(existsSync(join(folder, 'started')), false);
+  assert.deepEqual(signals.eventNames(), []);
+});
+
 describe('what a run says', () => {
   test('names what was not passed, and a .env that holds a credential', async (t) => {
     const { start, folder } = await setUp(t);
@@ -195,7 +208,7 @@ describe('what a run says', () => {
       events.map(({ type }) => type),
       ['ready', 'held', 'run.ended'],
     );
-    assert.deepEqual({ ...events[2], at: '' }, { at: '', type: 'run.ended', run: 'run_1', why: 'finished', exit: 0 });
+    assert.deepEqual({ ...events[2], at: '' }, { at: '', type: 'run.ended', run: run?.id, why: 'finished', exit: 0 });
     assert.equal(statSync(eventsFile).mode & 0o777, 0o600);
   });
 

@@ -117,7 +117,7 @@ describe('from another terminal', () => {
     const ports = held.doors.map(({ endpoint }) => endpoint.port);
     assert.deepEqual(
       [status?.pid, status?.run, status?.state, status?.gateway],
-      [process.pid, 'run_1', 'live', gateway.url],
+      [process.pid, gateway.runs[0]?.id, 'live', gateway.url],
     );
     assert.deepEqual(status?.tunnels, [
       { target: 'orders-db', protocol: 'lines', host: '127.0.0.1', port: ports[0], connections: 0 },

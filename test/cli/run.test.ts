@@ -26,7 +26,7 @@ describe('hoopctl run', () => {
     const ended = await run(['run', 'agent.ts', '--flag', 'x']);
     assert.equal(ended.code, 0);
     assert.equal(ended.stdout, "postgres://run:SECRET@127.0.0.1:PORT/orders [ '--flag', 'x' ]\n");
-    assert.match(ended.stderr, /^hoopctl: run run_1 on orders-db: 3 commands, 1 refused, 0 held, 7 masked cells$/m);
+    assert.match(ended.stderr, /^hoopctl: run run_\w+ on orders-db: 3 commands, 1 refused, 0 held, 7 masked cells$/m);
     assert.match(ended.stderr, /^hoopctl: replay orders-db: hoopctl sessions replay ses_1$/m);
   });
 

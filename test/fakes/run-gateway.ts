@@ -2,7 +2,7 @@
  * A gateway as a launcher meets it: starts runs, holds their event streams, opens tunnels to an echo that asks for the run's secret first. What the
  * real one decides by policy, the test decides here.
  */
-import { createHash } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { createServer, type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2';
 import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
@@ -132,7 +132,8 @@ export async function startRunGateway(t: TestContext, clock: Clock = systemClock
   function startRun(stream: ServerHttp2Stream, request: RunRequest): void {
     const n = runs.length + 1;
     const run: StartedRun = {
-      id: `run_${n}`,
+      // Unlike any other test's: what carries a run's id is killed when the run ends.
+      id: `run_${randomBytes(6).toString('hex')}`,
       token: `token-${n}`,
       request,
       state: 'live',
