@@ -22,6 +22,8 @@ export interface Refusal {
   readonly request?: string;
   /** The protocol's own error code, where what could not be read named one. */
   readonly protocolCode?: string;
+  /** Where the reason is that the session ended, or cannot begin: how. */
+  readonly end?: SessionEnd;
 }
 
 /** A connection whose stream is authorised by a run token, and whose client has not yet shown the tunnel's secret. */

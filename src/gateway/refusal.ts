@@ -112,6 +112,7 @@ export const refusal = {
     kind: 'refusal',
     code: CODE_OF_END[end.kind] ?? 'HOOP_UNAVAILABLE',
     message: describeEnd(end),
+    end,
   }),
 
   limit: ({ rule, limit, allowed }: LimitReached): Refusal => ({

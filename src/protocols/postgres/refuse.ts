@@ -27,7 +27,7 @@ export function refusedAtTheDoor(refusal: Refusal): Buffer {
 }
 
 export function codeOf(refusal: Refusal): string {
-  return refusal.protocolCode ?? CODES[refusal.code];
+  return refusal.protocolCode ?? suspendedCode(refusal.end) ?? CODES[refusal.code];
 }
 
 function refusalFields(refusal: Refusal, severity: 'ERROR' | 'FATAL'): ErrorFields {
@@ -46,16 +46,29 @@ export function plainError(code: string, message: string, hint?: string): Buffer
 
 /** A database or target that is not this run's: the same words as for one that does not exist. */
 export function unknownTarget(name: string): Buffer {
-  return fatal('3D000', `HOOP_DENIED: no target "${name}" for you`, "list yours with: hoopctl targets; the endpoint's variables name the database");
+  return fatal(
+    '3D000',
+    `HOOP_DENIED: no target "${name}" for you`,
+    "list yours with: hoopctl targets; the endpoint's variables name the database",
+  );
 }
 
 /** Why the session ends, where there is something to tell. */
 export function endError(end: SessionEnd): Buffer {
-  return fatal(END_CODES[end.kind] ?? '57P01', describeEnd(end), end.kind === 'expired' || end.kind === 'idle' ? 'start a new run' : undefined);
+  return fatal(
+    suspendedCode(end) ?? END_CODES[end.kind] ?? '57P01',
+    describeEnd(end),
+    end.kind === 'expired' || end.kind === 'idle' ? 'start a new run' : undefined,
+  );
+}
+
+/** A run that waits for its launcher comes back by itself; one that waits for a login needs its person. */
+function suspendedCode(end: SessionEnd | undefined): string | undefined {
+  if (end?.kind !== 'suspended') return undefined;
+  return end.cause === 'login' ? '28000' : '08006';
 }
 
 const END_CODES: Readonly<Partial<Record<SessionEnd['kind'], string>>> = {
-  suspended: '08006',
   targetGone: '08006',
   protocolError: '08P01',
   recorderFailed: '58000',
@@ -64,13 +77,17 @@ const END_CODES: Readonly<Partial<Record<SessionEnd['kind'], string>>> = {
 
 /** A text that PostgreSQL would not read either, in its own words. */
 export function syntaxError(text: string, position: number): Buffer {
-  return errorResponse(new Map([...fieldsOf('ERROR', '42601', text.replace(/^HOOP_\w+: /, ''), undefined), ['P', String(position)]]));
+  return errorResponse(
+    new Map([...fieldsOf('ERROR', '42601', text.replace(/^HOOP_\w+: /, ''), undefined), ['P', String(position)]]),
+  );
 }
 
 /** @param took the statement changed something, and only its result was cut short */
 export function limitError({ rule, limit, allowed }: LimitReached, took: boolean): Buffer {
   const named = rule ? `limit "${rule}": ` : '';
-  const hint = took ? 'the statement took effect unless a transaction undoes it; return fewer rows' : 'ask for less: LIMIT, fewer columns, an aggregate';
+  const hint = took
+    ? 'the statement took effect unless a transaction undoes it; return fewer rows'
+    : 'ask for less: LIMIT, fewer columns, an aggregate';
   return plainError('53400', `HOOP_LIMIT: ${named}${limit} is ${allowed}`, hint);
 }
 
