@@ -93,6 +93,7 @@ function serve(socket: Socket, serving: Serving): void {
   let phase: 'startup' | 'login' | 'talk' = 'startup';
   const login = createLogin(socket, serving);
   let catalog = false;
+  const talk = { skipping: false };
   socket.on('data', (chunk: Buffer) => {
     buffer = Buffer.concat([buffer, chunk]);
     for (;;) {
@@ -120,7 +121,7 @@ function serve(socket: Socket, serving: Serving): void {
           phase = 'talk';
           if (!catalog) serving.talking.add(socket);
         }
-      } else answer(socket, packet, serving, catalog);
+      } else answer(socket, packet, serving, catalog, talk);
     }
   });
 }
@@ -162,21 +163,28 @@ function parametersOf({ parameters = {}, version = '15.18' }: FakeTargetOptions)
   return Object.entries({ ...usual, ...parameters }).map(([name, value]) => message('S', name, value));
 }
 
-function answer(socket: Socket, packet: Buffer, { options, note }: Serving, catalog: boolean): void {
+/** @param talk after an error everything up to Sync is skipped, as the real one does */
+function answer(socket: Socket, packet: Buffer, { options, note }: Serving, catalog: boolean, talk: { skipping: boolean }): void {
   const word = clientWord(packet);
   if (catalog) return void (word === 'X' ? socket.end() : socket.write(targetBytes(catalogReply(word))));
   note(word);
   if (word === 'X') return void socket.end();
+  if (word === 'S') talk.skipping = false;
+  if (talk.skipping) return;
   const reply = options.reply?.(word) ?? usualReply(word);
-  if (reply !== undefined) socket.write(targetBytes(reply));
+  if (reply === undefined) return;
+  if (!word.startsWith('Q ') && /(^| )E \w{5} /.test(reply)) talk.skipping = true;
+  socket.write(targetBytes(reply));
 }
+
+const EXTENDED: Readonly<Record<string, string>> = { P: '1', B: '2', D: 'T a', E: 'D 1 | C SELECT 1', C: '3' };
 
 /** Enough for tests that do not look at the answer. */
 function usualReply(word: string): string | undefined {
   if (word.startsWith('E hoopctl: refused')) return 'E 34000 portal "hoopctl: refused" does not exist';
   if (word === 'S') return 'Z I';
   if (word.startsWith('Q ')) return 'T a | D 1 | C SELECT 1 | Z I';
-  return undefined;
+  return EXTENDED[word[0] ?? ''];
 }
 
 const PARTS = ['relations', 'inherits', 'functions', 'operators', 'types', 'casts', 'constraints', 'indexes', 'triggers', 'rules', 'policies', 'defaults', 'eventTriggers', 'opclasses', 'partitionKeys'];
