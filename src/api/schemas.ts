@@ -4,6 +4,8 @@ import type { DecisionRequest, ExplainRequest, RevocationRequest, RunRequest } f
 
 const text = (most: number) => z.string().min(1).max(most);
 const base64 = z.base64().max(1024);
+/** 32 bytes. */
+const sha256 = z.base64().length(44);
 const duration = z.number().int().positive().max(366 * 24 * 3_600_000);
 
 const verifier = z.discriminatedUnion('kind', [
@@ -12,8 +14,8 @@ const verifier = z.discriminatedUnion('kind', [
     salt: base64,
     // RFC 7677 asks for at least 4,096 rounds; an unbounded number would be a way to burn our time.
     iterations: z.number().int().min(4096).max(100_000),
-    storedKey: base64,
-    serverKey: base64,
+    storedKey: sha256,
+    serverKey: sha256,
   }),
   z.strictObject({ kind: z.literal('sha-256'), digest: z.string().regex(/^[0-9a-f]{64}$/) }),
 ]);

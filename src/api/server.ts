@@ -3,6 +3,7 @@
  * runs, and a handler asks for the kind of caller it was promised.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { constants, type Http2ServerRequest } from 'node:http2';
 import type { AddressInfo, Server, Socket } from 'node:net';
 import fastify, { LogController, type FastifyBaseLogger, type FastifyInstance, type FastifyReply, type FastifyRequest, type FastifyServerOptions } from 'fastify';
 import { type Cancel, type Clock, systemClock } from '../base/clock.ts';
@@ -150,11 +151,18 @@ function limitBodyTime(app: FastifyInstance, clock: Clock): void {
   const late = new WeakMap<FastifyRequest, Cancel>();
   const came = async (request: FastifyRequest) => late.get(request)?.();
   app.addHook('preParsing', async (request) => {
-    late.set(request, clock.after(BODY_MS, () => request.raw.destroy()));
+    late.set(request, clock.after(BODY_MS, () => cut(request)));
   });
   app.addHook('preValidation', came);
   app.addHook('onResponse', came);
   app.addHook('onRequestAbort', came);
+}
+
+// Over HTTP/2 the request is no more than a view of its stream.
+function cut({ raw }: FastifyRequest): void {
+  const { stream } = raw as IncomingMessage & Partial<Http2ServerRequest>;
+  if (stream) stream.close(constants.NGHTTP2_CANCEL);
+  else raw.destroy();
 }
 
 async function callerOf(request: FastifyRequest, tokens: readonly TokenKind[], services: Services): Promise<Caller | undefined> {
