@@ -1,0 +1,328 @@
+/** Who may see and do what at the API, attacked: namesakes, guessed ids, people who were revoked meanwhile. */
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import type { ApprovalView, UserCaller } from '../../../src/api/index.ts';
+import { approvalLoginsFor } from '../../../src/app/gateway/approval-logins.ts';
+import { createServices } from '../../../src/app/gateway/services.ts';
+import { createDesk } from '../../../src/approvals/index.ts';
+import type { HoopError } from '../../../src/base/error.ts';
+import type { ApprovalQuestion } from '../../../src/domain/approval.ts';
+import { type Principal, principalKey } from '../../../src/domain/principal.ts';
+import { ask, dana, riley } from '../../fakes/gate.ts';
+import { gatewayUnderTest, OPEN, VERIFIER } from '../../fakes/gateway.ts';
+
+const alex: Principal = { ...dana, subject: 'alex', name: 'alex@example.test', groups: [] };
+const admin: Principal = { ...dana, subject: 'ada', name: 'ada@example.test', groups: ['admins'] };
+const auditor: Principal = { ...dana, subject: 'otto', name: 'otto@example.test', groups: ['audit'] };
+const namesake: Principal = { ...alex, issuer: 'https://other.test', subject: 'dana@example.test', name: 'other/x' };
+
+const POLICY = {
+  ...OPEN,
+  roles: ({ groups }: Principal) => (groups.includes('admins') ? (['admin'] as const) : groups.includes('audit') ? (['auditor'] as const) : []),
+};
+
+async function api(people: readonly Principal[] = [dana, riley, alex, admin, auditor]) {
+  const under = await gatewayUnderTest();
+  under.policy = POLICY;
+  const { clock, store, runs, registry, revocations, door } = under;
+  const desk = createDesk({
+    store,
+    clock,
+    publicUrl: 'https://gateway.test',
+    policy: () => under.policy,
+    isDead: (principal, since) => revocations.barred({ principal, vouchedAt: since }) !== undefined,
+  });
+  const logins = new Map<string, { principal: Principal; request: string; madeAt: number }>();
+  const begun: { id: string; from: string }[] = [];
+  const services = createServices({
+    config: { local: false } as never,
+    gatewayId: 'gw-1',
+    isolation: undefined,
+    clock,
+    maxAge: 3_600_000,
+    store,
+    policy: { current: () => under.policy, onChange: () => () => {} },
+    targets: new Map(),
+    runs,
+    registry,
+    revocations,
+    desk,
+    door,
+    approvalLogins: {
+      ...approvalLoginsFor(
+        {
+          start: async ({ id }: { id: string }, from: string) => {
+            begun.push({ id, from });
+            return { id: 'login', verificationUri: 'https://idp.test', userCode: 'X', expiresIn: 60, interval: 5 };
+          },
+        } as never,
+        () => desk,
+      ),
+      byToken: (token) => logins.get(token),
+    },
+    // Tokens are names; the time of issue is now.
+    async authenticateUser(token) {
+      const principal = people.find(({ name }) => name === token);
+      if (!principal) return { ok: false, code: 'TOKEN_UNKNOWN', message: 'who?' };
+      return { ok: true, principal, issuedAt: clock.now(), expiresAt: clock.now() + 300_000 };
+    },
+    acceptTunnel: () => {
+      throw new Error('not used here');
+    },
+    async recording() {
+      return (async function* () {
+        for (let line = 0; line < 1_000; line++) yield `{"seq":${line}}`;
+      })();
+    },
+    explain: async () => ({ verdict: 'deny', rules: [], statements: [] }),
+    health: () => ({ ok: true, problems: [] }),
+  });
+  const as = async (principal: Principal): Promise<UserCaller> => {
+    const answer = await services.authenticate(principal.name);
+    assert.ok(answer.ok, JSON.stringify(answer));
+    return answer.caller as UserCaller;
+  };
+  for (const principal of people) await as(principal);
+  const start = async (principal: Principal, agent?: string) => {
+    const vouchedAt = clock.now();
+    const request = { kind: 'run', targets: [{ name: 'orders-db', verifier: VERIFIER }], ...(agent ? { agent } : {}) } as const;
+    return runs.start({ principal, vouchedAt }, request);
+  };
+  const { run: asking } = await start(dana);
+  const question = (more: Partial<ApprovalQuestion> = {}): ApprovalQuestion => ({
+    ask,
+    digest: 'a'.repeat(64),
+    session: 'ses_1',
+    run: asking.id,
+    target: 'orders-db',
+    protocol: 'postgres',
+    account: 'app',
+    requester: dana,
+    text: "UPDATE c SET ssn = '919-01-0031'",
+    bytes: 32,
+    effects: ['write'],
+    resources: [],
+    afterwards: { text: "UPDATE c SET ssn = '***'" },
+    ...more,
+  });
+  return { under, clock, services, desk, logins, begun, as, start, question };
+}
+
+function refusedWith(code: string) {
+  return (error: unknown) => (error as HoopError).code === code;
+}
+
+const revoke = (scope: object) => ({ scope }) as never;
+
+describe('a name', () => {
+  test('that two people have revokes neither until it is said which', async () => {
+    const { under, services, as } = await api([dana, admin, namesake]);
+    await assert.rejects(services.revoke(await as(admin), revoke({ kind: 'user', who: 'dana@example.test' })), refusedWith('USER_AMBIGUOUS'));
+    assert.deepEqual(under.revocations.list(), []);
+    const who = `${namesake.issuer}#${namesake.subject}`;
+    await services.revoke(await as(admin), revoke({ kind: 'user', who }));
+    assert.equal(under.revocations.active({ principal: namesake }), true);
+    assert.equal(under.revocations.active({ principal: dana }), false);
+  });
+
+  test("that is one's own subject at another issuer does not revoke whom policy calls so", async () => {
+    const { under, services, as } = await api([dana, namesake]);
+    await services.revoke(await as(namesake), revoke({ kind: 'user', who: 'dana@example.test' }));
+    assert.equal(under.revocations.active({ principal: dana }), false);
+    assert.equal(under.revocations.active({ principal: namesake }), true);
+  });
+
+  test('is kept with the one person it meant', async () => {
+    const { under, services, as } = await api();
+    await services.revoke(await as(admin), revoke({ kind: 'user', who: dana.name }));
+    const [row] = under.revocations.list();
+    assert.equal(row?.scope.kind === 'user' && row.scope.principalKey, principalKey(dana));
+  });
+
+  test('nobody has revokes nothing, of a person or an agent', async () => {
+    const { services, as } = await api();
+    await assert.rejects(services.revoke(await as(admin), revoke({ kind: 'user', who: 'dane@example.test' })), refusedWith('USER_UNKNOWN'));
+    await assert.rejects(services.revoke(await as(admin), revoke({ kind: 'agent', name: 'weekly-reprot' })), refusedWith('AGENT_UNKNOWN'));
+  });
+
+  test('people of one name see their own revocations alone', async () => {
+    const same = { ...dana, issuer: 'https://other.test' };
+    const { services, as, under } = await api([dana]);
+    await under.revocations.revoke({ scope: { kind: 'agent', name: 'x' } }, same);
+    assert.deepEqual(await services.revocations(await as(dana)), []);
+  });
+});
+
+describe('what is not theirs', () => {
+  test("another's run or session and an unknown one read alike, and neither is revoked", async () => {
+    const { under, services, as, start } = await api();
+    const { run } = await start(dana);
+    const { session } = await under.connect(run);
+    for (const [kind, id] of [['run', run.id], ['session', session.id]] as const) {
+      const messages: string[] = [];
+      for (const one of [id, `${kind}_unknown`]) {
+        await services.revoke(await as(alex), revoke({ kind, id: one })).catch((error: HoopError) => {
+          messages.push(error.code, error.message.replace(one, 'ID'));
+        });
+      }
+      assert.deepEqual(messages.slice(0, 2), messages.slice(2));
+      assert.equal(messages[0], 'NOT_FOUND');
+    }
+    assert.equal(run.state, 'live');
+    assert.equal(session.signal.aborted, false);
+  });
+
+  test('an agent is told by the last slash in its name', async () => {
+    const slashed = { ...alex, name: 'dana@example.test/team' };
+    const { services, as, start } = await api([dana, slashed]);
+    await start(slashed, 'report');
+    await assert.rejects(services.revoke(await as(dana), revoke({ kind: 'agent', name: 'dana@example.test/team/report' })), refusedWith('FORBIDDEN'));
+    await services.revoke(await as(slashed), revoke({ kind: 'agent', name: 'dana@example.test/team/report' }));
+  });
+
+  test('an auditor sees and ends nothing', async () => {
+    const { under, services, as, start } = await api();
+    const { run } = await start(dana);
+    const { session } = await under.connect(run);
+    const otto = await as(auditor);
+    assert.equal((await services.session(otto, session.id))?.id, session.id);
+    await assert.rejects(services.killSession(otto, session.id, undefined), refusedWith('NOT_FOUND'));
+    await assert.rejects(services.revoke(otto, revoke({ kind: 'run', id: run.id })), refusedWith('NOT_FOUND'));
+    await assert.rejects(services.revoke(otto, revoke({ kind: 'all' })), refusedWith('FORBIDDEN'));
+    await assert.rejects(services.lift(otto, 'x', 'because'), refusedWith('FORBIDDEN'));
+  });
+});
+
+describe('an approval request', () => {
+  test('is seen by those it is about, and no one else learns of it', async () => {
+    const { services, desk, as, question } = await api();
+    const request = await desk.request(question());
+    const id = request?.id ?? '';
+    assert.notEqual(await services.approval(await as(riley), id), undefined);
+    assert.notEqual(await services.approval(await as(dana), id), undefined);
+    assert.equal(await services.approval(await as(alex), id), undefined);
+    assert.deepEqual(await services.approvals(await as(alex), undefined), []);
+  });
+
+  test('shows values aimed at masked columns to whoever may decide it, and to nobody else, roles or not', async () => {
+    const { services, desk, as, question } = await api();
+    const id = (await desk.request(question()))?.id ?? '';
+    const shown = async (who: Principal) => (await services.approval(await as(who), id))?.text;
+    assert.match((await shown(riley)) ?? '', /919-01-0031/);
+    for (const who of [dana, admin, auditor]) assert.equal(await shown(who), "UPDATE c SET ssn = '***'", who.name);
+  });
+
+  test('is not decided by an admin whom no rule names', async () => {
+    const { services, desk, as, question } = await api();
+    const id = (await desk.request(question({ ask: { ...ask, proof: { kind: 'login' } } })))?.id ?? '';
+    const decision = { decision: 'approve', digest: 'a'.repeat(64) } as const;
+    await assert.rejects(services.decide(await as(admin), id, decision), refusedWith('APPROVAL_UNKNOWN'));
+    assert.equal((await services.decide(await as(riley), id, decision)).state, 'approved');
+  });
+
+  test('takes a login by its whole id alone: the beginning could be guessed', async () => {
+    const { services, desk, begun, question } = await api();
+    const id = (await desk.request(question()))?.id ?? '';
+    await assert.rejects(services.startApprovalLogin(id.slice(0, 10), 'here'), refusedWith('APPROVAL_UNKNOWN'));
+    await services.startApprovalLogin(id, 'here');
+    assert.deepEqual(begun, [{ id, from: 'here' }]);
+  });
+
+  test('a login made for one shows no other', async () => {
+    const { services, desk, logins, clock, question } = await api();
+    const one = (await desk.request(question()))?.id ?? '';
+    const other = (await desk.request(question({ digest: 'b'.repeat(64) })))?.id ?? '';
+    logins.set('for-one', { principal: riley, request: one, madeAt: clock.now() });
+    const answer = await services.authenticate('for-one');
+    assert.ok(answer.ok && answer.caller.kind === 'approval');
+    assert.notEqual(await services.approval(answer.caller, one), undefined);
+    assert.equal(await services.approval(answer.caller, other), undefined);
+    await assert.rejects(services.decide(answer.caller, other, { decision: 'approve', digest: 'b'.repeat(64) }));
+  });
+});
+
+describe('who was revoked', () => {
+  test('comes in with no token: not their own, not one made for an approval', async () => {
+    const { under, services, logins, clock } = await api();
+    logins.set('fresh', { principal: riley, request: 'apr_1', madeAt: clock.now() });
+    await under.revocations.revoke({ scope: { kind: 'user', who: riley.name, principalKey: principalKey(riley) } }, admin);
+    for (const token of [riley.name, 'fresh']) {
+      const answer = await services.authenticate(token);
+      assert.equal(answer.ok === false && answer.code, 'HOOP_REVOKED', token);
+    }
+  });
+
+  test('hears no more approvals on a stream opened before', async () => {
+    const { under, services, desk, as, question } = await api();
+    const heard: ApprovalView[] = [];
+    let ended = false;
+    services.approvalChanges(await as(riley), (view) => heard.push(view), () => {
+      ended = true;
+    });
+    await desk.request(question());
+    assert.equal(heard.length, 1);
+    await under.revocations.revoke({ scope: { kind: 'user', who: riley.name, principalKey: principalKey(riley) } }, admin);
+    await desk.request(question({ digest: 'b'.repeat(64) }));
+    assert.equal(heard.length, 1);
+    assert.equal(ended, true);
+  });
+
+  test('a role that was taken away is gone from a stream opened before', async () => {
+    const { under, services, desk, as, question } = await api();
+    const heard: ApprovalView[] = [];
+    services.approvalChanges(await as(auditor), (view) => heard.push(view), () => {});
+    under.policy = OPEN;
+    await desk.request(question());
+    assert.deepEqual(heard, []);
+  });
+
+  test('a stream does not outlive its login by more than groups may be old', async () => {
+    const { services, desk, clock, as, question } = await api();
+    const heard: ApprovalView[] = [];
+    let ended = false;
+    services.approvalChanges(await as(riley), (view) => heard.push(view), () => {
+      ended = true;
+    });
+    await clock.advance(3_600_000);
+    await desk.request(question());
+    assert.deepEqual([heard.length, ended], [0, true]);
+  });
+
+  test('gets no further lines of a recording', async () => {
+    const { under, services, as, start } = await api();
+    const { run } = await start(dana);
+    const { session } = await under.connect(run);
+    const lines = await services.sessionEvents(await as(dana), session.id);
+    let got = 0;
+    await assert.rejects(async () => {
+      for await (const _ of lines ?? []) {
+        if (got++ === 0) await under.revocations.revoke({ scope: { kind: 'user', who: dana.name, principalKey: principalKey(dana) } }, admin);
+      }
+    });
+    assert.equal(got, 256);
+  });
+
+  test('when everybody is, an admin may still come and lift it, and nobody else comes', async () => {
+    const { services, as } = await api();
+    const receipt = await services.revoke(await as(admin), revoke({ kind: 'all' }));
+    assert.equal((await services.authenticate(dana.name)).ok, false);
+    await services.lift(await as(admin), receipt.revocation.id, 'over');
+    assert.equal((await services.authenticate(dana.name)).ok, true);
+  });
+});
+
+test('so many streams of approvals for one person and no more', async () => {
+  const { services, as } = await api();
+  const caller = await as(riley);
+  const stops = Array.from({ length: 32 }, () => services.approvalChanges(caller, () => {}, () => {}));
+  assert.throws(() => services.approvalChanges(caller, () => {}, () => {}), refusedWith('STREAMS_TOO_MANY'));
+  stops[0]?.();
+  services.approvalChanges(caller, () => {}, () => {});
+});
+
+test('a run token opens its run alone, and nothing a person may do', async () => {
+  const { services, start } = await api();
+  const { run, token } = await start(dana);
+  const answer = await services.authenticate(token.expose());
+  assert.deepEqual(answer, { ok: true, caller: { kind: 'run', run: run.id } });
+});
