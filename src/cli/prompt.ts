@@ -58,7 +58,6 @@ function readSilently(
   question: string,
   signal: AbortSignal,
 ): Promise<string> {
-  stderr.write(`${escapeForDisplay(question)} `);
   return new Promise((resolve, reject) => {
     let typed = '';
     const finish = (settle: () => void) => {
@@ -78,8 +77,9 @@ function readSilently(
       }
     };
     signal.addEventListener('abort', () => finish(() => reject(fail('INTERRUPTED', 'interrupted'))), { once: true });
-    stdin.setRawMode(true);
-    stdin.resume();
+    stdin.setRawMode(true); // before the question: who answers at once must not see the answer either
     stdin.on('data', onData);
+    stdin.resume();
+    stderr.write(`${escapeForDisplay(question)} `);
   });
 }

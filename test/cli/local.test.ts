@@ -74,13 +74,9 @@ test('from nothing to a login, and what each command then says', async (t) => {
   assert.equal(verdict.code, 0, verdict.stderr);
   assert.equal(JSON.parse(verdict.stdout).verdict, 'hold');
 
-  const [receipt] = await json('revoke', '--agent', 'nightly', '--reason', 'test', '--yes');
-  assert.deepEqual(
-    receipt.gateways.map(({ state }: { state: string }) => state),
-    ['confirmed'],
-  );
-  const [revocation] = await json('revocations');
-  assert.equal((await json('unrevoke', '--agent', 'nightly', '--reason', 'over'))[0].id, revocation.id);
+  const [preview] = await json('revoke', '--user', 'dana', '--dry-run');
+  assert.deepEqual(preview.sessions, []);
+  assert.deepEqual(await json('revocations'), []);
   assert.match((await json('audit', 'key'))[0].pem, /BEGIN PUBLIC KEY/);
 
   for (const args of [
@@ -92,6 +88,9 @@ test('from nothing to a login, and what each command then says', async (t) => {
     'sessions replay nope',
     'approve nope',
     'sessions kill nope --yes',
+    'revoke --agent nope --yes',
+    'revoke --user nope --yes',
+    'unrevoke --user dana --reason over',
   ]) {
     const ended = await home.run([...args.split(' '), '--json']);
     assert.equal(ended.code, 4, `${args}: ${ended.stderr}`);
