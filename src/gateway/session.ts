@@ -272,10 +272,12 @@ export class LiveSession {
             ...('by' in decision ? { by: decision.by.name } : {}),
             ...('reason' in decision && decision.reason !== undefined ? { reason: decision.reason } : {}),
           }),
-        permitted: (ids, verdicts) => {
-          this.counts.commands += ids.length;
-          run.counts.commands += ids.length;
-          stats.permitted(target.name, ids.length);
+        permitted: (_ids, verdicts) => {
+          // The gateway's own statements have no verdict: they are recorded, and are nobody's commands.
+          const { length } = verdicts;
+          this.counts.commands += length;
+          run.counts.commands += length;
+          stats.permitted(target.name, length);
           for (const verdict of verdicts) this.counts.wouldBe += verdict.wouldBe?.length ?? 0;
           this.#touch();
         },
