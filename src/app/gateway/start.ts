@@ -257,10 +257,7 @@ async function start(options: GatewayOptions, undo: (() => Promise<void> | void)
       return { ok: false, code, message, ...(hint === undefined ? {} : { hint }) };
     },
     acceptTunnel,
-    recording: async (session) => {
-      const file = await findRecording(config.recordings.dir, session);
-      return file === undefined ? undefined : recordingLines(file);
-    },
+    recording: (session) => recordingLines(() => findRecording(config.recordings.dir, session)),
     explain: (caller, request) => explainText({ caller, request, policy: policy.current(), targets }),
     health: () => ({ ok: !draining.signal.aborted, problems: [] }),
   });
