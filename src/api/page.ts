@@ -81,7 +81,12 @@ async function load() {
   at('text').textContent = shown(request.text);
   at('sent').textContent = request.sent ? shown(request.sent) : '';
   at('sentpart').hidden = !request.sent;
-  at('params').textContent = (request.parameters || []).map((p, i) => '$' + (i + 1) + ' = ' + (p.text === null ? 'NULL' : shown(p.text))).join('\\n');
+  const counts = new Map();
+  at('params').textContent = (request.parameters || []).map((p) => {
+    const number = (counts.get(p.statement) || 0) + 1;
+    counts.set(p.statement, number);
+    return (p.statement ? 'statement ' + p.statement + ': ' : '') + '$' + number + ' = ' + (p.text === null ? 'NULL' : shown(p.text).replace(/\\n/g, '\\\\n'));
+  }).join('\\n');
   at('params').hidden = !(request.parameters || []).length;
   const open = request.state === 'open';
   for (const button of [at('approve'), at('deny')]) button.disabled = !open || !request.mayDecide;

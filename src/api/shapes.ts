@@ -118,7 +118,8 @@ export interface ApprovalView {
   text: string;
   bytes: number;
   sent?: string;
-  parameters?: { type: string; text: string | null }[];
+  /** `statement`, from 1, where there are several: each counts its parameters anew. */
+  parameters?: { type: string; text: string | null; statement?: number }[];
   effects: Effect[];
   resources: Resource[];
   proof: 'fresh' | 'login';

@@ -25,7 +25,7 @@ export interface ApprovalQuestion {
   readonly text: string;
   readonly bytes: number;
   readonly sent?: string;
-  readonly parameters?: readonly { readonly type: string; readonly text: string | null }[];
+  readonly parameters?: readonly ShownParameter[];
   readonly effects: readonly Effect[];
   readonly resources: readonly Resource[];
   /**
@@ -35,8 +35,16 @@ export interface ApprovalQuestion {
   readonly afterwards?: {
     readonly text: string;
     readonly sent?: string;
-    readonly parameters?: readonly { readonly type: string; readonly text: string | null }[];
+    readonly parameters?: readonly ShownParameter[];
   };
+}
+
+/** One bound value, as approvers see it. */
+export interface ShownParameter {
+  readonly type: string;
+  readonly text: string | null;
+  /** Of which statement, from 1, where there are several: each counts its parameters anew. */
+  readonly statement?: number;
 }
 
 export type ApprovalDecision =

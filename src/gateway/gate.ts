@@ -146,8 +146,11 @@ export function createGate(parts: GateParts): Gate {
     if (answer === 'gone' || answer === 'ended') {
       // Only while the client waits does its going withdraw the request: nobody is there to be answered.
       const reason = answer === 'gone' ? 'the client went away or cancelled' : 'the session ended';
+      const told = refusal.withdrawn(reason);
+      // Asking people and leaving, over and over, is to have an end.
+      watch.refused(told);
       await withdrawAll(requests, reason);
-      return refusal.withdrawn(reason);
+      return told;
     }
     if (answer === 'waited') {
       const still = refusal.held(requests[0]?.id ?? '', asks[0]?.rule ?? '', requests[0]?.link ?? '');

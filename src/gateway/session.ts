@@ -2,7 +2,7 @@
 import { type Cancel, type Clock, timestamp } from '../base/clock.ts';
 import type { Secret } from '../base/secret.ts';
 import { unshowable } from '../base/shown.ts';
-import type { ApprovalQuestion, Desk } from '../domain/approval.ts';
+import type { ApprovalQuestion, Desk, ShownParameter } from '../domain/approval.ts';
 import type { Command, Parameter } from '../domain/command.ts';
 import type { SessionEnd } from '../domain/end.ts';
 import type { Permit } from '../domain/permit.ts';
@@ -337,7 +337,7 @@ export class LiveSession {
     // What reaches the target is shown too, and spells out what the client's text may have escaped.
     const hidden = unshowable(text) ?? unshowable(sent);
     if (hidden) return refusal.unshowable(hidden);
-    const parameters = turn.commands.flatMap((command) => command.parameters ?? []);
+    const parameters = shownParameters(turn.commands, shownText);
     const effects = new Set(turn.commands.flatMap((command) => [...command.effects]));
     const { agent } = run;
     return {
@@ -356,7 +356,7 @@ export class LiveSession {
       text,
       bytes: turn.commands.reduce((sum, command) => sum + command.bytes.length, 0),
       ...(sent ? { sent } : {}),
-      ...(parameters.length > 0 ? { parameters: parameters.map(shownParameter) } : {}),
+      ...(parameters.length > 0 ? { parameters } : {}),
       effects: [...effects],
       resources: turn.commands.flatMap((command) => command.resources),
       ...afterwards(turn.commands),
@@ -460,21 +460,25 @@ function readsAlike(a: Command, b: Command): boolean {
   return a.effects === b.effects && a.resources === b.resources && a.facts === b.facts && a.scopes === b.scopes;
 }
 
-function shownParameter({ type, value, format }: Parameter): { type: string; text: string | null } {
-  return { type, text: value === null ? null : Buffer.from(value).toString(format === 'text' ? 'utf8' : 'hex') };
+function shownParameters(commands: readonly Command[], show: (parameter: Parameter) => string | null): ShownParameter[] {
+  return commands.flatMap(({ parameters = [] }, i) =>
+    parameters.map((one) => ({ type: one.type, text: show(one), ...(commands.length > 1 ? { statement: i + 1 } : {}) })),
+  );
+}
+
+function shownText({ value, format }: Parameter): string | null {
+  return value === null ? null : Buffer.from(value).toString(format === 'text' ? 'utf8' : 'hex');
 }
 
 /** What is kept of a question once it is settled: values aimed at masked columns are for the live approver alone. */
 function afterwards(commands: readonly Command[]): Pick<ApprovalQuestion, 'afterwards'> {
-  const parameters = commands.flatMap((command) => command.parameters ?? []);
   const struckText = commands.some((command) => (command.struck?.length ?? 0) > 0);
-  if (!struckText && !parameters.some(({ struck }) => struck)) return {};
+  const parameters = shownParameters(commands, (one) => (one.struck ? '***' : shownText(one)));
+  if (!struckText && !commands.some((command) => command.parameters?.some(({ struck }) => struck))) return {};
   return {
     afterwards: {
       text: commands.map(({ bytes, struck = [] }) => strike(bytes, struck)).join(';\n'),
-      ...(parameters.length > 0
-        ? { parameters: parameters.map((one) => (one.struck ? { type: one.type, text: '***' } : shownParameter(one))) }
-        : {}),
+      ...(parameters.length > 0 ? { parameters } : {}),
     },
   };
 }

@@ -70,6 +70,77 @@ describe('waiting for people', () => {
   });
 });
 
+describe('how long a client waits', () => {
+  const patient = { ...ask, wait: 60_000, within: 600_000 };
+  const holding: Policy = { ...OPEN, judge: () => ({ kind: 'hold', rules: [ask.rule], asks: [patient] }) };
+  const remove = command('DELETE FROM t', ['delete']);
+  const cases = [
+    ['the rule says', { kind: 'run' }, false, 60_000],
+    ['its launcher says', { kind: 'run', wait: 10_000 }, false, 10_000],
+    ['the request lives, and no longer, whatever its launcher says', { kind: 'run', wait: 3_600_000 }, false, 600_000],
+    ['the request lives, when its run ends with it', { kind: 'exec' }, false, 600_000],
+    ['its target lets a transaction be held', { kind: 'exec' }, true, 60_000],
+  ] as const;
+
+  for (const [what, more, inTransaction, wait] of cases) {
+    test(`is as long as ${what}`, async () => {
+      const { under } = await admitted();
+      under.policy = holding;
+      const { run } = await under.runs.start({ principal: dana, vouchedAt: under.clock.now() }, { ...request, ...more });
+      const { session } = await under.connect(run);
+      const heard: number[] = [];
+      void session.submit({ commands: [remove], basis: session.view().basis, inTransaction }, { onHold: ({ waitMs }) => heard.push(waitMs) });
+      await settled();
+      assert.deepEqual(heard, [wait]);
+    });
+  }
+
+  test('in a transaction, and then the request stays open for a retry', async () => {
+    const { under, run, clock, session } = await admitted();
+    under.changePolicy(holding);
+    const answer = session.submit({ commands: [remove], basis: session.view().basis, inTransaction: true });
+    await settled();
+    for (let i = 0; i < 12; i++) {
+      run.heartbeat();
+      await clock.advance(5_000);
+    }
+    const told = await answer;
+    assert.equal(told.kind === 'refusal' && told.code, 'HOOP_HELD');
+    assert.deepEqual(under.desk.withdrawn, []);
+  });
+});
+
+describe('what approvers are shown', () => {
+  test('says of which statement each parameter is', async () => {
+    const { under, session } = await admitted();
+    under.changePolicy(HOLDING);
+    const bound = (text: string, value: string) =>
+      command(text, ['delete'], { parameters: [{ type: 'int4', format: 'text', value: Buffer.from(value) }] });
+    void send(session, bound('DELETE FROM a WHERE id = $1', '1'), bound('DELETE FROM b WHERE id = $1', '2'));
+    await settled();
+    assert.deepEqual(under.desk.questions[0]?.parameters, [
+      { type: 'int4', text: '1', statement: 1 },
+      { type: 'int4', text: '2', statement: 2 },
+    ]);
+  });
+
+  test('is kept afterwards without what was aimed at masked columns', async () => {
+    const { under, session } = await admitted();
+    under.changePolicy(HOLDING);
+    const text = "UPDATE c SET ssn = '919-01-0031', card = $1";
+    const aimed = command(text, ['write'], {
+      struck: [{ start: 19, end: 32 }],
+      sent: text.toLowerCase(),
+      parameters: [{ type: 'text', format: 'text', value: Buffer.from('4111'), struck: true }],
+    });
+    void send(session, aimed);
+    await settled();
+    const [question] = under.desk.questions;
+    assert.match(question?.text ?? '', /919-01-0031/);
+    assert.deepEqual(question?.afterwards, { text: "UPDATE c SET ssn = '***', card = $1", parameters: [{ type: 'text', text: '***' }] });
+  });
+});
+
 describe('verdicts are remembered', () => {
   test('for what is read alike and no further: another fact of the same text is judged', async () => {
     const { under, session } = await admitted();
@@ -145,6 +216,19 @@ describe('refusals', () => {
     await send(session, command('DROP', ['define']));
     assert.equal(session.signal.aborted, false);
   });
+});
+
+test('asking people and leaving, over and over, comes to an end', async () => {
+  const { under, session } = await admitted();
+  under.changePolicy(HOLDING);
+  for (let i = 0; i < 61; i++) {
+    const client = new AbortController();
+    const answer = session.submit({ commands: [command(`DELETE FROM t${i}`, ['delete'])], basis: session.view().basis }, { gone: client.signal });
+    await settled();
+    client.abort();
+    await answer;
+  }
+  assert.equal((session.signal.reason as { kind: string }).kind, 'limit');
 });
 
 describe('a cut', () => {

@@ -5,11 +5,11 @@ import { matchesSubject, type Principal } from '../../domain/principal.ts';
 import type { SessionView } from '../../domain/session.ts';
 import type { Circumstances, Policy, Verdict } from '../../domain/verdict.ts';
 import type { ServedTarget } from '../../gateway/index.ts';
+import type { OfflineReader } from '../policy-text.ts';
 
 const fail = errorTable({
   FORBIDDEN: { exit: 4, hint: 'ask about yourself, or ask an admin or auditor' },
   TARGET_UNKNOWN: { exit: 4, hint: 'list the targets you may reach with: hoopctl targets' },
-  NOT_BUILT: { exit: 2 },
 });
 
 export interface ExplainParts {
@@ -17,9 +17,11 @@ export interface ExplainParts {
   readonly request: ExplainRequest;
   readonly policy: Policy;
   readonly targets: ReadonlyMap<string, ServedTarget>;
+  /** Reads texts where a protocol cannot do so by itself without a session. */
+  readonly reader: () => OfflineReader;
 }
 
-export async function explainText({ caller, request, policy, targets }: ExplainParts): Promise<ExplainView> {
+export async function explainText({ caller, request, policy, targets, reader }: ExplainParts): Promise<ExplainView> {
   const about = (request.as !== undefined && request.as !== caller.principal.name) || request.groups !== undefined;
   if (about && caller.roles.length === 0) throw fail('FORBIDDEN', 'only admins and auditors ask about other people');
   const served = targets.get(request.target);
@@ -35,8 +37,10 @@ export async function explainText({ caller, request, policy, targets }: ExplainP
     masks: policy.masks(circumstances),
     trustedFunctions: policy.trustedFunctions(served.target),
   };
-  if (!served.protocol.interpret) throw fail('NOT_BUILT', `${served.target.protocol} commands cannot be explained`);
-  const commands = await served.protocol.interpret(request.text, view, served.target);
+  const offline = served.protocol.interpret ? undefined : reader();
+  const commands = served.protocol.interpret
+    ? await served.protocol.interpret(request.text, view, served.target)
+    : await reader().interpret(served.target, request.text);
   const statements = commands.map((command) => {
     const impossible = command.impossible;
     const verdict: Verdict = impossible
@@ -53,7 +57,9 @@ export async function explainText({ caller, request, policy, targets }: ExplainP
       ...(command.sent === undefined ? {} : { rewritten: command.sent }),
     };
   });
-  return { ...strictest(statements), statements };
+  // Without the target's catalog names are taken for what they say: whoever reads the answer has to know.
+  const assumed = offline && { hint: offline.assumptions.join('; ') };
+  return { ...strictest(statements), ...assumed, statements };
 }
 
 const ORDER = ['allow', 'hold', 'deny'] as const;

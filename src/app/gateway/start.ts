@@ -35,6 +35,7 @@ import { startLocalIssuer } from './local-issuer.ts';
 import { createMetrics } from './metrics.ts';
 import { recordingLines } from './recording-lines.ts';
 import { createServices } from './services.ts';
+import { createOfflineReader, type OfflineReader } from '../policy-text.ts';
 
 export interface GatewayOptions {
   readonly configPath: string;
@@ -258,7 +259,7 @@ async function start(options: GatewayOptions, undo: (() => Promise<void> | void)
     },
     acceptTunnel,
     recording: (session) => recordingLines(() => findRecording(config.recordings.dir, session)),
-    explain: (caller, request) => explainText({ caller, request, policy: policy.current(), targets }),
+    explain: (caller, request) => explainText({ caller, request, policy: policy.current(), targets, reader }),
     health: () => ({ ok: !draining.signal.aborted, problems: [] }),
   });
 

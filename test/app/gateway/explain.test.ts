@@ -1,0 +1,86 @@
+/** `policy explain`, attacked: whom one may ask about, and what the answer gives away. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { ExplainRequest, UserCaller } from '../../../src/api/index.ts';
+import { explainText } from '../../../src/app/gateway/explain.ts';
+import type { HoopError } from '../../../src/base/error.ts';
+import { parseTargetName, type TargetName } from '../../../src/domain/target.ts';
+import type { Circumstances, Policy } from '../../../src/domain/verdict.ts';
+import { command, dana } from '../../fakes/gate.ts';
+import { GRANT, OPEN } from '../../fakes/gateway.ts';
+
+const shop = parseTargetName('shop') as TargetName;
+
+function asking(policy: Partial<Policy> = {}, roles: UserCaller['roles'] = []) {
+  const judged: Circumstances[] = [];
+  const served = {
+    target: { name: shop, protocol: 'postgres', labels: {}, account: 'app', settings: {} },
+    protocol: { interpret: async (text: string) => [command(text, ['read'])] },
+  };
+  const caller: UserCaller = { kind: 'user', principal: dana, issuedAt: 0, expiresAt: 0, roles };
+  return {
+    judged,
+    explain: (more: Partial<ExplainRequest> = {}) =>
+      explainText({
+        caller,
+        request: { target: 'shop', text: 'SELECT 1', ...more },
+        policy: {
+          ...OPEN,
+          judge: (_command, circumstances) => {
+            judged.push(circumstances);
+            return { kind: 'allow', rules: ['all'] };
+          },
+          ...policy,
+        },
+        targets: new Map([['shop', served as never]]),
+      }),
+  };
+}
+
+function refusedWith(code: string) {
+  return (error: unknown) => (error as HoopError).code === code;
+}
+
+test('without a role one asks about oneself alone, and not with other groups', async () => {
+  const { explain } = asking();
+  await explain({ as: dana.name });
+  await assert.rejects(explain({ as: 'riley@example.test' }), refusedWith('FORBIDDEN'));
+  await assert.rejects(explain({ groups: ['db-owners'] }), refusedWith('FORBIDDEN'));
+});
+
+test('an unknown and a forbidden target read alike', async () => {
+  const { explain } = asking({ admit: () => undefined });
+  const messages: string[] = [];
+  for (const target of ['shop', 'nothing']) {
+    await explain({ target }).catch((error: HoopError) => messages.push(`${error.code} ${error.message.replace(target, 'X')}`));
+  }
+  assert.equal(messages.length, 2);
+  assert.equal(messages[0], messages[1]);
+});
+
+test("somebody else's agent is not one's own by naming it", async () => {
+  const { explain, judged } = asking({ agent: (name) => ({ name, owners: { users: ['riley@example.test'] } }) });
+  await explain({ agent: 'weekly-report' });
+  assert.equal(judged[0]?.agent, undefined);
+});
+
+test('asked about somebody else, nothing of the caller is lent to them', async () => {
+  const { explain, judged } = asking({ admit: () => GRANT }, ['auditor']);
+  await explain({ as: 'riley@example.test' });
+  const { principal } = judged[0] as Circumstances;
+  assert.deepEqual([principal.name, principal.groups, principal.claims], ['riley@example.test', [], {}]);
+});
+
+test('what cannot be read is denied, whatever policy says', async () => {
+  const { explain } = asking({}, []);
+  const view = await explain();
+  assert.equal(view.verdict, 'allow');
+  const impossible = command('SELEC', ['unknown'], { impossible: { code: 'HOOP_DENIED', reason: 'cannot be parsed' } });
+  const served = {
+    target: { name: shop, protocol: 'postgres', labels: {}, account: 'app', settings: {} },
+    protocol: { interpret: async () => [impossible] },
+  };
+  const caller: UserCaller = { kind: 'user', principal: dana, issuedAt: 0, expiresAt: 0, roles: [] };
+  const denied = await explainText({ caller, request: { target: 'shop', text: 'SELEC' }, policy: OPEN, targets: new Map([['shop', served as never]]) });
+  assert.deepEqual([denied.verdict, denied.reason], ['deny', 'cannot be parsed']);
+});
