@@ -23,7 +23,8 @@ import { type GatewayProcess, startGatewayProcess } from './gateway-process.ts';
 import { DANA, type FakeIdp, RILEY, startFakeIdp } from './idp.ts';
 import { freePort, type PostgresOptions, type RunningPostgres, startPostgres } from './postgres.ts';
 
-export const DATABASE_PASSWORD = 'canary4f9c1e7d3b8a';
+/** What nobody but the gateway and PostgreSQL may ever see. It is spelt otherwise in URLs and in Base64. */
+export const DATABASE_PASSWORD = 'canary/4f9c+1e7d=3b8a';
 
 export interface StackOptions {
   /** policy.yaml; the demo's unless told. */
