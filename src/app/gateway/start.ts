@@ -176,6 +176,12 @@ async function start(options: GatewayOptions, undo: (() => Promise<void> | void)
 
   const standing = (): Refusal | undefined =>
     draining.signal.aborted ? refusal.unavailable('the gateway is shutting down') : revocations.standing();
+  let offline: OfflineReader | undefined;
+  const reader = (): OfflineReader => {
+    offline ??= createOfflineReader();
+    return offline;
+  };
+  undo.push(() => offline?.close());
   const metrics = createMetrics({ sessions: () => registry.all().length, runs: () => runs.all().length });
   const door = createDoor({
     gatewayId,

@@ -9,6 +9,10 @@ import type { Circumstances, Policy } from '../../../src/domain/verdict.ts';
 import { command, dana } from '../../fakes/gate.ts';
 import { GRANT, OPEN } from '../../fakes/gateway.ts';
 
+function noReader(): never {
+  throw new Error('the protocol reads by itself');
+}
+
 const shop = parseTargetName('shop') as TargetName;
 
 function asking(policy: Partial<Policy> = {}, roles: UserCaller['roles'] = []) {
@@ -33,6 +37,7 @@ function asking(policy: Partial<Policy> = {}, roles: UserCaller['roles'] = []) {
           ...policy,
         },
         targets: new Map([['shop', served as never]]),
+        reader: noReader,
       }),
   };
 }
@@ -81,6 +86,6 @@ test('what cannot be read is denied, whatever policy says', async () => {
     protocol: { interpret: async () => [impossible] },
   };
   const caller: UserCaller = { kind: 'user', principal: dana, issuedAt: 0, expiresAt: 0, roles: [] };
-  const denied = await explainText({ caller, request: { target: 'shop', text: 'SELEC' }, policy: OPEN, targets: new Map([['shop', served as never]]) });
+  const denied = await explainText({ caller, request: { target: 'shop', text: 'SELEC' }, policy: OPEN, targets: new Map([['shop', served as never]]), reader: noReader });
   assert.deepEqual([denied.verdict, denied.reason], ['deny', 'cannot be parsed']);
 });
