@@ -29,7 +29,8 @@ export function createBrowserGuard({ plain, publicUrl }: BrowserGuardOptions): B
     const { origin } = headers;
     const site = headers['sec-fetch-site'];
     const theirs = origin !== undefined && parse(origin)?.host !== host?.host && origin !== known?.origin;
-    if (theirs || (site !== undefined && !OWN.has(String(site)))) throw fail('CROSS_SITE', 'a page of another site asked for this');
+    if (theirs || (site !== undefined && !OWN.has(String(site))))
+      throw fail('CROSS_SITE', 'a page of another site asked for this');
   };
 }
 

@@ -60,12 +60,18 @@ export function sendError(error: unknown, request: FastifyRequest, reply: Fastif
 function answerTo(error: unknown): { status: number; body: ApiErrorBody } {
   if (error instanceof HoopError) {
     const { code, message, hint, exit } = error;
-    return { status: STATUS[code] ?? 400, body: { error: { code, message, ...(hint === undefined ? {} : { hint }), exit } } };
+    return {
+      status: STATUS[code] ?? 400,
+      body: { error: { code, message, ...(hint === undefined ? {} : { hint }), exit } },
+    };
   }
   // Fastify's own refusals: a body too large, a content type it does not know.
   const status = (error as { statusCode?: unknown }).statusCode;
   if (typeof status === 'number' && status >= 400 && status < 500) {
     return { status, body: { error: { code: 'REQUEST_INVALID', message: (error as Error).message, exit: 2 } } };
   }
-  return { status: 500, body: { error: { code: 'GATEWAY_FAULT', message: 'the gateway failed; its log says why', exit: 1 } } };
+  return {
+    status: 500,
+    body: { error: { code: 'GATEWAY_FAULT', message: 'the gateway failed; its log says why', exit: 1 } },
+  };
 }

@@ -13,7 +13,10 @@ import { createServer as createTcp, type Server, type Socket } from 'node:net';
 import type { Cancel, Clock } from '../base/clock.ts';
 import { HTTP2_SESSION, keepSession } from '../base/http2-session.ts';
 
-export type Handler = (request: Http2ServerRequest & IncomingMessage, response: Http2ServerResponse & ServerResponse) => void;
+export type Handler = (
+  request: Http2ServerRequest & IncomingMessage,
+  response: Http2ServerResponse & ServerResponse,
+) => void;
 
 export interface ListenerOptions {
   readonly tls: { readonly cert: Buffer; readonly key: Buffer } | undefined;
@@ -54,7 +57,12 @@ function secureServer(options: ListenerOptions, { cert, key }: NonNullable<Liste
 }
 
 function http1Limits({ greeting, request, look }: Patience) {
-  return { headersTimeout: greeting, requestTimeout: request, keepAliveTimeout: 5_000, connectionsCheckingInterval: look };
+  return {
+    headersTimeout: greeting,
+    requestTimeout: request,
+    keepAliveTimeout: 5_000,
+    connectionsCheckingInterval: look,
+  };
 }
 
 // Without TLS there is no ALPN to tell the two versions apart: the first bytes do (RFC 9113 section 3.4, the connection preface).
@@ -79,7 +87,11 @@ function plainServer(options: ListenerOptions): Server {
 }
 
 /** Reads until the first bytes are the preface or cannot be any more; one byte may be all that a segment brings. */
-function tellApart(socket: Socket, { clock, patience = PATIENCE }: ListenerOptions, decided: (two: boolean) => void): void {
+function tellApart(
+  socket: Socket,
+  { clock, patience = PATIENCE }: ListenerOptions,
+  decided: (two: boolean) => void,
+): void {
   const late = clock.after(patience.greeting, () => socket.destroy());
   socket.once('close', late);
   let seen = Buffer.alloc(0);
@@ -97,7 +109,10 @@ function tellApart(socket: Socket, { clock, patience = PATIENCE }: ListenerOptio
   socket.on('data', look);
 }
 
-function keep(session: ServerHttp2Session & { setLocalWindowSize(size: number): void }, { clock, patience = PATIENCE }: ListenerOptions): void {
+function keep(
+  session: ServerHttp2Session & { setLocalWindowSize(size: number): void },
+  { clock, patience = PATIENCE }: ListenerOptions,
+): void {
   session.setTimeout(0);
   session.on('error', () => {});
   keepSession(session, clock);

@@ -34,10 +34,14 @@ function operation({ summary, tokens, audience, leavesOut, body, query }: Route,
       ...names.map((name) => ({ name, in: 'path', required: true, schema: { type: 'string' } })),
       ...(query ?? []).map((name) => ({ name, in: 'query', required: false, schema: { type: 'string' } })),
     ],
-    ...(body ? { requestBody: { required: true, content: { 'application/json': { schema: z.toJSONSchema(body) } } } } : {}),
+    ...(body
+      ? { requestBody: { required: true, content: { 'application/json': { schema: z.toJSONSchema(body) } } } }
+      : {}),
     responses: {
       200: { description: 'done' },
-      ...(tokens.length > 0 ? { 401: { description: 'no token, or not accepted' }, 403: { description: 'not yours to do' } } : {}),
+      ...(tokens.length > 0
+        ? { 401: { description: 'no token, or not accepted' }, 403: { description: 'not yours to do' } }
+        : {}),
     },
   };
 }

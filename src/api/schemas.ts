@@ -6,7 +6,11 @@ const text = (most: number) => z.string().min(1).max(most);
 const base64 = z.base64().max(1024);
 /** 32 bytes. */
 const sha256 = z.base64().length(44);
-const duration = z.number().int().positive().max(366 * 24 * 3_600_000);
+const duration = z
+  .number()
+  .int()
+  .positive()
+  .max(366 * 24 * 3_600_000);
 
 const verifier = z.discriminatedUnion('kind', [
   z.strictObject({
@@ -27,7 +31,12 @@ export const runRequest = z.strictObject({
   targets: z.array(z.strictObject({ name: text(63), verifier })).max(256),
   scope: z.record(text(64), z.array(text(128)).max(64)).optional(),
   max: duration.optional(),
-  wait: z.number().int().min(0).max(24 * 3_600_000).optional(),
+  wait: z
+    .number()
+    .int()
+    .min(0)
+    .max(24 * 3_600_000)
+    .optional(),
 });
 
 export const endRequest = z.strictObject({ reason: text(500).optional() });
@@ -76,7 +85,8 @@ export function withoutUndefined<T extends object>(value: T): Clean<T> {
 }
 
 // The schemas and the shapes the CLI is written against are held together by the compiler.
-type Fits<Shape, Schema extends z.ZodType> = z.infer<Schema> extends { [K in keyof Shape]: Shape[K] | undefined } ? true : never;
+type Fits<Shape, Schema extends z.ZodType> =
+  z.infer<Schema> extends { [K in keyof Shape]: Shape[K] | undefined } ? true : never;
 export const SCHEMAS_FIT: {
   run: Fits<RunRequest, typeof runRequest>;
   decision: Fits<DecisionRequest, typeof decisionRequest>;

@@ -5,7 +5,14 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { constants, type Http2ServerRequest } from 'node:http2';
 import type { AddressInfo, Server, Socket } from 'node:net';
-import fastify, { LogController, type FastifyBaseLogger, type FastifyInstance, type FastifyReply, type FastifyRequest, type FastifyServerOptions } from 'fastify';
+import fastify, {
+  LogController,
+  type FastifyBaseLogger,
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifyRequest,
+  type FastifyServerOptions,
+} from 'fastify';
 import { type Cancel, type Clock, systemClock } from '../base/clock.ts';
 import { createBrowserGuard } from './browser-guard.ts';
 import { fail, sendError } from './errors.ts';
@@ -151,7 +158,10 @@ function limitBodyTime(app: FastifyInstance, clock: Clock): void {
   const late = new WeakMap<FastifyRequest, Cancel>();
   const came = async (request: FastifyRequest) => late.get(request)?.();
   app.addHook('preParsing', async (request) => {
-    late.set(request, clock.after(BODY_MS, () => cut(request)));
+    late.set(
+      request,
+      clock.after(BODY_MS, () => cut(request)),
+    );
   });
   app.addHook('preValidation', came);
   app.addHook('onResponse', came);
@@ -165,7 +175,11 @@ function cut({ raw }: FastifyRequest): void {
   else raw.destroy();
 }
 
-async function callerOf(request: FastifyRequest, tokens: readonly TokenKind[], services: Services): Promise<Caller | undefined> {
+async function callerOf(
+  request: FastifyRequest,
+  tokens: readonly TokenKind[],
+  services: Services,
+): Promise<Caller | undefined> {
   if (tokens.length === 0) return undefined;
   const [, token] = /^Bearer ([A-Za-z0-9._~+/=-]{1,16384})$/.exec(request.headers.authorization ?? '') ?? [];
   if (token === undefined) throw fail('TOKEN_MISSING', 'this needs a token');
@@ -174,7 +188,8 @@ async function callerOf(request: FastifyRequest, tokens: readonly TokenKind[], s
     const { code, message, hint, exit } = answer;
     throw fail('TOKEN_REFUSED', `${message} (${code})`, { hint, ...(exit === undefined ? {} : { exit: exit as 3 }) });
   }
-  if (!tokens.includes(answer.caller.kind)) throw fail('TOKEN_KIND', `a ${answer.caller.kind}'s token does not do this`);
+  if (!tokens.includes(answer.caller.kind))
+    throw fail('TOKEN_KIND', `a ${answer.caller.kind}'s token does not do this`);
   return answer.caller;
 }
 
@@ -186,7 +201,8 @@ function exchangeOf(
   caller: Caller | undefined,
 ): Exchange {
   const of = <C extends Caller>(...kinds: C['kind'][]): C => {
-    if (!caller || !kinds.includes(caller.kind as C['kind'])) throw fail('TOKEN_KIND', 'another kind of token is needed');
+    if (!caller || !kinds.includes(caller.kind as C['kind']))
+      throw fail('TOKEN_KIND', 'another kind of token is needed');
     return caller as C;
   };
   return {

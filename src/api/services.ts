@@ -51,7 +51,13 @@ export interface ApprovalCaller {
 
 export type Authentication =
   | { readonly ok: true; readonly caller: Caller }
-  | { readonly ok: false; readonly code: string; readonly message: string; readonly hint?: string; readonly exit?: number };
+  | {
+      readonly ok: false;
+      readonly code: string;
+      readonly message: string;
+      readonly hint?: string;
+      readonly exit?: number;
+    };
 
 export interface SessionFilter {
   readonly run?: string;
@@ -93,7 +99,11 @@ export interface Services {
   session(caller: UserCaller, id: string): Promise<SessionView | undefined>;
   /** The recording's lines as they are on disk, without their newlines. */
   sessionEvents(caller: UserCaller, id: string): Promise<AsyncIterable<string> | undefined>;
-  killSession(caller: UserCaller, id: string, reason: string | undefined): Promise<RevocationReceipt['sessions'][number]>;
+  killSession(
+    caller: UserCaller,
+    id: string,
+    reason: string | undefined,
+  ): Promise<RevocationReceipt['sessions'][number]>;
 
   agents(caller: UserCaller): Promise<readonly AgentView[]>;
   people(caller: UserCaller): Promise<readonly PersonView[]>;

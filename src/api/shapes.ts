@@ -94,8 +94,23 @@ export type RunEvent =
   | { type: 'lease'; until: string }
   | { type: 'session.opened'; session: string; target: string }
   | { type: 'session.closed'; session: string; target: string; end: SessionEnd }
-  | { type: 'held'; approval: string; link: string; rule: string; session: string; target: string; within: number; wait: number }
-  | { type: 'decided'; approval: string; decision: 'approved' | 'denied' | 'expired' | 'withdrawn'; by?: string; reason?: string }
+  | {
+      type: 'held';
+      approval: string;
+      link: string;
+      rule: string;
+      session: string;
+      target: string;
+      within: number;
+      wait: number;
+    }
+  | {
+      type: 'decided';
+      approval: string;
+      decision: 'approved' | 'denied' | 'expired' | 'withdrawn';
+      by?: string;
+      reason?: string;
+    }
   | { type: 'refused'; session: string; target: string; code: string; rule?: string; message: string }
   | { type: 'loginRequired'; by: string }
   | { type: 'run.ended'; state: RunState; reason?: string; exit?: number };

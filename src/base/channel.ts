@@ -86,7 +86,12 @@ export function cut(duplex: Duplex): void {
   if (rstCode !== undefined) addAbortSignal(AbortSignal.abort(), duplex);
   // Only plain TCP knows a reset; on TLS and Unix sockets Node throws. One that is shutting down cannot be reset any more, and Node would then
   // forget to close it (libuv, uv_tcp_close_reset).
-  else if (duplex instanceof Socket && !(duplex instanceof TLSSocket) && remoteAddress !== undefined && !duplex.writableEnded)
+  else if (
+    duplex instanceof Socket &&
+    !(duplex instanceof TLSSocket) &&
+    remoteAddress !== undefined &&
+    !duplex.writableEnded
+  )
     duplex.resetAndDestroy();
   else duplex.destroy();
 }

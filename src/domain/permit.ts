@@ -17,7 +17,11 @@ export interface Permit {
    * Appends what became of one command, once each: `result` (masked rows) and `outcome`.
    * @param index position in `commands`
    */
-  settle(index: number, outcome: Outcome, result?: Omit<Extract<SessionEvent, { type: 'result' }>, 'type' | 'command'>): void;
+  settle(
+    index: number,
+    outcome: Outcome,
+    result?: Omit<Extract<SessionEvent, { type: 'result' }>, 'type' | 'command'>,
+  ): void;
   readonly [minted]: true;
 }
 

@@ -48,8 +48,18 @@ export interface RunStore {
   byTokenDigest(digest: string): Promise<RunRow | undefined>;
   /** By id or unique prefix of at least 6 characters. */
   find(id: string): Promise<RunRow | undefined>;
-  list(filter: { principalKey?: string; agent?: string; states?: readonly RunState[]; limit?: number }): Promise<readonly RunRow[]>;
-  update(id: string, change: Partial<Pick<RunRow, 'principal' | 'vouchedAt' | 'state' | 'resumableUntil' | 'endedAt' | 'endReason' | 'targets'>>): Promise<void>;
+  list(filter: {
+    principalKey?: string;
+    agent?: string;
+    states?: readonly RunState[];
+    limit?: number;
+  }): Promise<readonly RunRow[]>;
+  update(
+    id: string,
+    change: Partial<
+      Pick<RunRow, 'principal' | 'vouchedAt' | 'state' | 'resumableUntil' | 'endedAt' | 'endReason' | 'targets'>
+    >,
+  ): Promise<void>;
 }
 
 export interface SessionRow {
@@ -108,7 +118,12 @@ export interface ApprovalStore {
   list(filter: { states?: readonly ApprovalState[]; run?: string; limit?: number }): Promise<readonly ApprovalRow[]>;
   countOpen(run: string): Promise<number>;
   /** Compare-and-set on the state. @returns whether it was in `from`. */
-  move(id: string, from: ApprovalState, to: ApprovalState, change?: { decision?: ApprovalDecision; decidedAt?: number }): Promise<boolean>;
+  move(
+    id: string,
+    from: ApprovalState,
+    to: ApprovalState,
+    change?: { decision?: ApprovalDecision; decidedAt?: number },
+  ): Promise<boolean>;
   /** approved → consumed for all, or for none, in one transaction. */
   consume(ids: readonly string[]): Promise<boolean>;
 }

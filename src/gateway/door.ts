@@ -204,7 +204,10 @@ export function createDoor(parts: DoorParts): Door {
 
   // A protocol that is slow to say goodbye keeps no stream alive.
   function cutSoon(channel: ByteChannel, reason: unknown): void {
-    onAbort(channel.gone, clock.after(FAREWELL_MS, () => channel.abort(reason)));
+    onAbort(
+      channel.gone,
+      clock.after(FAREWELL_MS, () => channel.abort(reason)),
+    );
   }
 
   return { reaches, serve };

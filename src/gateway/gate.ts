@@ -126,14 +126,18 @@ export function createGate(parts: GateParts): Gate {
     const policy = parts.view().basis;
     const lost = await written(
       [
-        ...turn.commands.map((command, i) => describe.verdict(ids[i] as string, command, verdicts[i] as Verdict, policy)),
-        ...requests.map((request, i): SessionEvent => ({
-          type: 'approval.requested',
-          command: ids[0] as string,
-          approval: request.id,
-          rule: asks[i]?.rule ?? '',
-          digest,
-        })),
+        ...turn.commands.map((command, i) =>
+          describe.verdict(ids[i] as string, command, verdicts[i] as Verdict, policy),
+        ),
+        ...requests.map(
+          (request, i): SessionEvent => ({
+            type: 'approval.requested',
+            command: ids[0] as string,
+            approval: request.id,
+            rule: asks[i]?.rule ?? '',
+            digest,
+          }),
+        ),
       ],
       'intent',
     );
@@ -191,7 +195,8 @@ export function createGate(parts: GateParts): Gate {
         question,
       )
       .catch(() => ({ kind: 'refused', reason: 'the store does not answer' }) as const);
-    if (consumed.kind === 'refused') return withdrawnBecause(requests, refusal.notConsumed(consumed.reason, asks[0]?.rule));
+    if (consumed.kind === 'refused')
+      return withdrawnBecause(requests, refusal.notConsumed(consumed.reason, asks[0]?.rule));
     return requests.map((request) => request.id);
   }
 

@@ -165,7 +165,8 @@ export class LiveRun {
     const now = this.#parts.clock.monotonic();
     const { refusalsPerMinute } = this.limits;
     this.#refusals.push(now);
-    while (now - (this.#refusals[0] ?? now) > MINUTE || this.#refusals.length > refusalsPerMinute + 1) this.#refusals.shift();
+    while (now - (this.#refusals[0] ?? now) > MINUTE || this.#refusals.length > refusalsPerMinute + 1)
+      this.#refusals.shift();
     return this.#refusals.length > refusalsPerMinute;
   }
 

@@ -48,7 +48,10 @@ export interface RevocationsParts {
   /** Late, since runs ask back whether somebody is barred. */
   readonly runs: () => Runs;
   /** Withdraws undecided requests and unconsumed approvals of a run, and approvals given by a principal. @returns their ids */
-  readonly withdraw: (which: { runs: readonly string[]; by?: (principal: Principal) => boolean }, why: string) => Promise<readonly string[]>;
+  readonly withdraw: (
+    which: { runs: readonly string[]; by?: (principal: Principal) => boolean },
+    why: string,
+  ) => Promise<readonly string[]>;
 }
 
 export interface Revocations {
@@ -100,7 +103,8 @@ export function createRevocations(parts: RevocationsParts): Revocations {
     learn(await store.list());
     epoch = current;
     for (const row of rows) {
-      if (!known.has(row.id) && isActive(row)) apply(row).catch((error) => parts.onFault?.(`applying ${row.id}`, error));
+      if (!known.has(row.id) && isActive(row))
+        apply(row).catch((error) => parts.onFault?.(`applying ${row.id}`, error));
     }
   }
 
@@ -116,11 +120,20 @@ export function createRevocations(parts: RevocationsParts): Revocations {
   }
 
   async function apply(row: RevocationRow): Promise<Omit<RevokeResult, 'row' | 'receivedAt' | 'finishedAt'>> {
-    const end = { kind: 'revoked', revocation: row.id, ...(row.reason === undefined ? {} : { reason: row.reason }) } as const;
+    const end = {
+      kind: 'revoked',
+      revocation: row.id,
+      ...(row.reason === undefined ? {} : { reason: row.reason }),
+    } as const;
     const hit = runsHit(row.scope);
     // Cut first: everything else can wait, a live stream cannot.
-    const cutting = registry.cut((session) => hit.includes(session.run) || (row.scope.kind === 'session' && session.id === row.scope.id), end);
-    const ended = Promise.all(hit.map((run) => parts.runs().end(run, 'revoked', row.reason ?? 'access was revoked', 7)));
+    const cutting = registry.cut(
+      (session) => hit.includes(session.run) || (row.scope.kind === 'session' && session.id === row.scope.id),
+      end,
+    );
+    const ended = Promise.all(
+      hit.map((run) => parts.runs().end(run, 'revoked', row.reason ?? 'access was revoked', 7)),
+    );
     const approvalsWithdrawn = await parts.withdraw(
       {
         runs: hit.map((run) => run.id),
@@ -174,13 +187,24 @@ export function createRevocations(parts: RevocationsParts): Revocations {
       const receivedAt = timestamp(clock);
       if (dryRun) {
         const hit = runsHit(request.scope);
-        const sessions = registry.all().filter((session) => hit.includes(session.run) || (request.scope.kind === 'session' && session.id === request.scope.id));
+        const sessions = registry
+          .all()
+          .filter(
+            (session) =>
+              hit.includes(session.run) || (request.scope.kind === 'session' && session.id === request.scope.id),
+          );
         return {
           row: undefined,
           receivedAt,
           finishedAt: receivedAt,
           runs: hit.map((run) => run.id),
-          sessions: sessions.map((session) => ({ id: session.id, run: session.run.id, target: session.target, cutAt: '', inFlight: [] })),
+          sessions: sessions.map((session) => ({
+            id: session.id,
+            run: session.run.id,
+            target: session.target,
+            cutAt: '',
+            inFlight: [],
+          })),
           approvalsWithdrawn: [],
         };
       }
@@ -217,7 +241,8 @@ export function createRevocations(parts: RevocationsParts): Revocations {
     list: () => rows,
     active: (what) =>
       rows.some(({ scope, ...row }) => {
-        const named = 'agent' in what ? scope.kind === 'agent' && scope.name === what.agent : scopeNames(scope, what.principal);
+        const named =
+          'agent' in what ? scope.kind === 'agent' && scope.name === what.agent : scopeNames(scope, what.principal);
         return named && isActive({ scope, ...row });
       }),
   };

@@ -25,7 +25,6 @@ const fail = errorTable({
   LOGIN_EXPIRED: { exit: 3, hint: 'log in again with: hoopctl login' },
 });
 
-
 /** Whom a token stands for, and when its issuer said so; epoch ms. */
 export interface Login {
   readonly principal: Principal;
@@ -126,7 +125,9 @@ export function createRuns(parts: RunsParts): Runs {
   }
 
   function expire(run: LiveRun, deadline: 'run' | 'resume'): Promise<void> {
-    return deadline === 'run' ? end(run, 'ended', 'its time was over', 9) : end(run, 'ended', 'nobody resumed it in time', 3);
+    return deadline === 'run'
+      ? end(run, 'ended', 'its time was over', 9)
+      : end(run, 'ended', 'nobody resumed it in time', 3);
   }
 
   function inBackground(where: string, work: Promise<void>): void {
@@ -179,7 +180,8 @@ export function createRuns(parts: RunsParts): Runs {
   }
 
   function refuseStale({ vouchedAt }: Login): void {
-    if (clock.now() - vouchedAt > parts.maxAge) throw fail('LOGIN_EXPIRED', 'this login is too old: its groups may not be so any more');
+    if (clock.now() - vouchedAt > parts.maxAge)
+      throw fail('LOGIN_EXPIRED', 'this login is too old: its groups may not be so any more');
   }
 
   function refuseTooMany(principal: Principal): void {
@@ -226,7 +228,8 @@ export function createRuns(parts: RunsParts): Runs {
     byToken: (token) => byDigest.get(digestOf(token)),
     byId: (id) => live.get(id),
     heartbeat(run) {
-      if (run.state === 'suspended') throw fail('RUN_SUSPENDED', 'the run is suspended: its launcher was not heard in time');
+      if (run.state === 'suspended')
+        throw fail('RUN_SUSPENDED', 'the run is suspended: its launcher was not heard in time');
       return run.heartbeat();
     },
     all: () => [...live.values()],
@@ -257,13 +260,22 @@ export function createRuns(parts: RunsParts): Runs {
         const registered = row.agent?.kind === 'registered' ? policy.current().agent(row.agent.name) : undefined;
         const agent: AgentIdentity | undefined = registered
           ? { kind: 'registered', name: registered.name, owners: registered.owners }
-          : row.agent && { kind: 'claimed', name: row.agent.kind === 'claimed' ? row.agent.name : claimedName(row.principal, row.agent.name) };
-        const who = { principal: row.principal, vouchedAt: row.vouchedAt, run: row.id, ...(agent ? { agent: agent.name } : {}) };
+          : row.agent && {
+              kind: 'claimed',
+              name: row.agent.kind === 'claimed' ? row.agent.name : claimedName(row.principal, row.agent.name),
+            };
+        const who = {
+          principal: row.principal,
+          vouchedAt: row.vouchedAt,
+          run: row.id,
+          ...(agent ? { agent: agent.name } : {}),
+        };
         const revoked = parts.barred(who);
         const run = adopt(row, agent, true);
         if (revoked) await end(run, 'revoked', 'access was revoked', 7);
         // After a reboot only the wall clock is left, and one behind the last recorded time does not tell how much is left.
-        else if (run.timeLeft() <= 0 || (row.bootId !== clock.bootId && clock.now() < recorded)) await expire(run, 'run');
+        else if (run.timeLeft() <= 0 || (row.bootId !== clock.bootId && clock.now() < recorded))
+          await expire(run, 'run');
       }
     },
     reach: (run) => reachOf(run),

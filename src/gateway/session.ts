@@ -213,7 +213,8 @@ export class LiveSession {
   #standing(): Refusal | undefined {
     const { run, gatewayStanding, recorder } = this.#parts;
     if (this.signal.aborted) return refusal.ended(this.signal.reason as SessionEnd);
-    const end = run.stopped() ?? (this.#timeLeft() <= 0 ? ({ kind: 'expired', deadline: 'session' } as const) : undefined);
+    const end =
+      run.stopped() ?? (this.#timeLeft() <= 0 ? ({ kind: 'expired', deadline: 'session' } as const) : undefined);
     if (end) return refusal.ended(end);
     if (recorder.failed.aborted) return refusal.notRecorded();
     return gatewayStanding();
@@ -305,7 +306,9 @@ export class LiveSession {
       dial: () => dial(served.address),
       secret: (name) => {
         const ref = served.secrets[name];
-        return ref ? resolveSecret(ref) : Promise.reject(new Error(`target "${served.target.name}" has no secret "${name}"`));
+        return ref
+          ? resolveSecret(ref)
+          : Promise.reject(new Error(`target "${served.target.name}" has no secret "${name}"`));
       },
       submit: (turn, options) => this.#submit(turn, options),
       note: (event) => {
@@ -384,7 +387,8 @@ export class LiveSession {
       ...(answer.rule === undefined ? {} : { rule: answer.rule }),
       message: answer.message,
     });
-    if (run.refused()) this.end({ kind: 'limit', limit: `more than ${run.limits.refusalsPerMinute} refusals in a minute` });
+    if (run.refused())
+      this.end({ kind: 'limit', limit: `more than ${run.limits.refusalsPerMinute} refusals in a minute` });
   }
 
   // Again under every new policy: it may give less time than the one before.
@@ -392,7 +396,9 @@ export class LiveSession {
     this.#deadline?.();
     const left = this.#timeLeft();
     if (left < Infinity) {
-      this.#deadline = this.#parts.clock.after(Math.max(0, left), () => this.end({ kind: 'expired', deadline: 'session' }));
+      this.#deadline = this.#parts.clock.after(Math.max(0, left), () =>
+        this.end({ kind: 'expired', deadline: 'session' }),
+      );
     }
     this.#idle?.();
     this.#idle = undefined;
@@ -460,9 +466,16 @@ function readsAlike(a: Command, b: Command): boolean {
   return a.effects === b.effects && a.resources === b.resources && a.facts === b.facts && a.scopes === b.scopes;
 }
 
-function shownParameters(commands: readonly Command[], show: (parameter: Parameter) => string | null): ShownParameter[] {
+function shownParameters(
+  commands: readonly Command[],
+  show: (parameter: Parameter) => string | null,
+): ShownParameter[] {
   return commands.flatMap(({ parameters = [] }, i) =>
-    parameters.map((one) => ({ type: one.type, text: show(one), ...(commands.length > 1 ? { statement: i + 1 } : {}) })),
+    parameters.map((one) => ({
+      type: one.type,
+      text: show(one),
+      ...(commands.length > 1 ? { statement: i + 1 } : {}),
+    })),
   );
 }
 

@@ -35,7 +35,13 @@ export type Step<Work> =
   | { readonly kind: 'judge'; readonly work: Work }
   /** Nobody waits for the judgement any more: withdraw what people were asked. */
   | { readonly kind: 'withdraw' }
-  | { readonly kind: 'settle'; readonly permit: Permit; readonly index: number; readonly outcome: Outcome; readonly result?: Result }
+  | {
+      readonly kind: 'settle';
+      readonly permit: Permit;
+      readonly index: number;
+      readonly outcome: Outcome;
+      readonly result?: Result;
+    }
   | { readonly kind: 'cancelTarget' }
   /** The read-ahead is full, or has room again. */
   | { readonly kind: 'pauseClient' }

@@ -9,15 +9,17 @@ export interface ProtocolModule {
 }
 
 /** The gateway's side, by the names `targets.*.protocol` uses. */
-export const protocols: ReadonlyMap<string, () => Promise<ProtocolModule>> = new Map<string, () => Promise<ProtocolModule>>([
-  ['postgres', () => import('./postgres/index.ts')],
-]);
+export const protocols: ReadonlyMap<string, () => Promise<ProtocolModule>> = new Map<
+  string,
+  () => Promise<ProtocolModule>
+>([['postgres', () => import('./postgres/index.ts')]]);
 
 export interface ProtocolClientModule {
   readonly client: ProtocolClient;
 }
 
 /** The command line's side. */
-export const clients: ReadonlyMap<string, () => Promise<ProtocolClientModule>> = new Map<string, () => Promise<ProtocolClientModule>>([
-  ['postgres', () => import('./postgres/client.ts')],
-]);
+export const clients: ReadonlyMap<string, () => Promise<ProtocolClientModule>> = new Map<
+  string,
+  () => Promise<ProtocolClientModule>
+>([['postgres', () => import('./postgres/client.ts')]]);

@@ -41,7 +41,12 @@ const FATE = 800;
 
 /** How long a peer may take to read the end of what it was sent, ms: long where nobody cut it short, and hardly at all where someone did. */
 const IMPOSED = 300;
-const LINGER: Readonly<Partial<Record<SessionEnd['kind'], number>>> = { closed: 60_000, targetGone: 60_000, protocolError: 2_000, clientGone: 2_000 };
+const LINGER: Readonly<Partial<Record<SessionEnd['kind'], number>>> = {
+  closed: 60_000,
+  targetGone: 60_000,
+  protocolError: 2_000,
+  clientGone: 2_000,
+};
 
 export function startRelay<Work, Answer>(parts: RelayParts<Work, Answer>): Relay {
   const { client, target, session, conversation } = parts;
@@ -128,7 +133,11 @@ export function startRelay<Work, Answer>(parts: RelayParts<Work, Answer>): Relay
       },
       (error: unknown) => {
         // Ours to mend: the session ends, and what was not judged was not forwarded.
-        session.note({ type: 'notice', notice: 'internal', message: error instanceof Error ? error.message : String(error) });
+        session.note({
+          type: 'notice',
+          notice: 'internal',
+          message: error instanceof Error ? error.message : String(error),
+        });
         happen({ kind: 'over', end: { kind: 'unconfirmed' } });
       },
     );
@@ -201,7 +210,8 @@ export function startRelay<Work, Answer>(parts: RelayParts<Work, Answer>): Relay
   return {
     cancel: () => happen({ kind: 'cancel' }),
     async cut() {
-      if (!clientLeft) happen({ kind: 'over', end: (session.signal.reason as SessionEnd | undefined) ?? { kind: 'closed' } });
+      if (!clientLeft)
+        happen({ kind: 'over', end: (session.signal.reason as SessionEnd | undefined) ?? { kind: 'closed' } });
       await done;
       return fate;
     },

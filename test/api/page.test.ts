@@ -68,7 +68,13 @@ async function opened(request: object, login: object = {}) {
   };
   const sent: { method: string; path: string; body: unknown; authorization: string | undefined }[] = [];
   const answers: Record<string, unknown> = {
-    'POST /v1/approval-logins': { id: 'login', verificationUri: 'https://idp.test/device', userCode: 'ABCD', interval: 0, ...login },
+    'POST /v1/approval-logins': {
+      id: 'login',
+      verificationUri: 'https://idp.test/device',
+      userCode: 'ABCD',
+      interval: 0,
+      ...login,
+    },
     'POST /v1/approval-logins/login/poll': { state: 'done', token: 'proof', name: 'riley' },
     'GET /v1/approvals/apr_1': { ...REQUEST, ...request },
     'POST /v1/approvals/apr_1/decision': { state: 'approved' },
@@ -78,7 +84,10 @@ async function opened(request: object, login: object = {}) {
     document: { getElementById: at, createElement: () => new Element() },
     setTimeout: (fn: () => void) => setImmediate(fn),
     URL,
-    async fetch(path: string, { method, headers, body }: { method: string; headers: Record<string, string>; body?: string }) {
+    async fetch(
+      path: string,
+      { method, headers, body }: { method: string; headers: Record<string, string>; body?: string },
+    ) {
       sent.push({ method, path, body: body && JSON.parse(body), authorization: headers['authorization'] });
       return { ok: true, json: async () => answers[`${method} ${path}`] };
     },
@@ -103,7 +112,10 @@ describe('the page', () => {
         { type: 'text', text: '3', statement: 2 },
       ],
     });
-    assert.equal(at('params').textContent, "statement 1: $1 = 1\\n$2 = 'harmless'\nstatement 1: $2 = NULL\nstatement 2: $1 = 3");
+    assert.equal(
+      at('params').textContent,
+      "statement 1: $1 = 1\\n$2 = 'harmless'\nstatement 1: $2 = NULL\nstatement 2: $1 = 3",
+    );
   });
 
   test('decides for the digest it showed, with the login made for this request', async () => {
@@ -132,6 +144,9 @@ describe('the page', () => {
   });
 
   test('makes no markup of anything', () => {
-    assert.doesNotMatch(SCRIPT, /innerHTML|outerHTML|insertAdjacent|document\.write|eval\(|new Function|localStorage|sessionStorage|cookie/);
+    assert.doesNotMatch(
+      SCRIPT,
+      /innerHTML|outerHTML|insertAdjacent|document\.write|eval\(|new Function|localStorage|sessionStorage|cookie/,
+    );
   });
 });

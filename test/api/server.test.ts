@@ -117,7 +117,10 @@ describe('the first bytes of a plain connection', () => {
 
   test('tell a request for PRINT from the preface', async () => {
     const { port } = await server();
-    assert.match(await raw(port, ['PR', 'I', ' /x HTTP/1.1\r\nHost: localhost\r\n\r\n'], /HTTP\/1.1 400/), /^HTTP\/1.1 400/);
+    assert.match(
+      await raw(port, ['PR', 'I', ' /x HTTP/1.1\r\nHost: localhost\r\n\r\n'], /HTTP\/1.1 400/),
+      /^HTTP\/1.1 400/,
+    );
   });
 
   test('are HTTP/2 when the preface comes byte by byte', async () => {
@@ -204,13 +207,21 @@ describe('bodies', () => {
 
   test('headers without end are refused', async () => {
     const { port } = await server();
-    const answer = await raw(port, [`GET /v1/me HTTP/1.1\r\nHost: localhost\r\nX: ${'x'.repeat(20 * 1024)}`], /HTTP\/1.1 431/);
+    const answer = await raw(
+      port,
+      [`GET /v1/me HTTP/1.1\r\nHost: localhost\r\nX: ${'x'.repeat(20 * 1024)}`],
+      /HTTP\/1.1 431/,
+    );
     assert.match(answer, /^HTTP\/1.1 431/);
   });
 
   test('an upgrade is not followed', async () => {
     const { port } = await server();
-    const answer = await raw(port, ['GET /v1/config HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n'], /"1"}/);
+    const answer = await raw(
+      port,
+      ['GET /v1/config HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n'],
+      /"1"}/,
+    );
     assert.match(answer, /^HTTP\/1.1 200/);
   });
 });
@@ -258,9 +269,14 @@ describe('pages of other sites', () => {
   }
 
   test('our own page does, also behind a proxy that goes by the public name', async () => {
-    const { url } = await server(fakeServices({ pollApprovalLogin: async () => ({ state: 'pending', interval: 5 }) }), { publicUrl: 'https://gateway.test' });
+    const { url } = await server(fakeServices({ pollApprovalLogin: async () => ({ state: 'pending', interval: 5 }) }), {
+      publicUrl: 'https://gateway.test',
+    });
     for (const origin of [url, 'https://gateway.test']) {
-      const { stream, answered, session } = await endless(url, '/v1/approval-logins/x/poll', { origin, 'sec-fetch-site': 'same-origin' });
+      const { stream, answered, session } = await endless(url, '/v1/approval-logins/x/poll', {
+        origin,
+        'sec-fetch-site': 'same-origin',
+      });
       stream.end();
       assert.equal(await answered, 200, origin);
       session.destroy();
@@ -271,7 +287,10 @@ describe('pages of other sites', () => {
     const { url } = await server();
     const session = connect(url);
     const stream = session.request({ ':path': '/approvals/x', 'sec-fetch-site': 'cross-site' });
-    assert.equal(await new Promise((resolve) => stream.once('response', (headers) => resolve(headers[':status']))), 200);
+    assert.equal(
+      await new Promise((resolve) => stream.once('response', (headers) => resolve(headers[':status']))),
+      200,
+    );
     session.destroy();
   });
 
@@ -297,7 +316,10 @@ describe('with TLS', () => {
     await new Promise((resolve) => silent.once('connect', resolve));
     const session = connect(`https://127.0.0.1:${port}`, { rejectUnauthorized: false });
     const stream = session.request({ ':path': '/healthz' });
-    assert.equal(await new Promise((resolve) => stream.once('response', (headers) => resolve(headers[':status']))), 200);
+    assert.equal(
+      await new Promise((resolve) => stream.once('response', (headers) => resolve(headers[':status']))),
+      200,
+    );
     session.destroy();
     silent.destroy();
   });
@@ -306,7 +328,10 @@ describe('with TLS', () => {
     const { port } = await server(undefined, { tls: tls() });
     const session = connect(`https://127.0.0.1:${port}`, { rejectUnauthorized: false });
     const stream = session.request({ ':path': '/v1/config', ':authority': 'other.test' });
-    assert.equal(await new Promise((resolve) => stream.once('response', (headers) => resolve(headers[':status']))), 200);
+    assert.equal(
+      await new Promise((resolve) => stream.once('response', (headers) => resolve(headers[':status']))),
+      200,
+    );
     session.destroy();
   });
 });
@@ -408,7 +433,8 @@ describe('what comes in', () => {
   test('approval logins are limited by the minute', async () => {
     const { url } = await server(fakeServices({ startApprovalLogin: async () => ({ id: 'x' }) as never }));
     const statuses: number[] = [];
-    for (let i = 0; i < 12; i++) statuses.push((await post(`${url}/v1/approval-logins`, undefined, { approval: 'a' })).status);
+    for (let i = 0; i < 12; i++)
+      statuses.push((await post(`${url}/v1/approval-logins`, undefined, { approval: 'a' })).status);
     assert.ok(statuses.includes(429));
   });
 
@@ -427,7 +453,13 @@ describe('what comes in', () => {
 
   test('a verifier that is none is refused', async () => {
     const { url, calls } = await server();
-    const verifier = { kind: 'scram-sha-256', salt: 'c2FsdHNhbHRzYWx0c2FsdA==', iterations: 4096, storedKey: 'AA==', serverKey: 'AA==' };
+    const verifier = {
+      kind: 'scram-sha-256',
+      salt: 'c2FsdHNhbHRzYWx0c2FsdA==',
+      iterations: 4096,
+      storedKey: 'AA==',
+      serverKey: 'AA==',
+    };
     const answer = await post(`${url}/v1/runs`, 'dana', { kind: 'run', targets: [{ name: 'db', verifier }] });
     assert.equal(answer.body.error?.code, 'BODY_INVALID');
     assert.equal(calls.filter(({ name }) => name === 'startRun').length, 0);
@@ -518,7 +550,10 @@ describe('streams', () => {
     test(`a tunnel with a ${header} is refused: its bytes are not a body`, async () => {
       const { url, calls } = await server();
       const value = { 'content-type': 'application/json', 'content-length': '5' }[header];
-      const { answered, session } = await endless(url, '/v1/runs/run_1/targets/db/stream', { [header]: value, ...bearer('run-1') });
+      const { answered, session } = await endless(url, '/v1/runs/run_1/targets/db/stream', {
+        [header]: value,
+        ...bearer('run-1'),
+      });
       assert.equal(await answered, 400);
       assert.equal(calls.filter(({ name }) => name === 'openTunnel').length, 0);
       session.destroy();
@@ -541,7 +576,11 @@ describe('streams', () => {
     });
     const { url } = await server(fake);
     const session = connect(url);
-    const stream = session.request({ ':method': 'POST', ':path': '/v1/runs/run_1/targets/db/stream', ...bearer('run-1') });
+    const stream = session.request({
+      ':method': 'POST',
+      ':path': '/v1/runs/run_1/targets/db/stream',
+      ...bearer('run-1'),
+    });
     stream.write('ping');
     const [chunk] = await new Promise<Buffer[]>((resolve) => stream.once('data', (data) => resolve([data])));
     assert.equal(chunk?.toString(), 'ping');

@@ -118,7 +118,9 @@ describe('exec', () => {
         });
     };
     const { said } = await exec({});
-    assert.deepEqual(said, ['held by deletes on orders-db: approve or deny at https://gw/approvals/apr_1 (hoopctl approve apr_1)']);
+    assert.deepEqual(said, [
+      'held by deletes on orders-db: approve or deny at https://gw/approvals/apr_1 (hoopctl approve apr_1)',
+    ]);
   });
 
   test('streams a result of any size in flat memory to a slow reader', async (t) => {

@@ -11,9 +11,14 @@ import { closeReader, openStage, type PgStage, type PgStageOptions } from '../pr
 after(closeReader);
 
 const DENIED: Refusal = { kind: 'refusal', code: 'HOOP_DENIED', message: 'HOOP_DENIED: no' };
-const only = (...allowed: string[]): PgStageOptions => ({ judge: (turn) => (turn.commands.every(({ text }) => allowed.includes(text)) ? 'permit' : DENIED) });
+const only = (...allowed: string[]): PgStageOptions => ({
+  judge: (turn) => (turn.commands.every(({ text }) => allowed.includes(text)) ? 'permit' : DENIED),
+});
 
-async function onStage(options: PgStageOptions, body: (stage: PgStage, open: (split?: number) => Promise<RawClient>) => Promise<void>): Promise<void> {
+async function onStage(
+  options: PgStageOptions,
+  body: (stage: PgStage, open: (split?: number) => Promise<RawClient>) => Promise<void>,
+): Promise<void> {
   const stage = await openStage(options);
   const clients: RawClient[] = [];
   try {
@@ -34,14 +39,17 @@ const STARTUP = startup({ user: 'run', database: 'shop' });
 
 describe('before the login', () => {
   const refused: readonly [string, readonly Buffer[]][] = [
-    ['a startup message right behind the request for encryption', [Buffer.concat([SSL, STARTUP])],],
+    ['a startup message right behind the request for encryption', [Buffer.concat([SSL, STARTUP])]],
     ['a query right behind the request for encryption', [Buffer.concat([SSL, query('select 1')])]],
     ['encryption asked for twice', [SSL, SSL]],
     ['the other encryption asked for twice', [GSS, GSS]],
     ['a startup message above the limit', [Buffer.concat([int32(10_001), Buffer.alloc(10)])]],
     ['a startup message of no length', [Buffer.concat([int32(7), Buffer.alloc(3)])]],
     ['a startup message with a length that is negative', [Buffer.concat([int32(-1), Buffer.alloc(8)])]],
-    ['bytes behind the end of the startup parameters', [message('', int32(3 << 16), 'user', 'run', Buffer.from([0]), Buffer.from('role\0boss\0\0'))]],
+    [
+      'bytes behind the end of the startup parameters',
+      [message('', int32(3 << 16), 'user', 'run', Buffer.from([0]), Buffer.from('role\0boss\0\0'))],
+    ],
     ['a startup message without its end', [message('', int32(3 << 16), 'user', 'run')]],
     ['two users', [message('', int32(3 << 16), 'user', 'run', 'user', 'postgres', Buffer.from([0]))]],
     ['replication', [startup({ user: 'run', replication: 'database' })]],
@@ -51,9 +59,15 @@ describe('before the login', () => {
     ['a first packet of no known kind', [Buffer.concat([int32(8), int32(12_345)])]],
     ['a query in place of a proof', [STARTUP, query('select 1')]],
     ['a query right behind the startup message', [Buffer.concat([STARTUP, query('select 12345')])]],
-    ['an answer to SCRAM that overruns its message', [STARTUP, message('p', 'SCRAM-SHA-256', int32(-16), Buffer.from('n,,n=,r=a'))]],
+    [
+      'an answer to SCRAM that overruns its message',
+      [STARTUP, message('p', 'SCRAM-SHA-256', int32(-16), Buffer.from('n,,n=,r=a'))],
+    ],
     ['an answer to SCRAM without its length', [STARTUP, message('p', 'SCRAM-SHA-256')]],
-    ['an answer for a mechanism that was not offered', [STARTUP, message('p', 'SCRAM-SHA-256-PLUS', int32(9), Buffer.from('n,,n=,r=a'))]],
+    [
+      'an answer for a mechanism that was not offered',
+      [STARTUP, message('p', 'SCRAM-SHA-256-PLUS', int32(9), Buffer.from('n,,n=,r=a'))],
+    ],
     ['a password in clear text', [STARTUP, message('p', 'run-secret')]],
     ['an endless answer', [STARTUP, Buffer.concat([Buffer.from('p'), int32(1_000_000)])]],
   ];
@@ -90,7 +104,10 @@ describe('before the login', () => {
 
   test('another database reads like one that is not there', () =>
     onStage({}, async ({ house }, open) => {
-      assert.equal(await (await open()).login({ parameters: { database: 'other' } }), 'E 3D000 HOOP_DENIED: no target "other" for you');
+      assert.equal(
+        await (await open()).login({ parameters: { database: 'other' } }),
+        'E 3D000 HOOP_DENIED: no target "other" for you',
+      );
       assert.deepEqual(house.claims, []);
     }));
 
@@ -105,17 +122,29 @@ describe('before the login', () => {
 
   test('what the target is asked for is ours, whatever the client asked', () =>
     onStage({}, async ({ target }, open) => {
-      assert.equal(await (await open()).login({ parameters: { database: 'shop', application_name: 'canary-guess', DateStyle: 'German' } }), 'Z I');
+      assert.equal(
+        await (await open()).login({
+          parameters: { database: 'shop', application_name: 'canary-guess', DateStyle: 'German' },
+        }),
+        'Z I',
+      );
       const asked = target.startups.at(-1);
       assert.deepEqual(Object.keys(asked ?? {}).sort(), [
-        ...['application_name', 'client_encoding', 'database', 'datestyle', 'idle_in_transaction_session_timeout', 'search_path'],
+        ...[
+          'application_name',
+          'client_encoding',
+          'database',
+          'datestyle',
+          'idle_in_transaction_session_timeout',
+          'search_path',
+        ],
         ...['standard_conforming_strings', 'statement_timeout', 'user'],
       ]);
       assert.equal(asked?.['user'], 'app_reader');
       assert.match(asked?.['application_name'] ?? '', /^hoopctl session-/);
     }));
 
-  test('the target\'s own key and account are never told', () =>
+  test("the target's own key and account are never told", () =>
     onStage({}, async (_, open) => {
       const client = await open();
       await client.login();
@@ -128,25 +157,33 @@ describe('before the login', () => {
 
 describe('a cancel request', () => {
   test('with our key reaches the target with its own, and with any other key nothing', () =>
-    onStage({ fake: { reply: (word) => (word === 'Q select slow' ? 'T a | D 1' : undefined) } }, async ({ target }, open) => {
-      const client = await open();
-      await client.login();
-      const key = (client.messages.find((one) => one[0] === 0x4b) as Buffer).subarray(5);
-      client.say('Q select slow');
-      await target.got(/slow/);
-      for (const wrong of [Buffer.alloc(8), TARGET_KEY, Buffer.concat([key.subarray(0, 7), Buffer.from([(key[7] as number) ^ 1])]), Buffer.concat([key, Buffer.alloc(4)])]) {
-        const stranger = await open();
-        stranger.say(message('', int32(80877102), wrong));
-        await stranger.closed;
-      }
-      assert.deepEqual(target.cancels, []);
-      const canceller = await open();
-      canceller.say(message('', int32(80877102), Buffer.from(key)));
-      await canceller.closed;
-      target.say('E 57014 canceling statement due to user request | Z I');
-      assert.match(await client.hear(/^E /), /57014/);
-      assert.deepEqual(target.cancels, [TARGET_KEY]);
-    }));
+    onStage(
+      { fake: { reply: (word) => (word === 'Q select slow' ? 'T a | D 1' : undefined) } },
+      async ({ target }, open) => {
+        const client = await open();
+        await client.login();
+        const key = (client.messages.find((one) => one[0] === 0x4b) as Buffer).subarray(5);
+        client.say('Q select slow');
+        await target.got(/slow/);
+        for (const wrong of [
+          Buffer.alloc(8),
+          TARGET_KEY,
+          Buffer.concat([key.subarray(0, 7), Buffer.from([(key[7] as number) ^ 1])]),
+          Buffer.concat([key, Buffer.alloc(4)]),
+        ]) {
+          const stranger = await open();
+          stranger.say(message('', int32(80877102), wrong));
+          await stranger.closed;
+        }
+        assert.deepEqual(target.cancels, []);
+        const canceller = await open();
+        canceller.say(message('', int32(80877102), Buffer.from(key)));
+        await canceller.closed;
+        target.say('E 57014 canceling statement due to user request | Z I');
+        assert.match(await client.hear(/^E /), /57014/);
+        assert.deepEqual(target.cancels, [TARGET_KEY]);
+      },
+    ));
 });
 
 describe('a message', () => {
@@ -173,7 +210,10 @@ describe('a message', () => {
         await client.closed;
         await house.ended(1);
         assert.equal(house.ends[0]?.kind, 'protocolError');
-        assert.deepEqual(target.received.filter((word) => word !== 'X'), []);
+        assert.deepEqual(
+          target.received.filter((word) => word !== 'X'),
+          [],
+        );
       }));
   }
 
@@ -181,7 +221,14 @@ describe('a message', () => {
     onStage({}, async ({ house, target }, open) => {
       const client = await open();
       await client.login();
-      assert.match((await client.ask(message('F', int32(3826), int16(0), int16(1), int32(11), Buffer.from('/etc/passwd'), int16(0)))).join(), /E 0A000/);
+      assert.match(
+        (
+          await client.ask(
+            message('F', int32(3826), int16(0), int16(1), int32(11), Buffer.from('/etc/passwd'), int16(0)),
+          )
+        ).join(),
+        /E 0A000/,
+      );
       assert.equal(house.turns.length, 1);
       assert.deepEqual(target.received, []);
     }));
@@ -190,7 +237,11 @@ describe('a message', () => {
     onStage({}, async ({ house, target }, open) => {
       const client = await open();
       await client.login();
-      const text = Buffer.concat([Buffer.from("SELECT E'"), Buffer.from([0x95, 0x5c]), Buffer.from("', ssn FROM users LIMIT 1 --'")]);
+      const text = Buffer.concat([
+        Buffer.from("SELECT E'"),
+        Buffer.from([0x95, 0x5c]),
+        Buffer.from("', ssn FROM users LIMIT 1 --'"),
+      ]);
       assert.match((await client.ask(message('Q', text, Buffer.from([0])))).join(), /E 22021/);
       assert.deepEqual(Buffer.from(house.turns[0]?.commands[0]?.bytes ?? []), text);
       assert.deepEqual(target.received, []);
@@ -207,14 +258,23 @@ describe('a message', () => {
 });
 
 describe('several statements', () => {
-  for (const text of ['select 1; delete from users', 'select 1; -- c\n;;DELETE FROM users', 'select 1;DELETE/**/FROM users', "select ';'; delete from users", 'select $$;$$; delete from users']) {
+  for (const text of [
+    'select 1; delete from users',
+    'select 1; -- c\n;;DELETE FROM users',
+    'select 1;DELETE/**/FROM users',
+    "select ';'; delete from users",
+    'select $$;$$; delete from users',
+  ]) {
     test(`in one query are all held back for one: ${JSON.stringify(text)}`, () =>
-      onStage({ judge: (turn) => (turn.commands.some(({ effects }) => effects.has('delete')) ? DENIED : 'permit') }, async ({ target }, open) => {
-        const client = await open();
-        await client.login();
-        assert.match((await client.ask(`Q ${text}`)).join(), /E 42501/);
-        assert.deepEqual(target.received, []);
-      }));
+      onStage(
+        { judge: (turn) => (turn.commands.some(({ effects }) => effects.has('delete')) ? DENIED : 'permit') },
+        async ({ target }, open) => {
+          const client = await open();
+          await client.login();
+          assert.match((await client.ask(`Q ${text}`)).join(), /E 42501/);
+          assert.deepEqual(target.received, []);
+        },
+      ));
   }
 
   test('are cut at bytes, not at characters', () =>
@@ -232,7 +292,9 @@ describe('several statements', () => {
     onStage(only('select 1'), async ({ target }, open) => {
       const client = await open();
       await client.login();
-      const heard = await client.ask("P - select set_config('standard_conforming_strings','off',false) | B - - | E - | P - select 1 | B - - | E - | S");
+      const heard = await client.ask(
+        "P - select set_config('standard_conforming_strings','off',false) | B - - | E - | P - select 1 | B - - | E - | S",
+      );
       assert.deepEqual(heard, ['E 42501 HOOP_DENIED: no', 'Z I']);
       assert.deepEqual(target.received, []);
     }));
@@ -250,13 +312,21 @@ describe('a name', () => {
     }));
 
   test('that a failed turn was to make does not exist', () =>
-    onStage({ fake: { reply: (word) => (word.startsWith('E ') ? 'E 22012 division by zero' : undefined) } }, async ({ target }, open) => {
-      const client = await open();
-      await client.login();
-      assert.deepEqual(await client.ask('P - select 1/0 | B - - | E - | P n select 2 | S'), ['1', '2', 'E 22012 division by zero', 'Z I']);
-      assert.deepEqual(await client.ask('B - n | E - | S'), ['E 26000 prepared statement "n" does not exist', 'Z I']);
-      assert.equal(target.received.filter((word) => word.startsWith('B - n')).length, 0);
-    }));
+    onStage(
+      { fake: { reply: (word) => (word.startsWith('E ') ? 'E 22012 division by zero' : undefined) } },
+      async ({ target }, open) => {
+        const client = await open();
+        await client.login();
+        assert.deepEqual(await client.ask('P - select 1/0 | B - - | E - | P n select 2 | S'), [
+          '1',
+          '2',
+          'E 22012 division by zero',
+          'Z I',
+        ]);
+        assert.deepEqual(await client.ask('B - n | E - | S'), ['E 26000 prepared statement "n" does not exist', 'Z I']);
+        assert.equal(target.received.filter((word) => word.startsWith('B - n')).length, 0);
+      },
+    ));
 
   test('that is not UTF-8 is no name', () =>
     onStage({}, async (_, open) => {
@@ -272,12 +342,27 @@ describe('values', () => {
     onStage({}, async ({ house }, open) => {
       const client = await open();
       await client.login();
-      await client.ask(Buffer.concat([parse('u', 'update t set x = $1 where id = $2', [25, 23]), bind('', 'u', ['a', '1']), message('E', '', int32(0)), message('S')]));
+      await client.ask(
+        Buffer.concat([
+          parse('u', 'update t set x = $1 where id = $2', [25, 23]),
+          bind('', 'u', ['a', '1']),
+          message('E', '', int32(0)),
+          message('S'),
+        ]),
+      );
       await client.ask(Buffer.concat([bind('', 'u', ['b', '2']), message('E', '', int32(0)), message('S')]));
-      const shown = house.turns.map(({ commands }) => commands[0]?.parameters?.map(({ type, value }) => [type, Buffer.from(value ?? []).toString()]));
+      const shown = house.turns.map(({ commands }) =>
+        commands[0]?.parameters?.map(({ type, value }) => [type, Buffer.from(value ?? []).toString()]),
+      );
       assert.deepEqual(shown, [
-        [['text', 'a'], ['int4', '1']],
-        [['text', 'b'], ['int4', '2']],
+        [
+          ['text', 'a'],
+          ['int4', '1'],
+        ],
+        [
+          ['text', 'b'],
+          ['int4', '2'],
+        ],
       ]);
     }));
 });
@@ -285,16 +370,19 @@ describe('values', () => {
 describe('a target that does what no target does', () => {
   const end = async (words: string | Buffer, ...parameters: [PgStageOptions['fake']?]): Promise<string> => {
     let told = '';
-    await onStage({ fake: { reply: (word) => (word === 'Q select 1' ? 'T a' : undefined), ...parameters[0] } }, async ({ house, target }, open) => {
-      const client = await open();
-      await client.login();
-      client.say('Q select 1');
-      await target.got(/select 1/);
-      target.say(words);
-      told = await client.hear(/^E /);
-      await client.closed;
-      await house.ended(1);
-    });
+    await onStage(
+      { fake: { reply: (word) => (word === 'Q select 1' ? 'T a' : undefined), ...parameters[0] } },
+      async ({ house, target }, open) => {
+        const client = await open();
+        await client.login();
+        client.say('Q select 1');
+        await target.got(/select 1/);
+        target.say(words);
+        told = await client.hear(/^E /);
+        await client.closed;
+        await house.ended(1);
+      },
+    );
     return told;
   };
 
@@ -305,15 +393,20 @@ describe('a target that does what no target does', () => {
   });
 
   test('sends an error without a code: told, and alive', async () => {
-    await onStage({ fake: { reply: (word) => (word === 'Q select 1' ? 'T a' : undefined) } }, async ({ target }, open) => {
-      const client = await open();
-      await client.login();
-      client.say('Q select 1');
-      await target.got(/select 1/);
-      target.say(Buffer.concat([message('E', 'SERROR', 'Mstrange', Buffer.from([0])), message('Z', Buffer.from('I'))]));
-      assert.match(await client.hear(/^E /), /strange/);
-      assert.equal(await client.hear(/^Z/), 'Z I');
-    });
+    await onStage(
+      { fake: { reply: (word) => (word === 'Q select 1' ? 'T a' : undefined) } },
+      async ({ target }, open) => {
+        const client = await open();
+        await client.login();
+        client.say('Q select 1');
+        await target.got(/select 1/);
+        target.say(
+          Buffer.concat([message('E', 'SERROR', 'Mstrange', Buffer.from([0])), message('Z', Buffer.from('I'))]),
+        );
+        assert.match(await client.hear(/^E /), /strange/);
+        assert.equal(await client.hear(/^Z/), 'Z I');
+      },
+    );
   });
 
   for (const [what, bytes] of [
@@ -349,7 +442,11 @@ describe('a server that is not what it should be', () => {
     ['asking for the password in clear text', { authentication: message('R', int32(3)) }, /never sent/],
     ['asking for md5', { authentication: message('R', int32(5), Buffer.from('salt')) }, /md5/],
     ['asking for Kerberos', { authentication: message('R', int32(7)) }, /not supported \(7\)/],
-    ['asking for a SCRAM of no kind we know', { authentication: message('R', int32(10), 'SCRAM-SHA-1', Buffer.from([0])) }, /no SCRAM-SHA-256/],
+    [
+      'asking for a SCRAM of no kind we know',
+      { authentication: message('R', int32(10), 'SCRAM-SHA-1', Buffer.from([0])) },
+      /no SCRAM-SHA-256/,
+    ],
     ['without the password', { password: 'another password' }, /password authentication failed/],
     ['no server at all', { authentication: Buffer.from('HTTP/1.1 400 Bad Request\r\n\r\n') }, /no PostgreSQL server/],
   ];
@@ -380,7 +477,8 @@ describe('what a target says', () => {
       target.say(`N 00000 user=${encoded} role "app_reader" at 127.0.0.1`);
       await client.ask('Q select 4');
       const everything = Buffer.concat(client.messages).toString('latin1');
-      for (const hidden of [secret, 'app_reader', '127.0.0.1', encoded.slice(16, 34)]) assert.ok(!everything.includes(hidden), hidden);
+      for (const hidden of [secret, 'app_reader', '127.0.0.1', encoded.slice(16, 34)])
+        assert.ok(!everything.includes(hidden), hidden);
       assert.match(everything, /role "run" at <target>/);
     }));
 });

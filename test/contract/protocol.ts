@@ -42,7 +42,11 @@ export interface ContractClient {
 }
 
 const DENIED: Answer = { kind: 'refusal', code: 'HOOP_DENIED', message: 'HOOP_DENIED: rule "no": because', rule: 'no' };
-const LOST: Answer = { kind: 'refusal', code: 'HOOP_UNAVAILABLE', message: 'HOOP_UNAVAILABLE: the recording cannot be written' };
+const LOST: Answer = {
+  kind: 'refusal',
+  code: 'HOOP_UNAVAILABLE',
+  message: 'HOOP_UNAVAILABLE: the recording cannot be written',
+};
 
 export function protocolContract(subject: ContractSubject): void {
   const { read, change } = subject;
@@ -67,13 +71,17 @@ export function protocolContract(subject: ContractSubject): void {
       );
     });
 
-    on('a denied command is answered and not forwarded, and the session goes on', { judge: (turn) => (isOf(turn, change) ? DENIED : 'permit') }, async (stage) => {
-      const client = await stage.connect();
-      assert.match(await client.run(change), /HOOP_DENIED.*rule "no"/s);
-      assert.deepEqual(stage.received(), []);
-      assert.doesNotMatch(await client.run(read), /HOOP/);
-      assert.deepEqual(stage.received(), [read]);
-    });
+    on(
+      'a denied command is answered and not forwarded, and the session goes on',
+      { judge: (turn) => (isOf(turn, change) ? DENIED : 'permit') },
+      async (stage) => {
+        const client = await stage.connect();
+        assert.match(await client.run(change), /HOOP_DENIED.*rule "no"/s);
+        assert.deepEqual(stage.received(), []);
+        assert.doesNotMatch(await client.run(read), /HOOP/);
+        assert.deepEqual(stage.received(), [read]);
+      },
+    );
 
     const approval = Promise.withResolvers<Answer>();
     const asked = Promise.withResolvers<void>();
@@ -81,7 +89,12 @@ export function protocolContract(subject: ContractSubject): void {
       'a held command forwards nothing until it is approved, and then once',
       {
         judge(_, options) {
-          options.onHold?.({ request: 'ap_1', link: 'https://gateway.test/approvals/ap_1', rule: 'deletes', waitMs: 60_000 });
+          options.onHold?.({
+            request: 'ap_1',
+            link: 'https://gateway.test/approvals/ap_1',
+            rule: 'deletes',
+            waitMs: 60_000,
+          });
           asked.resolve();
           return approval.promise;
         },
@@ -149,13 +162,17 @@ export function protocolContract(subject: ContractSubject): void {
       assert.deepEqual(stage.house.claims, []);
     });
 
-    on('bytes that come one by one decide the same', { judge: (turn) => (isOf(turn, change) ? DENIED : 'permit') }, async (stage) => {
-      const client = await stage.connect({ split: 1 });
-      assert.match(await client.run(change), /HOOP_DENIED/);
-      assert.doesNotMatch(await client.run(read), /HOOP/);
-      assert.deepEqual(stage.received(), [read]);
-      assert.equal(stage.house.turns.length, 2);
-    });
+    on(
+      'bytes that come one by one decide the same',
+      { judge: (turn) => (isOf(turn, change) ? DENIED : 'permit') },
+      async (stage) => {
+        const client = await stage.connect({ split: 1 });
+        assert.match(await client.run(change), /HOOP_DENIED/);
+        assert.doesNotMatch(await client.run(read), /HOOP/);
+        assert.deepEqual(stage.received(), [read]);
+        assert.equal(stage.house.turns.length, 2);
+      },
+    );
 
     const { card } = subject;
     if (card !== undefined) {
@@ -169,7 +186,10 @@ export function protocolContract(subject: ContractSubject): void {
         const shown = await client.run(card);
         assert.doesNotMatch(shown, /4111/);
         assert.match(shown, /\*\*\*/);
-        assert.doesNotMatch(JSON.stringify(stage.house.settled.map(({ result, outcome }) => [result, outcome])), /4111/);
+        assert.doesNotMatch(
+          JSON.stringify(stage.house.settled.map(({ result, outcome }) => [result, outcome])),
+          /4111/,
+        );
         assert.ok((stage.house.settled[0]?.outcome.maskedCells ?? 0) > 0);
       });
     }

@@ -10,7 +10,17 @@ import type { Refusal } from '../../src/domain/session.ts';
 import { client as hoopClient } from '../../src/protocols/postgres/client.ts';
 import { type RunningPostgres, startPostgres } from '../fakes/postgres.ts';
 import { requireServer } from '../fakes/servers.ts';
-import { ACCOUNT, ACCOUNT_PASSWORD, clientEnvironment, closeReader, openHouse, prepareDatabase, type RealHouse, RUN_SECRET, runClient } from './postgres-house.ts';
+import {
+  ACCOUNT,
+  ACCOUNT_PASSWORD,
+  clientEnvironment,
+  closeReader,
+  openHouse,
+  prepareDatabase,
+  type RealHouse,
+  RUN_SECRET,
+  runClient,
+} from './postgres-house.ts';
 
 let pg: RunningPostgres;
 before(async () => {
@@ -24,7 +34,11 @@ after(async () => {
 
 const DENIED: Refusal = { kind: 'refusal', code: 'HOOP_DENIED', message: 'HOOP_DENIED: no deletes' };
 
-async function connected<T>(house: RealHouse, body: (client: Client) => Promise<T>, options: ClientConfig = {}): Promise<T> {
+async function connected<T>(
+  house: RealHouse,
+  body: (client: Client) => Promise<T>,
+  options: ClientConfig = {},
+): Promise<T> {
   const client = new Client({ connectionString: house.url, ...options });
   await client.connect();
   try {
@@ -34,7 +48,10 @@ async function connected<T>(house: RealHouse, body: (client: Client) => Promise<
   }
 }
 
-async function inHouse(body: (house: RealHouse) => Promise<void>, options: Parameters<typeof openHouse>[1] = {}): Promise<void> {
+async function inHouse(
+  body: (house: RealHouse) => Promise<void>,
+  options: Parameters<typeof openHouse>[1] = {},
+): Promise<void> {
   const house = await openHouse(pg, options);
   try {
     await body(house);
@@ -47,10 +64,21 @@ describe('node-postgres', () => {
   test('binds values of every kind and reads them back', () =>
     inHouse((house) =>
       connected(house, async (client) => {
-        const { rows } = await client.query('SELECT $1::int AS i, $2::text AS t, $3::jsonb AS j, $4::timestamptz AS d, $5::bytea AS b, $6::text[] AS a, $7::numeric AS n', [
-          ...[7, 'é日本', { a: 1 }, new Date('2026-11-21T18:00:00Z'), Buffer.from([0, 1, 255]), ['x', 'y'], '12.50'],
+        const { rows } = await client.query(
+          'SELECT $1::int AS i, $2::text AS t, $3::jsonb AS j, $4::timestamptz AS d, $5::bytea AS b, $6::text[] AS a, $7::numeric AS n',
+          [...[7, 'é日本', { a: 1 }, new Date('2026-11-21T18:00:00Z'), Buffer.from([0, 1, 255]), ['x', 'y'], '12.50']],
+        );
+        assert.deepEqual(rows, [
+          {
+            i: 7,
+            t: 'é日本',
+            j: { a: 1 },
+            d: new Date('2026-11-21T18:00:00Z'),
+            b: Buffer.from([0, 1, 255]),
+            a: ['x', 'y'],
+            n: '12.50',
+          },
         ]);
-        assert.deepEqual(rows, [{ i: 7, t: 'é日本', j: { a: 1 }, d: new Date('2026-11-21T18:00:00Z'), b: Buffer.from([0, 1, 255]), a: ['x', 'y'], n: '12.50' }]);
         const parameters = house.turns[0]?.commands[0]?.parameters;
         assert.equal(parameters?.length, 7);
         assert.equal(Buffer.from(parameters?.[1]?.value ?? []).toString(), 'é日本');
@@ -61,15 +89,25 @@ describe('node-postgres', () => {
     inHouse(async (house) => {
       await connected(house, async (client) => {
         for (const id of [1, 2, 3]) {
-          const { rows } = await client.query({ name: 'by-id', text: 'SELECT name FROM customers WHERE id = $1', values: [id] });
+          const { rows } = await client.query({
+            name: 'by-id',
+            text: 'SELECT name FROM customers WHERE id = $1',
+            values: [id],
+          });
           assert.deepEqual(rows, [{ name: `name ${id}` }]);
         }
       });
       assert.deepEqual(
-        house.turns.map(({ commands }) => commands.map(({ text, parameters }) => [text, Buffer.from(parameters?.[0]?.value ?? []).toString()])),
+        house.turns.map(({ commands }) =>
+          commands.map(({ text, parameters }) => [text, Buffer.from(parameters?.[0]?.value ?? []).toString()]),
+        ),
         ['1', '2', '3'].map((id) => [['SELECT name FROM customers WHERE id = $1', id]]),
       );
-      assert.equal(new Set(house.turns.map(({ commands }) => commands[0]?.reading)).size, 1, 'equal text shares one reading');
+      assert.equal(
+        new Set(house.turns.map(({ commands }) => commands[0]?.reading)).size,
+        1,
+        'equal text shares one reading',
+      );
     }));
 
   test('reads with a cursor, piece by piece', () =>
@@ -81,30 +119,39 @@ describe('node-postgres', () => {
         await cursor.close();
         assert.deepEqual((await client.query('SELECT 1 AS one')).rows, [{ one: 1 }]);
       });
-      assert.deepEqual(
-        house.turns.flatMap(({ commands }) => commands.map(({ part }) => part)).slice(0, 3),
-        ['prepare', undefined, 'continue'],
-      );
+      assert.deepEqual(house.turns.flatMap(({ commands }) => commands.map(({ part }) => part)).slice(0, 3), [
+        'prepare',
+        undefined,
+        'continue',
+      ]);
     }));
 
   test('streams a query', () =>
     inHouse((house) =>
       connected(house, async (client) => {
         let sum = 0;
-        for await (const row of client.query(new QueryStream('SELECT i FROM generate_series(1, 5000) i', [], { batchSize: 100 }))) sum += (row as { i: number }).i;
+        for await (const row of client.query(
+          new QueryStream('SELECT i FROM generate_series(1, 5000) i', [], { batchSize: 100 }),
+        ))
+          sum += (row as { i: number }).i;
         assert.equal(sum, 12_502_500);
       }),
     ));
 
-  test('gets the server\'s errors with their codes, and ours with theirs, and goes on', () =>
+  test("gets the server's errors with their codes, and ours with theirs, and goes on", () =>
     inHouse(
       (house) =>
         connected(house, async (client) => {
           await assert.rejects(client.query('SELECT 1/0'), { code: '22012' });
           await assert.rejects(client.query('SELECT * FROM nosuch'), { code: '42P01' });
           await assert.rejects(client.query('SELEC 1'), { code: '42601', position: '1' });
-          await assert.rejects(client.query('DELETE FROM orders WHERE id = $1', [1]), { code: '42501', message: 'HOOP_DENIED: no deletes' });
-          await assert.rejects(client.query({ name: 'd', text: 'DELETE FROM orders WHERE id = $1', values: [1] }), { code: '42501' });
+          await assert.rejects(client.query('DELETE FROM orders WHERE id = $1', [1]), {
+            code: '42501',
+            message: 'HOOP_DENIED: no deletes',
+          });
+          await assert.rejects(client.query({ name: 'd', text: 'DELETE FROM orders WHERE id = $1', values: [1] }), {
+            code: '42501',
+          });
           await client.query('BEGIN');
           await assert.rejects(client.query('DELETE FROM orders'), { code: '42501' });
           await assert.rejects(client.query('SELECT 1'), { code: '25P02' });
@@ -130,7 +177,11 @@ describe('node-postgres', () => {
   test('takes binary results', () =>
     inHouse((house) =>
       connected(house, async (client) => {
-        const { rows } = await client.query({ text: "SELECT 5::int4 AS i, 'x'::text AS t", binary: true, queryMode: 'extended' } as QueryConfig);
+        const { rows } = await client.query({
+          text: "SELECT 5::int4 AS i, 'x'::text AS t",
+          binary: true,
+          queryMode: 'extended',
+        } as QueryConfig);
         assert.deepEqual(rows, [{ i: 5, t: 'x' }]);
       }),
     ));
@@ -141,8 +192,15 @@ const CARDS: MaskPlan = {
   detectors: [{ rule: 'cards', detect: ['credit_card'], with: 'redact', strict: false }],
   shadow: { columns: [], detectors: [] },
 };
-const STRICT: MaskPlan = { ...CARDS, detectors: [{ rule: 'cards', detect: ['credit_card'], with: 'redact', strict: true }] };
-const COLUMNS: MaskPlan = { columns: [{ rule: 'pii', relation: 'public.customers', column: 'ssn', with: 'redact' }], detectors: [], shadow: { columns: [], detectors: [] } };
+const STRICT: MaskPlan = {
+  ...CARDS,
+  detectors: [{ rule: 'cards', detect: ['credit_card'], with: 'redact', strict: true }],
+};
+const COLUMNS: MaskPlan = {
+  columns: [{ rule: 'pii', relation: 'public.customers', column: 'ssn', with: 'redact' }],
+  detectors: [],
+  shadow: { columns: [], detectors: [] },
+};
 const SHADOW: MaskPlan = { columns: [], detectors: [], shadow: { columns: [], detectors: CARDS.detectors } };
 
 describe('masks', () => {
@@ -150,9 +208,15 @@ describe('masks', () => {
     inHouse(
       async (house) => {
         await connected(house, async (client) => {
-          const text = await client.query('SELECT id, card, jsonb_build_object($$c$$, card) AS j, card::numeric AS n FROM (SELECT id, replace(card, $$ $$, $$$$) AS card FROM customers) c WHERE id = 1');
+          const text = await client.query(
+            'SELECT id, card, jsonb_build_object($$c$$, card) AS j, card::numeric AS n FROM (SELECT id, replace(card, $$ $$, $$$$) AS card FROM customers) c WHERE id = 1',
+          );
           assert.deepEqual(text.rows[0], { id: 1, card: '***', j: { c: '***' }, n: null });
-          const binary = await client.query({ text: "SELECT id, card, replace(card, ' ', '')::int8 AS n, replace(card, ' ', '')::numeric AS m FROM customers WHERE id = 1", binary: true, queryMode: 'extended' } as QueryConfig);
+          const binary = await client.query({
+            text: "SELECT id, card, replace(card, ' ', '')::int8 AS n, replace(card, ' ', '')::numeric AS m FROM customers WHERE id = 1",
+            binary: true,
+            queryMode: 'extended',
+          } as QueryConfig);
           assert.doesNotMatch(JSON.stringify(binary.rows), /4111/);
           assert.equal(binary.rows[0].card, '***');
           assert.equal(binary.rows[0].n, null);
@@ -166,7 +230,10 @@ describe('masks', () => {
   test('reach COPY too, and refuse what cannot be scanned', () =>
     inHouse(
       async (house) => {
-        const { stdout } = await house.psql('-c', '\\copy (SELECT id, card FROM customers ORDER BY id LIMIT 2) TO STDOUT');
+        const { stdout } = await house.psql(
+          '-c',
+          '\\copy (SELECT id, card FROM customers ORDER BY id LIMIT 2) TO STDOUT',
+        );
         assert.equal(stdout, '1\t***\n2\t***\n');
         const csv = await house.psql('-c', '\\copy (SELECT id, card FROM customers ORDER BY id LIMIT 1) TO STDOUT CSV');
         assert.equal(csv.stdout, '1,***\n');
@@ -182,7 +249,14 @@ describe('masks', () => {
       (house) =>
         connected(house, async (client) => {
           await assert.rejects(client.query("SELECT '\\x34313131'::bytea AS b"), { code: '0A000' });
-          await assert.rejects(client.query({ text: "SELECT ARRAY['4111 1111 1111 1111'] AS a", binary: true, queryMode: 'extended' } as QueryConfig), { code: '0A000' });
+          await assert.rejects(
+            client.query({
+              text: "SELECT ARRAY['4111 1111 1111 1111'] AS a",
+              binary: true,
+              queryMode: 'extended',
+            } as QueryConfig),
+            { code: '0A000' },
+          );
           assert.deepEqual((await client.query('SELECT 1 AS one')).rows, [{ one: 1 }]);
         }),
       { view: () => ({ masks: STRICT }) },
@@ -192,7 +266,10 @@ describe('masks', () => {
     inHouse(
       async (house) => {
         await connected(house, async (client) => {
-          assert.equal((await client.query('SELECT card FROM customers WHERE id = 1')).rows[0].card, '4111 1111 1111 1111');
+          assert.equal(
+            (await client.query('SELECT card FROM customers WHERE id = 1')).rows[0].card,
+            '4111 1111 1111 1111',
+          );
         });
         assert.ok(house.notes.some((note) => note.type === 'notice' && note.notice === 'wouldBe'));
       },
@@ -205,19 +282,29 @@ describe('masks', () => {
     inHouse(
       (house) =>
         connected(house, async (client) => {
-          assert.deepEqual((await client.query('SELECT name, ssn FROM customers WHERE id = 1')).rows, [{ name: 'name 1', ssn: '***' }]);
-          assert.deepEqual((await client.query('SELECT ssn AS name, name AS ssn FROM customers c WHERE id = $1', [1])).rows, [{ name: '***', ssn: 'name 1' }]);
+          assert.deepEqual((await client.query('SELECT name, ssn FROM customers WHERE id = 1')).rows, [
+            { name: 'name 1', ssn: '***' },
+          ]);
+          assert.deepEqual(
+            (await client.query('SELECT ssn AS name, name AS ssn FROM customers c WHERE id = $1', [1])).rows,
+            [{ name: '***', ssn: 'name 1' }],
+          );
           const cursor = client.query(new Cursor('SELECT upper(ssn) AS s FROM customers WHERE id < $1', [3]));
           assert.deepEqual(await cursor.read(10), [{ s: '***' }, { s: '***' }]);
           await cursor.close();
-          assert.equal((await client.query("SELECT count(*)::int AS n FROM customers WHERE ssn LIKE '919%'")).rows[0].n, 0);
+          assert.equal(
+            (await client.query("SELECT count(*)::int AS n FROM customers WHERE ssn LIKE '919%'")).rows[0].n,
+            0,
+          );
           await client.query('BEGIN');
           await client.query('DECLARE c CURSOR FOR SELECT ssn FROM customers');
           assert.deepEqual((await client.query('FETCH 1 FROM c')).rows, [{ ssn: '***' }]);
           await client.query('COMMIT');
           await client.query('PREPARE p AS SELECT ssn FROM customers WHERE id = $1');
           assert.deepEqual((await client.query('EXECUTE p(1)')).rows, [{ ssn: '***' }]);
-          const error = await client.query('SELECT ssn::int FROM customers').catch((failure: Error & { code?: string }) => failure);
+          const error = await client
+            .query('SELECT ssn::int FROM customers')
+            .catch((failure: Error & { code?: string }) => failure);
           assert.match((error as Error).message, /withheld/);
           assert.doesNotMatch(JSON.stringify(error), /919/);
         }),
@@ -244,14 +331,19 @@ describe('masks', () => {
 
 describe('an account that could step around a mask', () => {
   test('is refused, and says what it may do too much', async () => {
-    await pg.sql(`CREATE ROLE too_much LOGIN PASSWORD '${ACCOUNT_PASSWORD}' CREATEROLE BYPASSRLS; GRANT pg_read_server_files TO too_much; GRANT CREATE ON DATABASE shop TO too_much`);
+    await pg.sql(
+      `CREATE ROLE too_much LOGIN PASSWORD '${ACCOUNT_PASSWORD}' CREATEROLE BYPASSRLS; GRANT pg_read_server_files TO too_much; GRANT CREATE ON DATABASE shop TO too_much`,
+    );
     const settings = { account: { user: 'too_much', password: { env: 'UNUSED' } } };
     const view = () => ({ masks: COLUMNS, grant: { entries: [], effects: ['read'] as const, guarded: true } });
     await inHouse(
       async (house) => {
         const { stderr, code } = await house.psql('-c', 'SELECT 1');
         assert.equal(code, 2);
-        assert.match(stderr, /bypasses row security, may create roles, may reach files or programs of the server, may create schemas/);
+        assert.match(
+          stderr,
+          /bypasses row security, may create roles, may reach files or programs of the server, may create schemas/,
+        );
       },
       { settings, view },
     );
@@ -285,7 +377,14 @@ describe('pgbench', () => {
 });
 
 describe('exec', () => {
-  const endpoint = (house: RealHouse) => ({ target: 'shop', host: '127.0.0.1', port: house.port, user: 'run', secret: RUN_SECRET, database: 'shop' });
+  const endpoint = (house: RealHouse) => ({
+    target: 'shop',
+    host: '127.0.0.1',
+    port: house.port,
+    user: 'run',
+    secret: RUN_SECRET,
+    database: 'shop',
+  });
 
   test('streams rows in batches, with the types JSON needs, tags and notices', () =>
     inHouse(async (house) => {
@@ -296,12 +395,27 @@ describe('exec', () => {
         tag: (tag: string, rows: number | undefined) => void seen.push([tag, rows]),
         notice: () => {},
       };
-      const result = await hoopClient.execute(endpoint(house), "SELECT 1 AS i, 2::int8 AS l, 'x' AS t, true AS b, NULL AS n, '{}'::json AS j, '\\x00ff'::bytea AS y, 1.5::numeric AS m; DELETE FROM orders WHERE id = -1", sink, AbortSignal.timeout(30_000));
+      const result = await hoopClient.execute(
+        endpoint(house),
+        "SELECT 1 AS i, 2::int8 AS l, 'x' AS t, true AS b, NULL AS n, '{}'::json AS j, '\\x00ff'::bytea AS y, 1.5::numeric AS m; DELETE FROM orders WHERE id = -1",
+        sink,
+        AbortSignal.timeout(30_000),
+      );
       assert.deepEqual(result, { ok: true });
       assert.deepEqual(seen, [
         [
-          ...[{ name: 'i', type: 'number' }, { name: 'l', type: 'string' }, { name: 't', type: 'string' }, { name: 'b', type: 'boolean' }],
-          ...[{ name: 'n', type: 'string' }, { name: 'j', type: 'json' }, { name: 'y', type: 'bytes' }, { name: 'm', type: 'string' }],
+          ...[
+            { name: 'i', type: 'number' },
+            { name: 'l', type: 'string' },
+            { name: 't', type: 'string' },
+            { name: 'b', type: 'boolean' },
+          ],
+          ...[
+            { name: 'n', type: 'string' },
+            { name: 'j', type: 'json' },
+            { name: 'y', type: 'bytes' },
+            { name: 'm', type: 'string' },
+          ],
         ],
         [['1', '2', 'x', 't', null, '{}', '\\x00ff', '1.5']],
         ['SELECT 1', 1],
@@ -314,16 +428,29 @@ describe('exec', () => {
       const sink = { columns() {}, rows() {}, tag() {}, notice() {} };
       const failed = await hoopClient.execute(endpoint(house), 'SELECT 1/0', sink, AbortSignal.timeout(30_000));
       assert.deepEqual(failed, { ok: false, code: '22012', message: 'division by zero' });
-      const wrong = await hoopClient.execute({ ...endpoint(house), secret: 'wrong' }, 'SELECT 1', sink, AbortSignal.timeout(30_000));
+      const wrong = await hoopClient.execute(
+        { ...endpoint(house), secret: 'wrong' },
+        'SELECT 1',
+        sink,
+        AbortSignal.timeout(30_000),
+      );
       assert.equal(!wrong.ok && wrong.code, '28P01');
-      await assert.rejects(hoopClient.execute({ ...endpoint(house), port: 1 }, 'SELECT 1', sink, AbortSignal.timeout(30_000)), { code: 'TUNNEL_UNREACHABLE' });
+      await assert.rejects(
+        hoopClient.execute({ ...endpoint(house), port: 1 }, 'SELECT 1', sink, AbortSignal.timeout(30_000)),
+        { code: 'TUNNEL_UNREACHABLE' },
+      );
     }));
 
   test('stops at the target when it is aborted', () =>
     inHouse(async (house) => {
       const stop = new AbortController();
       const sink = { columns: () => stop.abort(), rows() {}, tag() {}, notice() {} };
-      const result = await hoopClient.execute(endpoint(house), 'SELECT i, pg_sleep(0.01) FROM generate_series(1, 100000) i', sink, stop.signal);
+      const result = await hoopClient.execute(
+        endpoint(house),
+        'SELECT i, pg_sleep(0.01) FROM generate_series(1, 100000) i',
+        sink,
+        stop.signal,
+      );
       assert.equal(!result.ok && result.code, '57014');
       assert.equal(house.settled[0]?.outcome.state, 'cancelled');
     }));

@@ -45,26 +45,42 @@ export function closeReader(): Promise<void> {
   return reader.close();
 }
 
-export interface RealHouseOptions extends Partial<Omit<HouseParts<PostgresSettings>, 'protocol' | 'settings' | 'verifier'>> {
+export interface RealHouseOptions
+  extends Partial<Omit<HouseParts<PostgresSettings>, 'protocol' | 'settings' | 'verifier'>> {
   readonly settings?: Readonly<Record<string, unknown>>;
 }
 
-export async function openHouse(pg: RunningPostgres, { settings, ...parts }: RealHouseOptions = {}): Promise<RealHouse> {
+export async function openHouse(
+  pg: RunningPostgres,
+  { settings, ...parts }: RealHouseOptions = {},
+): Promise<RealHouse> {
   const read = readSettings({
-    ...{ address: `${pg.host}:${pg.port}`, database: 'shop', tls: 'disable', account: { user: ACCOUNT, password: { env: 'UNUSED' } } },
+    ...{
+      address: `${pg.host}:${pg.port}`,
+      database: 'shop',
+      tls: 'disable',
+      account: { user: ACCOUNT, password: { env: 'UNUSED' } },
+    },
     ...settings,
   });
   if (!read.ok) throw new Error(JSON.stringify(read.problems));
   const protocol = createProtocol({ clock: systemClock, fingerprint: () => 'f'.repeat(64), reader });
   const address = { host: pg.host, port: pg.port };
   const house = await startHouse({
-    ...{ protocol, settings: read.settings, verifier: await scramVerifier(RUN_SECRET), address, password: ACCOUNT_PASSWORD },
+    ...{
+      protocol,
+      settings: read.settings,
+      verifier: await scramVerifier(RUN_SECRET),
+      address,
+      password: ACCOUNT_PASSWORD,
+    },
     ...parts,
   });
   return {
     ...house,
     url: `postgres://run:${RUN_SECRET}@127.0.0.1:${house.port}/shop`,
-    psql: (...args) => runClient(requireServer('postgresql-client')['psql'] as string, ['-X', ...args], clientEnvironment(house.port)),
+    psql: (...args) =>
+      runClient(requireServer('postgresql-client')['psql'] as string, ['-X', ...args], clientEnvironment(house.port)),
   };
 }
 
@@ -75,19 +91,29 @@ export function clientEnvironment(port: number): Record<string, string> {
   };
 }
 
-export async function runClient(command: string, args: readonly string[], env: Record<string, string>): Promise<{ stdout: string; stderr: string; code: number }> {
+export async function runClient(
+  command: string,
+  args: readonly string[],
+  env: Record<string, string>,
+): Promise<{ stdout: string; stderr: string; code: number }> {
   try {
     const { stdout, stderr } = await run(command, [...args], { env, maxBuffer: 64 * 1024 * 1024 });
     return { stdout, stderr, code: 0 };
   } catch (error) {
     const failed = error as { stdout?: string; stderr?: string; code?: number };
-    return { stdout: failed.stdout ?? '', stderr: failed.stderr ?? String(error), code: typeof failed.code === 'number' ? failed.code : 1 };
+    return {
+      stdout: failed.stdout ?? '',
+      stderr: failed.stderr ?? String(error),
+      code: typeof failed.code === 'number' ? failed.code : 1,
+    };
   }
 }
 
 /** psql fed by its standard input, for what only a session shows. */
 export function psqlSession(port: number, script: string): Promise<{ stdout: string; stderr: string }> {
-  const psql = spawn(requireServer('postgresql-client')['psql'] as string, ['-X', '-At', '-P', 'pager=off'], { env: clientEnvironment(port) });
+  const psql = spawn(requireServer('postgresql-client')['psql'] as string, ['-X', '-At', '-P', 'pager=off'], {
+    env: clientEnvironment(port),
+  });
   const out = { stdout: '', stderr: '' };
   psql.stdout.on('data', (chunk: Buffer) => {
     out.stdout += chunk.toString();

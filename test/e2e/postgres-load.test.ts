@@ -12,7 +12,10 @@ let pg: RunningPostgres;
 before(async () => {
   pg = await startPostgres();
   await prepareDatabase(pg);
-  await pg.sql(`CREATE TABLE big AS SELECT i AS id, repeat('x', 200) AS text FROM generate_series(1, 300000) i; GRANT SELECT ON big TO ${ACCOUNT}`, 'shop');
+  await pg.sql(
+    `CREATE TABLE big AS SELECT i AS id, repeat('x', 200) AS text FROM generate_series(1, 300000) i; GRANT SELECT ON big TO ${ACCOUNT}`,
+    'shop',
+  );
 });
 after(async () => {
   await pg.stop();
@@ -36,7 +39,12 @@ describe('a reader that does not read', () => {
         client.socket.pause();
         client.say(`Q ${query}`);
         // The target is stopped by backpressure alone: it waits for us to read.
-        await eventually(async () => (await pg.sql(`SELECT wait_event FROM pg_stat_activity WHERE query = '${query}' AND pid <> pg_backend_pid()`)) === 'ClientWrite');
+        await eventually(
+          async () =>
+            (await pg.sql(
+              `SELECT wait_event FROM pg_stat_activity WHERE query = '${query}' AND pid <> pg_backend_pid()`,
+            )) === 'ClientWrite',
+        );
         const during = await gateway.memory();
         assert.ok(during - before < 8 * MiB, `${before} → ${during}`);
         client.socket.resume();
@@ -98,7 +106,9 @@ describe('a session that is cut', () => {
     try {
       const client = await rawClient(house.port);
       await client.login({ secret: RUN_SECRET });
-      await own.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'hoopctl session%'");
+      await own.sql(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'hoopctl session%'",
+      );
       assert.match(await client.hear(/^E /), /^E 57P01 terminating connection due to administrator command/);
       await client.closed;
       await house.ended(1);
@@ -116,7 +126,11 @@ async function warm(client: RawClient): Promise<void> {
 }
 
 async function active(): Promise<number> {
-  return Number(await pg.sql("SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query LIKE '%pg_sleep%' AND pid <> pg_backend_pid()"));
+  return Number(
+    await pg.sql(
+      "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query LIKE '%pg_sleep%' AND pid <> pg_backend_pid()",
+    ),
+  );
 }
 
 async function eventually(condition: () => Promise<boolean>): Promise<void> {
@@ -139,13 +153,20 @@ interface GatewayProcess {
 }
 
 async function startGateway({ host, port }: RunningPostgres): Promise<GatewayProcess> {
-  const child = fork(join(import.meta.dirname, 'postgres-gateway-process.ts'), [host, String(port)], { execArgv: ['--expose-gc'] });
+  const child = fork(join(import.meta.dirname, 'postgres-gateway-process.ts'), [host, String(port)], {
+    execArgv: ['--expose-gc'],
+  });
   const ready = (await answerOf(child)) as { port: number };
   const ask = async (what: string) => {
     child.send(what);
     return (await answerOf(child)) as number;
   };
-  return { port: ready.port, memory: () => ask('memory'), turns: () => ask('turns'), stop: () => void child.kill('SIGKILL') };
+  return {
+    port: ready.port,
+    memory: () => ask('memory'),
+    turns: () => ask('turns'),
+    stop: () => void child.kill('SIGKILL'),
+  };
 }
 
 function answerOf(child: ChildProcess): Promise<unknown> {

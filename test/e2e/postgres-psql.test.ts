@@ -9,9 +9,24 @@ import type { Refusal, SubmitOptions, Turn } from '../../src/domain/session.ts';
 import { meterOf } from '../fakes/house.ts';
 import { type RunningPostgres, startPostgres } from '../fakes/postgres.ts';
 import { requireServer } from '../fakes/servers.ts';
-import { ACCOUNT_PASSWORD, clientEnvironment, closeReader, openHouse, prepareDatabase, psqlSession, RUN_SECRET, runClient } from './postgres-house.ts';
+import {
+  ACCOUNT_PASSWORD,
+  clientEnvironment,
+  closeReader,
+  openHouse,
+  prepareDatabase,
+  psqlSession,
+  RUN_SECRET,
+  runClient,
+} from './postgres-house.ts';
 
-const DENIED: Refusal = { kind: 'refusal', code: 'HOOP_DENIED', message: 'HOOP_DENIED: rule "no-deletes": ask first', hint: 'ask the owner', rule: 'no-deletes' };
+const DENIED: Refusal = {
+  kind: 'refusal',
+  code: 'HOOP_DENIED',
+  message: 'HOOP_DENIED: rule "no-deletes": ask first',
+  hint: 'ask the owner',
+  rule: 'no-deletes',
+};
 
 let pg: RunningPostgres;
 before(async () => {
@@ -32,7 +47,19 @@ describe('psql', () => {
       const columns = await house.psql('-A', '-c', '\\d customers');
       assert.match(columns.stdout, /ssn\|text/);
       assert.match(columns.stdout, /customers_pkey/);
-      for (const command of ['\\l', '\\dn', '\\du', '\\df', '\\dT', '\\dx', '\\dp', '\\d+ orders', '\\conninfo', '\\encoding', '\\sf now']) {
+      for (const command of [
+        '\\l',
+        '\\dn',
+        '\\du',
+        '\\df',
+        '\\dT',
+        '\\dx',
+        '\\dp',
+        '\\d+ orders',
+        '\\conninfo',
+        '\\encoding',
+        '\\sf now',
+      ]) {
         const { stderr } = await house.psql('-c', command);
         assert.equal(stderr, '', command);
       }
@@ -57,7 +84,19 @@ ROLLBACK;
 SELECT count(*) FROM orders WHERE id = 1001;
 `;
       const { stdout, stderr } = await psqlSession(house.port, script);
-      assert.deepEqual(stdout.trim().split('\n'), ['BEGIN', 'INSERT 0 1', 'SAVEPOINT', 'ROLLBACK', '1', 'DECLARE CURSOR', '1', '2', '3', 'ROLLBACK', '0']);
+      assert.deepEqual(stdout.trim().split('\n'), [
+        'BEGIN',
+        'INSERT 0 1',
+        'SAVEPOINT',
+        'ROLLBACK',
+        '1',
+        'DECLARE CURSOR',
+        '1',
+        '2',
+        '3',
+        'ROLLBACK',
+        '0',
+      ]);
       assert.match(stderr, /division by zero/);
     } finally {
       await house.close();
@@ -65,7 +104,9 @@ SELECT count(*) FROM orders WHERE id = 1001;
   });
 
   test('is refused as the server would refuse, and a transaction fails until it is rolled back', async () => {
-    const house = await openHouse(pg, { judge: (turn) => (turn.commands.some(({ effects }) => effects.has('delete')) ? DENIED : 'permit') });
+    const house = await openHouse(pg, {
+      judge: (turn) => (turn.commands.some(({ effects }) => effects.has('delete')) ? DENIED : 'permit'),
+    });
     try {
       const { stdout, stderr } = await psqlSession(
         house.port,
@@ -83,7 +124,16 @@ DELETE FROM orders;
 SELECT 'usable';
 `,
       );
-      assert.deepEqual(stdout.trim().split('\n'), ['BEGIN', 'INSERT 0 1', 'SAVEPOINT', 'ROLLBACK', 'reached', 'ROLLBACK', '0', 'usable']);
+      assert.deepEqual(stdout.trim().split('\n'), [
+        'BEGIN',
+        'INSERT 0 1',
+        'SAVEPOINT',
+        'ROLLBACK',
+        'reached',
+        'ROLLBACK',
+        '0',
+        'usable',
+      ]);
       assert.equal(stderr.match(/HOOP_DENIED: rule "no-deletes"/g)?.length, 3);
       assert.match(stderr, /HINT: {2}ask the owner/);
       assert.match(stderr, /current transaction is aborted/);
@@ -99,11 +149,17 @@ SELECT 'usable';
     const house = await openHouse(pg);
     try {
       const out = join(folder, 'out.tsv');
-      const copied = await house.psql('-c', `\\copy (SELECT id, amount FROM orders WHERE id <= 3 ORDER BY id) TO '${out}'`);
+      const copied = await house.psql(
+        '-c',
+        `\\copy (SELECT id, amount FROM orders WHERE id <= 3 ORDER BY id) TO '${out}'`,
+      );
       assert.equal(copied.stdout.trim(), 'COPY 3');
       assert.equal(await readFile(out, 'utf8'), '1\t1.50\n2\t3.00\n3\t4.50\n');
       await writeFile(join(folder, 'in.csv'), '3001,1,7.00\n3002,2,8.00\n');
-      const entered = await house.psql('-c', `\\copy orders(id, customer, amount) FROM '${join(folder, 'in.csv')}' CSV`);
+      const entered = await house.psql(
+        '-c',
+        `\\copy orders(id, customer, amount) FROM '${join(folder, 'in.csv')}' CSV`,
+      );
       assert.equal(entered.stdout.trim(), 'COPY 2');
       const again = await house.psql('-c', `\\copy orders(id, customer, amount) FROM '${join(folder, 'in.csv')}' CSV`);
       assert.match(again.stderr, /duplicate key/);
@@ -125,7 +181,11 @@ SELECT 'usable';
   test('stops a long query with Ctrl-C, at the target too', async () => {
     const house = await openHouse(pg);
     try {
-      const psql = spawn(requireServer('postgresql-client')['psql'] as string, ['-X', '-At', '-c', 'SELECT pg_sleep(60)'], { env: clientEnvironment(house.port) });
+      const psql = spawn(
+        requireServer('postgresql-client')['psql'] as string,
+        ['-X', '-At', '-c', 'SELECT pg_sleep(60)'],
+        { env: clientEnvironment(house.port) },
+      );
       const closed = new Promise((resolve) => psql.on('close', resolve));
       let said = '';
       psql.stderr.on('data', (chunk: Buffer) => {
@@ -149,7 +209,12 @@ SELECT 'usable';
     const house = await openHouse(pg, {
       judge(turn: Turn, options: SubmitOptions) {
         if (!turn.commands.some(({ effects }) => effects.has('delete'))) return 'permit';
-        options.onHold?.({ request: 'ap_42', link: 'https://gateway.test/approvals/ap_42', rule: 'deletes-need-a-person', waitMs: 60_000 });
+        options.onHold?.({
+          request: 'ap_42',
+          link: 'https://gateway.test/approvals/ap_42',
+          rule: 'deletes-need-a-person',
+          waitMs: 60_000,
+        });
         return 'permit';
       },
     });
@@ -164,14 +229,27 @@ SELECT 'usable';
   });
 
   test('gets as many rows as a limit allows, then the reason', async () => {
-    const house = await openHouse(pg, { meter: ({ text }) => (text.includes('generate_series') ? meterOf(10) : meterOf(Infinity)) });
+    const house = await openHouse(pg, {
+      meter: ({ text }) => (text.includes('generate_series') ? meterOf(10) : meterOf(Infinity)),
+    });
     try {
-      const limited = await house.psql('-At', '-v', 'FETCH_COUNT=0', '-c', 'SELECT generate_series(1, 100000)', '-c', "SELECT 'usable'");
+      const limited = await house.psql(
+        '-At',
+        '-v',
+        'FETCH_COUNT=0',
+        '-c',
+        'SELECT generate_series(1, 100000)',
+        '-c',
+        "SELECT 'usable'",
+      );
       assert.match(limited.stderr, /HOOP_LIMIT: limit "small": rowsPerStatement is 10/);
       assert.match(limited.stdout, /usable/);
       assert.deepEqual(house.settled[0]?.outcome.rows, 10);
       assert.deepEqual([house.settled[0]?.outcome.state, house.settled[0]?.outcome.code], ['failed', '53400']);
-      const transaction = await psqlSession(house.port, "BEGIN;\nSELECT generate_series(1, 20);\nSELECT 'not reached';\nROLLBACK;\nSELECT 'usable';\n");
+      const transaction = await psqlSession(
+        house.port,
+        "BEGIN;\nSELECT generate_series(1, 20);\nSELECT 'not reached';\nROLLBACK;\nSELECT 'usable';\n",
+      );
       assert.doesNotMatch(transaction.stdout, /not reached/);
       assert.match(transaction.stdout, /usable/);
     } finally {
@@ -182,7 +260,8 @@ SELECT 'usable';
   test('gets in with the run\'s secret only, as "run", and to this database only', async () => {
     const house = await openHouse(pg);
     const psql = requireServer('postgresql-client')['psql'] as string;
-    const attempt = (overrides: Record<string, string>) => runClient(psql, ['-X', '-c', 'SELECT 1'], { ...clientEnvironment(house.port), ...overrides });
+    const attempt = (overrides: Record<string, string>) =>
+      runClient(psql, ['-X', '-c', 'SELECT 1'], { ...clientEnvironment(house.port), ...overrides });
     try {
       assert.match((await attempt({ PGPASSWORD: 'wrong' })).stderr, /password authentication failed/);
       assert.match((await attempt({ PGUSER: 'postgres' })).stderr, /password authentication failed/);
@@ -196,16 +275,28 @@ SELECT 'usable';
     }
   });
 
-  test('leaves in the target\'s own log nothing that was not submitted first, and the credential nowhere', async () => {
+  test("leaves in the target's own log nothing that was not submitted first, and the credential nowhere", async () => {
     const before = (await pg.log()).length;
     const house = await openHouse(pg);
     try {
       await house.psql('-c', 'SELECT 1 AS one', '-c', 'SELECT count(*) FROM orders', '-c', 'SELECT * FROM nosuch');
-      const logged = (await pg.log()).slice(before).split('\n').flatMap((line) => /hoopctl.*(?:statement|execute[^:]*): (.*)$/.exec(line)?.[1] ?? []);
-      const submitted = [...house.turns, ...house.own].flatMap(({ commands }) => commands.flatMap(({ text, sent }) => [text, sent ?? '']));
+      const logged = (await pg.log())
+        .slice(before)
+        .split('\n')
+        .flatMap((line) => /hoopctl.*(?:statement|execute[^:]*): (.*)$/.exec(line)?.[1] ?? []);
+      const submitted = [...house.turns, ...house.own].flatMap(({ commands }) =>
+        commands.flatMap(({ text, sent }) => [text, sent ?? '']),
+      );
       assert.ok(logged.length >= 3, 'the log shows the statements');
-      for (const line of logged) assert.ok(submitted.some((text) => text.split('\n')[0] === line || text.includes(line)), line);
-      const everything = JSON.stringify([house.turns, house.own, house.settled, house.notes, house.claims], (_, value) => (value instanceof Set ? [...value] : value));
+      for (const line of logged)
+        assert.ok(
+          submitted.some((text) => text.split('\n')[0] === line || text.includes(line)),
+          line,
+        );
+      const everything = JSON.stringify(
+        [house.turns, house.own, house.settled, house.notes, house.claims],
+        (_, value) => (value instanceof Set ? [...value] : value),
+      );
       assert.doesNotMatch(everything, new RegExp(`${ACCOUNT_PASSWORD}|${RUN_SECRET}`));
     } finally {
       await house.close();
@@ -214,7 +305,11 @@ SELECT 'usable';
 });
 
 async function running(text: string): Promise<number> {
-  return Number(await pg.sql(`SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query LIKE '%${text}%' AND pid <> pg_backend_pid()`));
+  return Number(
+    await pg.sql(
+      `SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query LIKE '%${text}%' AND pid <> pg_backend_pid()`,
+    ),
+  );
 }
 
 /** Asks again until it is so; the test's own time limit ends it otherwise. */

@@ -36,10 +36,16 @@ after(async () => {
   await closeReader();
 });
 
-async function attempt(settings: Readonly<Record<string, unknown>>): Promise<{ stdout: string; stderr: string; notes: string }> {
+async function attempt(
+  settings: Readonly<Record<string, unknown>>,
+): Promise<{ stdout: string; stderr: string; notes: string }> {
   const house = await openHouse(pg, { settings });
   try {
-    const { stdout, stderr } = await house.psql('-At', '-c', 'SELECT ssl, version FROM pg_stat_ssl WHERE pid = pg_backend_pid()');
+    const { stdout, stderr } = await house.psql(
+      '-At',
+      '-c',
+      'SELECT ssl, version FROM pg_stat_ssl WHERE pid = pg_backend_pid()',
+    );
     return { stdout: stdout.trim(), stderr, notes: JSON.stringify(house.notes) };
   } finally {
     await house.close();
@@ -54,21 +60,40 @@ describe('TLS with the target', () => {
   });
 
   test('binds the login to the channel where the server can, and the server sees the same certificate', async () => {
-    const read = readSettings({ address: `${pg.host}:${pg.port}`, database: 'shop', account: { user: ACCOUNT, password: { env: 'X' } }, tls: { mode: 'verify-full', ca } });
+    const read = readSettings({
+      address: `${pg.host}:${pg.port}`,
+      database: 'shop',
+      account: { user: ACCOUNT, password: { env: 'X' } },
+      tls: { mode: 'verify-full', ca },
+    });
     assert.ok(read.ok);
-    const way = { dial: () => dialTcp({ host: pg.host, port: pg.port }), secret: async () => Secret.of(ACCOUNT_PASSWORD), signal: new AbortController().signal };
+    const way = {
+      dial: () => dialTcp({ host: pg.host, port: pg.port }),
+      secret: async () => Secret.of(ACCOUNT_PASSWORD),
+      signal: new AbortController().signal,
+    };
     const upstream = await connectUpstream(way, read.settings, new Map());
     upstream.channel.abort(undefined);
     assert.equal(upstream.channelBound, true);
     const forged = async () => {
       const channel = await way.dial();
-      return { ...channel, secure: async (options: never) => ({ ...(await channel.secure(options)), peerCertificate: () => new X509Certificate(otherCertificate).raw }) };
+      return {
+        ...channel,
+        secure: async (options: never) => ({
+          ...(await channel.secure(options)),
+          peerCertificate: () => new X509Certificate(otherCertificate).raw,
+        }),
+      };
     };
     await assert.rejects(connectUpstream({ ...way, dial: forged }, read.settings, new Map()), { code: 'TARGET_LOGIN' });
   });
 
   test('verify-full refuses another authority, and another name', async () => {
-    for (const tls of [{ mode: 'verify-full', ca: otherCa }, 'verify-full', { mode: 'verify-full', ca, serverName: 'db.example.test' }]) {
+    for (const tls of [
+      { mode: 'verify-full', ca: otherCa },
+      'verify-full',
+      { mode: 'verify-full', ca, serverName: 'db.example.test' },
+    ]) {
       const { stdout, stderr, notes } = await attempt({ tls });
       assert.equal(stdout, '');
       assert.match(stderr, /HOOP_UNAVAILABLE: TLS with the target failed/);
@@ -86,7 +111,10 @@ describe('TLS with the target', () => {
   });
 
   test('an authority file that cannot be read is said to be so', async () => {
-    assert.match((await attempt({ tls: { mode: 'verify-full', ca: join(folder, 'none.pem') } })).stderr, /file of authorities cannot be read/);
+    assert.match(
+      (await attempt({ tls: { mode: 'verify-full', ca: join(folder, 'none.pem') } })).stderr,
+      /file of authorities cannot be read/,
+    );
   });
 });
 
@@ -95,7 +123,10 @@ describe('the login at the target', () => {
     const house = await openHouse(pg, { password: 'wrong-canary-password' });
     try {
       const { stderr } = await house.psql('-c', 'SELECT 1');
-      assert.match(stderr, /HOOP_UNAVAILABLE: the target refused the login: password authentication failed for user "run"/);
+      assert.match(
+        stderr,
+        /HOOP_UNAVAILABLE: the target refused the login: password authentication failed for user "run"/,
+      );
       assert.doesNotMatch(stderr + JSON.stringify(house.notes), /canary|app_reader/);
     } finally {
       await house.close();
@@ -108,7 +139,10 @@ describe('the login at the target', () => {
   ] as const) {
     test(`is not done by ${auth}`, async () => {
       const old = await startPostgres({ auth, settings: { password_encryption: 'md5' } });
-      const house = await openHouse(old, { settings: { account: { user: 'postgres', password: { env: 'X' } }, database: 'postgres' }, password: old.superuserPassword });
+      const house = await openHouse(old, {
+        settings: { account: { user: 'postgres', password: { env: 'X' } }, database: 'postgres' },
+        password: old.superuserPassword,
+      });
       try {
         const { stderr } = await house.psql('-d', 'postgres', '-c', 'SELECT 1');
         assert.match(stderr, said);

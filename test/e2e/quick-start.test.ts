@@ -82,14 +82,18 @@ test('from nothing to a first query, by the words of the README', async () => {
   const [, code = ''] = await gateway.says(/type the code (\S+)/);
 
   const url = `http://127.0.0.1:${port}`;
-  const login = run([...named('login').map((word) => word.replace('http://127.0.0.1:8443', url)), '--insecure-storage']);
+  const login = run([
+    ...named('login').map((word) => word.replace('http://127.0.0.1:8443', url)),
+    '--insecure-storage',
+  ]);
   const [link] = await login.says(/http\S+user_code=\S+/);
   await visit(new URL(link).origin, link, { user: 'me', code });
   assert.equal(await login.exited, 0, login.stderr());
 
   assert.match(await done(named('exec')), /\d{4}-\d\d-\d\d/);
   const customers = await done(['exec', 'shop', '--json', '--', 'select name, ssn, email from customers']);
-  for (const secret of SHOP_SECRETS.filter((value) => /^\d{3}-/.test(value))) assert.equal(customers.includes(secret), false);
+  for (const secret of SHOP_SECRETS.filter((value) => /^\d{3}-/.test(value)))
+    assert.equal(customers.includes(secret), false);
 
   await writeFile(
     join(folder, 'agent.ts'),

@@ -133,7 +133,8 @@ export class FakeDesk implements Desk {
 
   /** From now on whoever asks again finds it approved. */
   approved(id: string): void {
-    for (const entry of this.#open.values()) if (entry.request.id === id) entry.request = { ...entry.request, state: 'approved' };
+    for (const entry of this.#open.values())
+      if (entry.request.id === id) entry.request = { ...entry.request, state: 'approved' };
   }
 }
 

@@ -61,7 +61,9 @@ export interface GatewayUnderTest {
   policy: Policy;
   changePolicy(policy: Policy): void;
   /** Serves one fake connection: the protocol authorises and hands the session to the test. */
-  connect(run: ReturnType<Runs['all']>[number]): Promise<{ session: Session; channel: FakeChannel; done: Promise<void> }>;
+  connect(
+    run: ReturnType<Runs['all']>[number],
+  ): Promise<{ session: Session; channel: FakeChannel; done: Promise<void> }>;
   /** Serves one fake connection with a protocol of the test's own. */
   visit(run: ReturnType<Runs['all']>[number], serve: Serve): { channel: FakeChannel; done: Promise<void> };
 }
@@ -233,7 +235,9 @@ export async function gatewayUnderTest(options: GatewayOptions = {}): Promise<Ga
           const session = await pending.authorize({ client: 'psql' });
           if ('kind' in session) throw session;
           if (session.signal.aborted) return;
-          const ended = new Promise<void>((end) => session.signal.addEventListener('abort', () => end(), { once: true }));
+          const ended = new Promise<void>((end) =>
+            session.signal.addEventListener('abort', () => end(), { once: true }),
+          );
           resolve({ session, channel, done });
           await ended;
         });

@@ -10,7 +10,16 @@ import { type LimitReached, type Meter, mintPermit, type Permit } from '../../sr
 import type { Protocol } from '../../src/domain/protocol.ts';
 import type { Outcome, SessionEvent } from '../../src/domain/recording.ts';
 import type { Verifier } from '../../src/domain/run.ts';
-import type { CancelDesk, Claim, PendingSession, Refusal, Session, SessionView, SubmitOptions, Turn } from '../../src/domain/session.ts';
+import type {
+  CancelDesk,
+  Claim,
+  PendingSession,
+  Refusal,
+  Session,
+  SessionView,
+  SubmitOptions,
+  Turn,
+} from '../../src/domain/session.ts';
 import type { Target, TargetName } from '../../src/domain/target.ts';
 
 export type Answer = 'permit' | Refusal;
@@ -98,7 +107,12 @@ export async function startHouse<Settings>(parts: HouseParts<Settings>): Promise
     return {
       id,
       run: 'run-1',
-      principal: { issuer: 'https://idp.test', subject: 'dana', name: 'dana@example.test', groups: [] } as unknown as Session['principal'],
+      principal: {
+        issuer: 'https://idp.test',
+        subject: 'dana',
+        name: 'dana@example.test',
+        groups: [],
+      } as unknown as Session['principal'],
       target: target(parts),
       signal: controller.signal,
       view: () => viewOf(parts),
@@ -115,7 +129,8 @@ export async function startHouse<Settings>(parts: HouseParts<Settings>): Promise
         state.turns.push(turn);
         const impossible = turn.commands.find((command) => command.impossible)?.impossible;
         if (impossible) return refusalOf(impossible);
-        if (turn.basis !== viewOf(parts).basis) return { kind: 'refusal', code: 'HOOP_STALE', message: 'HOOP_STALE: policy changed' };
+        if (turn.basis !== viewOf(parts).basis)
+          return { kind: 'refusal', code: 'HOOP_STALE', message: 'HOOP_STALE: policy changed' };
         const answer = (await parts.judge?.(turn, options, house)) ?? 'permit';
         return answer === 'permit' ? permit(turn) : answer;
       },
@@ -157,7 +172,8 @@ export async function startHouse<Settings>(parts: HouseParts<Settings>): Promise
       for (const entry of entries) entry.end(end);
       return Promise.all(entries.map((entry) => entry.cut()));
     },
-    ended: (count) => (state.ends.length >= count ? Promise.resolve() : new Promise((resolve) => waiting.push({ count, resolve }))),
+    ended: (count) =>
+      state.ends.length >= count ? Promise.resolve() : new Promise((resolve) => waiting.push({ count, resolve })),
     serve: (client) => parts.protocol.serve(client, pendingSession()),
     async close() {
       for (const socket of sockets) socket.destroy();

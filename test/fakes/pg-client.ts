@@ -62,7 +62,8 @@ export async function rawClient(port: number, split = Number.POSITIVE_INFINITY):
 
   function say(words: string | Buffer): void {
     const bytes = typeof words === 'string' ? clientBytes(words) : words;
-    for (let at = 0; at < bytes.length; at += split) socket.write(bytes.subarray(at, Math.min(bytes.length, at + split)));
+    for (let at = 0; at < bytes.length; at += split)
+      socket.write(bytes.subarray(at, Math.min(bytes.length, at + split)));
     // The answer to a request for encryption is one byte.
     if (bytes.length === 8 && bytes.readUInt16BE(4) === 1234) plain++;
   }
@@ -93,7 +94,9 @@ export async function rawClient(port: number, split = Number.POSITIVE_INFINITY):
       if (second !== 'R') return second;
       const challenge = exchange.challenge((messages.at(-1) as Buffer).toString('latin1', 9));
       if (!challenge) throw new Error('no challenge');
-      say(message('p', Buffer.from(exchange.clientFinal(await scramKeys(secret, challenge.salt, challenge.iterations)))));
+      say(
+        message('p', Buffer.from(exchange.clientFinal(await scramKeys(secret, challenge.salt, challenge.iterations)))),
+      );
       return hear(/^(Z |E )/);
     },
     hear,

@@ -70,7 +70,9 @@ export async function startFakeTarget(options: FakeTargetOptions = {}): Promise<
     },
     got(pattern) {
       const known = received.find((word) => pattern.test(word));
-      return known === undefined ? new Promise((resolve) => waiting.push({ pattern, resolve })) : Promise.resolve(known);
+      return known === undefined
+        ? new Promise((resolve) => waiting.push({ pattern, resolve }))
+        : Promise.resolve(known);
     },
     async close() {
       for (const socket of sockets) socket.destroy();
@@ -142,10 +144,27 @@ function createLogin(socket: Socket, { options, verifier }: Serving): { begin():
       }
       const signature = exchange.finish(body.toString('latin1'));
       if (signature === undefined) {
-        socket.end(message('E', 'SFATAL', 'VFATAL', 'C28P01', 'Mpassword authentication failed for user "app_reader"', Buffer.from([0])));
+        socket.end(
+          message(
+            'E',
+            'SFATAL',
+            'VFATAL',
+            'C28P01',
+            'Mpassword authentication failed for user "app_reader"',
+            Buffer.from([0]),
+          ),
+        );
         return false;
       }
-      socket.write(Buffer.concat([message('R', int32(12), Buffer.from(signature)), message('R', int32(0)), ...parametersOf(options), KEY, message('Z', Buffer.from('I'))]));
+      socket.write(
+        Buffer.concat([
+          message('R', int32(12), Buffer.from(signature)),
+          message('R', int32(0)),
+          ...parametersOf(options),
+          KEY,
+          message('Z', Buffer.from('I')),
+        ]),
+      );
       return true;
     },
   };
@@ -158,13 +177,25 @@ const KEY = message('K', TARGET_KEY);
 function parametersOf({ parameters = {}, version = '15.18' }: FakeTargetOptions): Buffer[] {
   const usual = {
     ...{ server_version: version, server_encoding: 'UTF8', client_encoding: 'UTF8', standard_conforming_strings: 'on' },
-    ...{ integer_datetimes: 'on', DateStyle: 'ISO, MDY', TimeZone: 'UTC', is_superuser: 'off', session_authorization: 'app_reader' },
+    ...{
+      integer_datetimes: 'on',
+      DateStyle: 'ISO, MDY',
+      TimeZone: 'UTC',
+      is_superuser: 'off',
+      session_authorization: 'app_reader',
+    },
   };
   return Object.entries({ ...usual, ...parameters }).map(([name, value]) => message('S', name, value));
 }
 
 /** @param talk after an error everything up to Sync is skipped, as the real one does */
-function answer(socket: Socket, packet: Buffer, { options, note }: Serving, catalog: boolean, talk: { skipping: boolean }): void {
+function answer(
+  socket: Socket,
+  packet: Buffer,
+  { options, note }: Serving,
+  catalog: boolean,
+  talk: { skipping: boolean },
+): void {
   const word = clientWord(packet);
   if (catalog) return void (word === 'X' ? socket.end() : socket.write(targetBytes(catalogReply(word))));
   note(word);
@@ -187,19 +218,38 @@ function usualReply(word: string): string | undefined {
   return EXTENDED[word[0] ?? ''];
 }
 
-const PARTS = ['relations', 'inherits', 'functions', 'operators', 'types', 'casts', 'constraints', 'indexes', 'triggers', 'rules', 'policies', 'defaults', 'eventTriggers', 'opclasses', 'partitionKeys'];
+const PARTS = [
+  'relations',
+  'inherits',
+  'functions',
+  'operators',
+  'types',
+  'casts',
+  'constraints',
+  'indexes',
+  'triggers',
+  'rules',
+  'policies',
+  'defaults',
+  'eventTriggers',
+  'opclasses',
+  'partitionKeys',
+];
 
 function catalogReply(word: string): string {
-  if (word.includes('pg_catalog.version()')) return 'T version schemas | D PostgreSQL 15.18 on x86_64,["public"] | C SELECT 1 | Z I';
+  if (word.includes('pg_catalog.version()'))
+    return 'T version schemas | D PostgreSQL 15.18 on x86_64,["public"] | C SELECT 1 | Z I';
   if (word.includes('SET search_path')) return 'C SET | Z I';
   if (word === `Q ${CATALOG_PROBE}`) return 'T probe | D 1 | C SELECT 1 | Z I';
-  if (word.includes(CATALOG_QUERY)) return `C BEGIN | T part data | ${PARTS.map((part) => `D ${part},[]`).join(' | ')} | C SELECT ${PARTS.length} | C COMMIT | Z I`;
+  if (word.includes(CATALOG_QUERY))
+    return `C BEGIN | T part data | ${PARTS.map((part) => `D ${part},[]`).join(' | ')} | C SELECT ${PARTS.length} | C COMMIT | Z I`;
   return 'T risks | C SELECT 0 | Z I';
 }
 
 function readParameters(body: Buffer): Record<string, string> {
   const texts = body.toString('utf8').split('\0');
   const parameters: Record<string, string> = {};
-  for (let i = 0; i + 1 < texts.length && texts[i] !== ''; i += 2) parameters[texts[i] as string] = texts[i + 1] as string;
+  for (let i = 0; i + 1 < texts.length && texts[i] !== ''; i += 2)
+    parameters[texts[i] as string] = texts[i + 1] as string;
   return parameters;
 }

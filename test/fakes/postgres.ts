@@ -50,17 +50,62 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Runn
     const passwordFile = join(folder, 'password');
     await writeFile(passwordFile, SUPERUSER_PASSWORD, { mode: 0o600 });
     await hand(passwordFile, owner);
-    await run(programs['initdb'] as string, ['-D', data, '-U', 'postgres', '-A', options.auth ?? 'scram-sha-256', '--pwfile', passwordFile, '-E', 'UTF8', '--locale=C', '-N'], owner);
+    await run(
+      programs['initdb'] as string,
+      [
+        '-D',
+        data,
+        '-U',
+        'postgres',
+        '-A',
+        options.auth ?? 'scram-sha-256',
+        '--pwfile',
+        passwordFile,
+        '-E',
+        'UTF8',
+        '--locale=C',
+        '-N',
+      ],
+      owner,
+    );
     const certificate = options.ssl ? await makeCertificate(data, owner) : undefined;
     const port = await freePort();
     await appendFile(join(data, 'postgresql.conf'), configuration(port, folder, options));
     const server = await start(programs['postgres'] as string, data, logPath, owner);
     const url = `postgres://postgres:${SUPERUSER_PASSWORD}@${HOST}:${port}`;
     return {
-      ...{ host: HOST, port, superuser: `${url}/postgres`, superuserPassword: SUPERUSER_PASSWORD, logPath, certificate },
+      ...{
+        host: HOST,
+        port,
+        superuser: `${url}/postgres`,
+        superuserPassword: SUPERUSER_PASSWORD,
+        logPath,
+        certificate,
+      },
       async sql(text, database = 'postgres') {
-        const env = { PATH: process.env['PATH'], PGPASSWORD: SUPERUSER_PASSWORD, PGCLIENTENCODING: 'UTF8', PSQLRC: '/dev/null' };
-        const args = ['-h', HOST, '-p', String(port), '-U', 'postgres', '-d', database, '-XqAt', '-F', '\t', '-v', 'ON_ERROR_STOP=1', '-c', text];
+        const env = {
+          PATH: process.env['PATH'],
+          PGPASSWORD: SUPERUSER_PASSWORD,
+          PGCLIENTENCODING: 'UTF8',
+          PSQLRC: '/dev/null',
+        };
+        const args = [
+          '-h',
+          HOST,
+          '-p',
+          String(port),
+          '-U',
+          'postgres',
+          '-d',
+          database,
+          '-XqAt',
+          '-F',
+          '\t',
+          '-v',
+          'ON_ERROR_STOP=1',
+          '-c',
+          text,
+        ];
         return (await run(psql, args, { env })).stdout.trimEnd();
       },
       log: () => readFile(logPath, 'utf8'),
@@ -79,9 +124,12 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Runn
 async function serverAccount(): Promise<{ uid?: number; gid?: number }> {
   if (process.getuid?.() !== 0) return {};
   const passwd = await readFile('/etc/passwd', 'utf8');
-  const line = ['postgres', 'nobody'].map((name) => passwd.split('\n').find((entry) => entry.startsWith(`${name}:`))).find((entry) => entry !== undefined);
+  const line = ['postgres', 'nobody']
+    .map((name) => passwd.split('\n').find((entry) => entry.startsWith(`${name}:`)))
+    .find((entry) => entry !== undefined);
   const [, , uid, gid] = line?.split(':') ?? [];
-  if (uid === undefined || gid === undefined) throw new Error('no account to run PostgreSQL as; install the package postgresql');
+  if (uid === undefined || gid === undefined)
+    throw new Error('no account to run PostgreSQL as; install the package postgresql');
   return { uid: Number(uid), gid: Number(gid) };
 }
 
@@ -93,7 +141,22 @@ async function makeCertificate(data: string, owner: { uid?: number; gid?: number
   const key = join(data, 'server.key');
   const cert = join(data, 'server.crt');
   const subject = ['-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost,IP:127.0.0.1'];
-  await run('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2', '-keyout', key, '-out', cert, ...subject]);
+  await run('openssl', [
+    'req',
+    '-x509',
+    '-newkey',
+    'ec',
+    '-pkeyopt',
+    'ec_paramgen_curve:prime256v1',
+    '-nodes',
+    '-days',
+    '2',
+    '-keyout',
+    key,
+    '-out',
+    cert,
+    ...subject,
+  ]);
   await chmod(key, 0o600);
   await hand(key, owner);
   await hand(cert, owner);
@@ -116,10 +179,20 @@ function configuration(port: number, folder: string, { ssl, logStatements, setti
   return [...lines].map(([name, value]) => `\n${name} = '${value.replaceAll("'", "''")}'`).join('');
 }
 
-async function start(program: string, data: string, logPath: string, owner: { uid?: number; gid?: number }): Promise<ChildProcess> {
+async function start(
+  program: string,
+  data: string,
+  logPath: string,
+  owner: { uid?: number; gid?: number },
+): Promise<ChildProcess> {
   const { open } = await import('node:fs/promises');
   const log = await open(logPath, 'a', 0o644);
-  const server = spawn(program, ['-D', data], { ...owner, cwd: dirname(data), stdio: ['ignore', log.fd, log.fd], env: { PATH: process.env['PATH'] ?? '', LC_ALL: 'C' } });
+  const server = spawn(program, ['-D', data], {
+    ...owner,
+    cwd: dirname(data),
+    stdio: ['ignore', log.fd, log.fd],
+    env: { PATH: process.env['PATH'] ?? '', LC_ALL: 'C' },
+  });
   await log.close();
   await ready(server, logPath);
   return server;
@@ -156,7 +229,9 @@ export function freePort(): Promise<number> {
     probe.once('error', reject);
     probe.listen(0, HOST, () => {
       const address = probe.address();
-      probe.close(() => (typeof address === 'object' && address ? resolve(address.port) : reject(new Error('no port'))));
+      probe.close(() =>
+        typeof address === 'object' && address ? resolve(address.port) : reject(new Error('no port')),
+      );
     });
   });
 }

@@ -15,7 +15,14 @@ test('spans are byte offsets, whatever stands before them', () => {
 
 test('spans in any order and overlapping ones leave nothing between them', () => {
   const bytes = Buffer.from('abcdefghij');
-  assert.equal(strike(bytes, [{ start: 6, end: 8 }, { start: 1, end: 3 }, { start: 2, end: 5 }]), "a'***''***'f'***'ij");
+  assert.equal(
+    strike(bytes, [
+      { start: 6, end: 8 },
+      { start: 1, end: 3 },
+      { start: 2, end: 5 },
+    ]),
+    "a'***''***'f'***'ij",
+  );
 });
 
 test('a rewritten text goes whole when something in it was struck', () => {
@@ -26,7 +33,9 @@ test('a rewritten text goes whole when something in it was struck', () => {
 
 test('a struck parameter leaves its type and nothing else', () => {
   const value = Buffer.from('219-09-9999');
-  const aimed = command('INSERT INTO c VALUES ($1)', ['write'], { parameters: [{ type: '25', format: 'text', value, struck: true }] });
+  const aimed = command('INSERT INTO c VALUES ($1)', ['write'], {
+    parameters: [{ type: '25', format: 'text', value, struck: true }],
+  });
   const event = describe.verdict('c1', aimed, allow, 'p');
   assert.deepEqual('params' in event && event.params, [{ type: '25', format: 'text', struck: true }]);
 });

@@ -57,7 +57,9 @@ describe('while a recording is being opened', () => {
   test('a policy that takes the access away keeps the session from being given', async () => {
     const all = await atTheDoor();
     const { under } = all;
-    under.meanwhile.set('recordings.open', () => under.changePolicy({ ...OPEN, digest: 'b'.repeat(64), admit: () => undefined }));
+    under.meanwhile.set('recordings.open', () =>
+      under.changePolicy({ ...OPEN, digest: 'b'.repeat(64), admit: () => undefined }),
+    );
     const answer = await authorized(all);
     assert.equal('kind' in answer && answer.code, 'HOOP_DENIED');
     assert.deepEqual(under.recorders[0]?.finished, { kind: 'policyChanged' });
@@ -116,7 +118,10 @@ describe('clients that have not shown the secret', () => {
     const all = await atTheDoor();
     const visits = Array.from({ length: 34 }, () => silent(all));
     await settled();
-    assert.deepEqual(visits.map((visit) => visit.isInside()), [...Array<boolean>(32).fill(true), false, false]);
+    assert.deepEqual(
+      visits.map((visit) => visit.isInside()),
+      [...Array<boolean>(32).fill(true), false, false],
+    );
     visits[0]?.channel.abort(undefined);
     await settled();
     assert.equal(visits[32]?.isInside(), true);

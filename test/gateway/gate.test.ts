@@ -53,7 +53,9 @@ describe('judging', () => {
   test('what could not be read is refused whatever policy says', async () => {
     const under = gateUnderTest();
     under.policy = () => ({ kind: 'allow', rules: ['everything'] });
-    const unreadable = command('SELEC', ['unknown'], { impossible: { code: 'HOOP_DENIED', reason: 'cannot be parsed' } });
+    const unreadable = command('SELEC', ['unknown'], {
+      impossible: { code: 'HOOP_DENIED', reason: 'cannot be parsed' },
+    });
     const answer = refused(await under.gate.submit(under.turn(unreadable)));
     assert.match(answer.message, /cannot be parsed/);
     assert.deepEqual(under.recorder.story(), ['verdict deny']);
@@ -227,9 +229,15 @@ describe('holding', () => {
 
   for (const [what, other] of [
     ['a changed byte', command('DELETE FROM t ', ['delete'])],
-    ['another parameter', command('DELETE FROM t', ['delete'], { parameters: [{ type: '23', format: 'text', value: Buffer.from('2') }] })],
+    [
+      'another parameter',
+      command('DELETE FROM t', ['delete'], { parameters: [{ type: '23', format: 'text', value: Buffer.from('2') }] }),
+    ],
     ['another search_path', command('DELETE FROM t', ['delete'], { context: '{"search_path":"evil"}' })],
-    ['another object', command('DELETE FROM t', ['delete'], { resources: [{ kind: 'table', name: 'evil.t', access: 'delete' }] })],
+    [
+      'another object',
+      command('DELETE FROM t', ['delete'], { resources: [{ kind: 'table', name: 'evil.t', access: 'delete' }] }),
+    ],
     ['another rewrite', command('DELETE FROM t', ['delete'], { sent: 'DELETE FROM public.t' })],
   ] as const) {
     test(`${what} is another question`, async () => {
@@ -389,7 +397,10 @@ describe('holding', () => {
     await under.clock.advance(60_000);
     refused(await first);
     under.desk.approve('apr_1');
-    under.masks = { ...under.masks, detectors: [{ rule: 'cards', detect: ['credit_card'], with: 'redact', strict: true }] };
+    under.masks = {
+      ...under.masks,
+      detectors: [{ rule: 'cards', detect: ['credit_card'], with: 'redact', strict: true }],
+    };
     void under.gate.submit(under.turn(remove()));
     await settled();
     assert.deepEqual(under.desk.consumed, []);
@@ -434,7 +445,10 @@ describe('holding', () => {
 
   test('a denied statement cannot be prepared either', async () => {
     const { gate, turn } = gateUnderTest();
-    assert.equal(refused(await gate.submit(turn(command('DROP TABLE t', ['define'], { part: 'prepare' })))).code, 'HOOP_DENIED');
+    assert.equal(
+      refused(await gate.submit(turn(command('DROP TABLE t', ['define'], { part: 'prepare' })))).code,
+      'HOOP_DENIED',
+    );
   });
 
   test('what was read long before people answered is read again, and the approval stays for it', async () => {

@@ -63,7 +63,10 @@ test('lifting keeps the not-before: logins from before stay dead, later ones liv
 test('nobody lifts a revocation of themselves, and a revoked run stays revoked', async () => {
   const { under, run } = await connected();
   const own = await under.revocations.revoke({ scope: user }, riley);
-  await assert.rejects(under.revocations.lift(own.row?.id ?? '', dana, 'me'), (error: HoopError) => error.code === 'REVOCATION_OWN');
+  await assert.rejects(
+    under.revocations.lift(own.row?.id ?? '', dana, 'me'),
+    (error: HoopError) => error.code === 'REVOCATION_OWN',
+  );
   const final = await under.revocations.revoke({ scope: { kind: 'run', id: run.id } }, riley);
   await assert.rejects(
     under.revocations.lift(final.row?.id ?? '', riley, 'oops'),
@@ -73,8 +76,12 @@ test('nobody lifts a revocation of themselves, and a revoked run stays revoked',
 
 test('a revocation with a time ends by itself', async () => {
   const { under } = await connected();
-  await under.revocations.revoke({ scope: { kind: 'agent', name: 'weekly-report' }, until: under.clock.now() + 1000 }, riley);
-  const barred = () => under.revocations.barred({ principal: dana, vouchedAt: under.clock.now(), agent: 'weekly-report' });
+  await under.revocations.revoke(
+    { scope: { kind: 'agent', name: 'weekly-report' }, until: under.clock.now() + 1000 },
+    riley,
+  );
+  const barred = () =>
+    under.revocations.barred({ principal: dana, vouchedAt: under.clock.now(), agent: 'weekly-report' });
   assert.notEqual(barred(), undefined);
   await under.clock.advance(1001);
   assert.equal(barred(), undefined);
@@ -102,7 +109,12 @@ test('two written elsewhere are both applied at once, however slow the first tar
   await session.submit({ commands: [command('SELECT 1', ['read'])], basis: session.view().basis });
   session.onCut(() => new Promise(() => {}));
   await under.store.revocations.add({ id: 'rev_1', scope: user, by: riley, at: under.clock.now() });
-  await under.store.revocations.add({ id: 'rev_2', scope: { kind: 'user', who: riley.name }, by: dana, at: under.clock.now() });
+  await under.store.revocations.add({
+    id: 'rev_2',
+    scope: { kind: 'user', who: riley.name },
+    by: dana,
+    at: under.clock.now(),
+  });
   await under.clock.advance(600);
   assert.equal(session.signal.aborted, true);
   assert.equal(second.session.signal.aborted, true);
@@ -132,7 +144,10 @@ test('what is lifted once is not lifted again', async () => {
   const { under } = await connected();
   const { row } = await under.revocations.revoke({ scope: { kind: 'agent', name: 'a' } }, riley);
   await under.revocations.lift(row?.id ?? '', riley, 'a mistake');
-  await assert.rejects(under.revocations.lift(row?.id ?? '', riley, 'again'), (error: HoopError) => error.code === 'REVOCATION_UNKNOWN');
+  await assert.rejects(
+    under.revocations.lift(row?.id ?? '', riley, 'again'),
+    (error: HoopError) => error.code === 'REVOCATION_UNKNOWN',
+  );
 });
 
 test('a name of another issuer is not revoked with the one that was meant', async () => {
@@ -152,7 +167,10 @@ test('everybody means everybody but an admin at the API, who starts nothing eith
   const vouchedAt = under.clock.now() + 1;
   assert.notEqual(under.revocations.barred({ principal: dana, vouchedAt }), undefined);
   assert.equal(under.revocations.barred({ principal: riley, vouchedAt, lifts: true }), undefined);
-  await assert.rejects(under.runs.start({ principal: riley, vouchedAt }, request), (error: HoopError) => error.code === 'REVOKED');
+  await assert.rejects(
+    under.runs.start({ principal: riley, vouchedAt }, request),
+    (error: HoopError) => error.code === 'REVOKED',
+  );
   await under.revocations.lift(row?.id ?? '', riley, 'over');
   await under.runs.start({ principal: riley, vouchedAt }, request);
 });
@@ -160,7 +178,10 @@ test('everybody means everybody but an admin at the API, who starts nothing eith
 test('an admin who is revoked by name stays out of the API too', async () => {
   const { under } = await connected();
   await under.revocations.revoke({ scope: { kind: 'user', who: riley.name } }, dana);
-  assert.notEqual(under.revocations.barred({ principal: riley, vouchedAt: under.clock.now() + 1, lifts: true }), undefined);
+  assert.notEqual(
+    under.revocations.barred({ principal: riley, vouchedAt: under.clock.now() + 1, lifts: true }),
+    undefined,
+  );
 });
 
 describe('a gateway that cannot confirm the epoch', () => {

@@ -48,7 +48,12 @@ describe('starting', () => {
     await attempt('nothing');
     under.policy = { ...OPEN, admit: () => undefined };
     await attempt('orders-db');
-    assert.deepEqual(messages, ['no target "NAME" for you', 'TARGET_UNKNOWN', 'no target "NAME" for you', 'TARGET_UNKNOWN']);
+    assert.deepEqual(messages, [
+      'no target "NAME" for you',
+      'TARGET_UNKNOWN',
+      'no target "NAME" for you',
+      'TARGET_UNKNOWN',
+    ]);
   });
 
   test('a registered agent is used by its owners only', async () => {
@@ -90,7 +95,10 @@ describe('races', () => {
     slow.resolve('cancelled');
     await revoking;
     await settled();
-    assert.deepEqual((await store.runs.list({})).map(({ state }) => state), ['revoked']);
+    assert.deepEqual(
+      (await store.runs.list({})).map(({ state }) => state),
+      ['revoked'],
+    );
   });
 
   test('a revoked run is not taken up after a restart, whatever its row says', async () => {
@@ -169,9 +177,15 @@ describe('the lease', () => {
   test('so many listen to one run and no more', async () => {
     const { run } = await started({ limits: { listeners: 1 } });
     const stop = run.listen(() => {});
-    assert.equal(run.listen(() => {}), undefined);
+    assert.equal(
+      run.listen(() => {}),
+      undefined,
+    );
     stop?.();
-    assert.notEqual(run.listen(() => {}), undefined);
+    assert.notEqual(
+      run.listen(() => {}),
+      undefined,
+    );
   });
 
   test('after the time for resuming a run is over for good', async () => {
@@ -328,7 +342,11 @@ describe('sessions', () => {
     const { under, run } = await started();
     const { session } = await under.connect(run);
     await session.submit({ commands: [command('SELECT 1', ['read'])], basis: session.view().basis });
-    under.changePolicy({ ...OPEN, digest: 'c'.repeat(64), judge: () => ({ kind: 'deny', rules: [], rule: 'x', reason: 'no' }) });
+    under.changePolicy({
+      ...OPEN,
+      digest: 'c'.repeat(64),
+      judge: () => ({ kind: 'deny', rules: [], rule: 'x', reason: 'no' }),
+    });
     assert.deepEqual(session.signal.reason, { kind: 'policyChanged' });
   });
 
@@ -352,14 +370,16 @@ describe('sessions', () => {
     await live(all, 40_000);
     const second = await all.under.connect(all.run);
     await live(all, 21_000);
-    for (const { session } of [first, second]) assert.deepEqual(session.signal.reason, { kind: 'expired', deadline: 'session' });
+    for (const { session } of [first, second])
+      assert.deepEqual(session.signal.reason, { kind: 'expired', deadline: 'session' });
   });
 
   test('sixty-one refusals in a minute end the session', async () => {
     const { under, run } = await started();
     under.policy = { ...OPEN, judge: () => ({ kind: 'deny', rules: [], rule: 'x', reason: 'no' }) };
     const { session } = await under.connect(run);
-    for (let i = 0; i < 61; i++) await session.submit({ commands: [command('DROP', ['define'])], basis: session.view().basis });
+    for (let i = 0; i < 61; i++)
+      await session.submit({ commands: [command('DROP', ['define'])], basis: session.view().basis });
     assert.equal((session.signal.reason as { kind: string }).kind, 'limit');
   });
 });

@@ -10,7 +10,11 @@ import { GRANT, type GatewayOptions, gatewayUnderTest, OPEN, VERIFIER } from '..
 
 const request = { kind: 'run', targets: [{ name: 'orders-db', verifier: VERIFIER }] } as const;
 const HOLDING: Policy = { ...OPEN, judge: () => ({ kind: 'hold', rules: [ask.rule], asks: [ask] }) };
-const DENYING: Policy = { ...OPEN, digest: 'd'.repeat(64), judge: () => ({ kind: 'deny', rules: [], rule: 'x', reason: 'no' }) };
+const DENYING: Policy = {
+  ...OPEN,
+  digest: 'd'.repeat(64),
+  judge: () => ({ kind: 'deny', rules: [], rule: 'x', reason: 'no' }),
+};
 
 async function admitted(options: GatewayOptions = {}) {
   const under = await gatewayUnderTest(options);
@@ -86,10 +90,16 @@ describe('how long a client waits', () => {
     test(`is as long as ${what}`, async () => {
       const { under } = await admitted();
       under.policy = holding;
-      const { run } = await under.runs.start({ principal: dana, vouchedAt: under.clock.now() }, { ...request, ...more });
+      const { run } = await under.runs.start(
+        { principal: dana, vouchedAt: under.clock.now() },
+        { ...request, ...more },
+      );
       const { session } = await under.connect(run);
       const heard: number[] = [];
-      void session.submit({ commands: [remove], basis: session.view().basis, inTransaction }, { onHold: ({ waitMs }) => heard.push(waitMs) });
+      void session.submit(
+        { commands: [remove], basis: session.view().basis, inTransaction },
+        { onHold: ({ waitMs }) => heard.push(waitMs) },
+      );
       await settled();
       assert.deepEqual(heard, [wait]);
     });
@@ -137,7 +147,10 @@ describe('what approvers are shown', () => {
     await settled();
     const [question] = under.desk.questions;
     assert.match(question?.text ?? '', /919-01-0031/);
-    assert.deepEqual(question?.afterwards, { text: "UPDATE c SET ssn = '***', card = $1", parameters: [{ type: 'text', text: '***' }] });
+    assert.deepEqual(question?.afterwards, {
+      text: "UPDATE c SET ssn = '***', card = $1",
+      parameters: [{ type: 'text', text: '***' }],
+    });
   });
 });
 
@@ -147,7 +160,10 @@ describe('verdicts are remembered', () => {
     under.changePolicy({
       ...OPEN,
       digest: 'b'.repeat(64),
-      judge: ({ facts }) => (facts['postgres.where'] === false ? { kind: 'deny', rules: [], rule: 'x', reason: 'no' } : { kind: 'allow', rules: ['all'] }),
+      judge: ({ facts }) =>
+        facts['postgres.where'] === false
+          ? { kind: 'deny', rules: [], rule: 'x', reason: 'no' }
+          : { kind: 'allow', rules: ['all'] },
     });
     const reading = {};
     assert.equal((await send(session, select({ reading, facts: { 'postgres.where': true } }))).kind, 'permit');
@@ -187,7 +203,11 @@ describe('a new policy', () => {
     const { under, run, session } = await admitted();
     const quiet = await under.connect(run);
     await send(session, select());
-    const masks = { columns: [{ rule: 'pii', relation: 'public.c', column: 'ssn', with: 'redact' }], detectors: [], shadow: { columns: [], detectors: [] } } as const;
+    const masks = {
+      columns: [{ rule: 'pii', relation: 'public.c', column: 'ssn', with: 'redact' }],
+      detectors: [],
+      shadow: { columns: [], detectors: [] },
+    } as const;
     under.changePolicy({ ...OPEN, digest: 'e'.repeat(64), masks: () => masks });
     assert.deepEqual(session.signal.reason, { kind: 'policyChanged' });
     assert.equal(quiet.session.signal.aborted, false);
@@ -223,7 +243,10 @@ test('asking people and leaving, over and over, comes to an end', async () => {
   under.changePolicy(HOLDING);
   for (let i = 0; i < 61; i++) {
     const client = new AbortController();
-    const answer = session.submit({ commands: [command(`DELETE FROM t${i}`, ['delete'])], basis: session.view().basis }, { gone: client.signal });
+    const answer = session.submit(
+      { commands: [command(`DELETE FROM t${i}`, ['delete'])], basis: session.view().basis },
+      { gone: client.signal },
+    );
     await settled();
     client.abort();
     await answer;

@@ -1,5 +1,14 @@
 /** PostgreSQL messages as words a person can read and write: `Q select 1`, `B p s1 7,null`, `D 1,x`, `E 22012 division by zero`. */
-import { int16, int32, message, parse, query, readErrorFields, readParameterStatus, readText } from '../../src/protocols/postgres/messages.ts';
+import {
+  int16,
+  int32,
+  message,
+  parse,
+  query,
+  readErrorFields,
+  readParameterStatus,
+  readText,
+} from '../../src/protocols/postgres/messages.ts';
 
 /** Messages separated by ` | `. Names: `-` is the unnamed one. */
 export function clientBytes(words: string): Buffer {
@@ -30,7 +39,9 @@ function clientMessage(word: string): Buffer {
       return parse(named(first), rest.slice(1).join(' '), []);
     case 'B': {
       const cells = (more[0] ?? '').split(',').filter((cell) => cell !== '');
-      const values = cells.flatMap((cell) => (cell === 'null' ? [int32(-1)] : [int32(Buffer.byteLength(cell)), Buffer.from(cell)]));
+      const values = cells.flatMap((cell) =>
+        cell === 'null' ? [int32(-1)] : [int32(Buffer.byteLength(cell)), Buffer.from(cell)],
+      );
       return message('B', named(first), named(second), int16(0), int16(cells.length), ...values, int16(0));
     }
     case 'D':
@@ -67,7 +78,9 @@ export function clientWord(bytes: Buffer): string {
         values.push(length < 0 ? 'null' : body.toString('utf8', cell + 4, cell + 4 + length));
         cell += 4 + Math.max(0, length);
       }
-      return ['B', shown(texts[0] ?? ''), shown(texts[1] ?? ''), ...(values.length > 0 ? [values.join(',')] : [])].join(' ');
+      return ['B', shown(texts[0] ?? ''), shown(texts[1] ?? ''), ...(values.length > 0 ? [values.join(',')] : [])].join(
+        ' ',
+      );
     }
     case 'D':
     case 'C':
@@ -89,10 +102,20 @@ function targetMessage(word: string): Buffer {
   const text = rest.join(' ');
   switch (type) {
     case 'T':
-      return message('T', int16(rest.length), ...rest.flatMap((name) => [name, int32(0), int16(0), int32(25), int16(-1), int32(-1), int16(0)]));
+      return message(
+        'T',
+        int16(rest.length),
+        ...rest.flatMap((name) => [name, int32(0), int16(0), int32(25), int16(-1), int32(-1), int16(0)]),
+      );
     case 'D': {
       const cells = text.split(',');
-      return message('D', int16(cells.length), ...cells.flatMap((cell) => (cell === 'null' ? [int32(-1)] : [int32(Buffer.byteLength(cell)), Buffer.from(cell)])));
+      return message(
+        'D',
+        int16(cells.length),
+        ...cells.flatMap((cell) =>
+          cell === 'null' ? [int32(-1)] : [int32(Buffer.byteLength(cell)), Buffer.from(cell)],
+        ),
+      );
     }
     case 'C':
       return message('C', text);

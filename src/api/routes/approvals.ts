@@ -60,7 +60,8 @@ export const approvalRoutes: readonly Route[] = [
     perMinute: 10,
     // Everybody behind one address shares it, and an agent on the approver's machine too: one request's logins must not use up another's.
     limitedBy: ({ approval }) => approval,
-    handle: ({ services, body, request }) => services.startApprovalLogin(body.approval, `${request.ip} ${body.approval}`),
+    handle: ({ services, body, request }) =>
+      services.startApprovalLogin(body.approval, `${request.ip} ${body.approval}`),
   }),
   route({
     method: 'POST',
@@ -78,7 +79,8 @@ function statesOf(text: string | undefined): readonly string[] | undefined {
   if (text === undefined) return undefined;
   const states = text.split(',');
   const wrong = states.find((state) => !STATES.has(state));
-  if (wrong !== undefined) throw fail('QUERY_INVALID', `no approval state "${wrong}"`, { hint: `one of ${[...STATES].join(', ')}` });
+  if (wrong !== undefined)
+    throw fail('QUERY_INVALID', `no approval state "${wrong}"`, { hint: `one of ${[...STATES].join(', ')}` });
   return states;
 }
 

@@ -81,7 +81,9 @@ export const runRoutes: readonly Route[] = [
       reply.hijack();
       if (services.openTunnel(id, params.name ?? '', stream) === 'unknown') {
         stream.respond({ ':status': 404, 'content-type': 'application/json' });
-        stream.end(JSON.stringify({ error: { code: 'TARGET_UNKNOWN', message: 'no such target for this run', exit: 4 } }));
+        stream.end(
+          JSON.stringify({ error: { code: 'TARGET_UNKNOWN', message: 'no such target for this run', exit: 4 } }),
+        );
       }
     },
   }),

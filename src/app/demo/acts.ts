@@ -62,8 +62,21 @@ export const act: Readonly<Record<Step, (scene: Scene) => Promise<Detail>>> = {
       // What an engineer has lying about, and an agent must not get.
       PGPASSWORD: world.databasePassword,
     };
-    const passed = ['OPENAI_BASE_URL', 'OPENAI_API_KEY', 'OPENAI_AGENTS_DISABLE_TRACING'].flatMap((name) => ['--env', name]);
-    const args = ['run', '--target', 'shop', '--agent', 'shop-agent', '--purpose', 'tidies up orders', '--events', world.eventsPath];
+    const passed = ['OPENAI_BASE_URL', 'OPENAI_API_KEY', 'OPENAI_AGENTS_DISABLE_TRACING'].flatMap((name) => [
+      '--env',
+      name,
+    ]);
+    const args = [
+      'run',
+      '--target',
+      'shop',
+      '--agent',
+      'shop-agent',
+      '--purpose',
+      'tidies up orders',
+      '--events',
+      world.eventsPath,
+    ];
     world.run = world.as('dana', [...args, ...passed, agent], { env, onLine: (line) => story.agent(line) });
     const ready = await event(world, 'ready');
     world.runId = String(ready.run);
@@ -107,7 +120,10 @@ export const act: Readonly<Record<Step, (scene: Scene) => Promise<Detail>>> = {
   async approved({ world, story, interactive }) {
     const held = await event(world, 'held');
     const id = String(held.approval);
-    const view = JSON.parse(await world.done('riley', ['approvals', 'show', id, '--json'])) as { text: string; digest: string };
+    const view = JSON.parse(await world.done('riley', ['approvals', 'show', id, '--json'])) as {
+      text: string;
+      digest: string;
+    };
     story.aside(`exact text: ${view.text}`);
     story.aside(`digest:     ${view.digest}`);
     if (interactive) {
@@ -127,11 +143,14 @@ export const act: Readonly<Record<Step, (scene: Scene) => Promise<Detail>>> = {
   },
 
   async revoked({ world, story }) {
-    const running = () => world.askOne("SELECT count(*) FROM pg_stat_activity WHERE usename = 'shop_agent' AND state = 'active'");
+    const running = () =>
+      world.askOne("SELECT count(*) FROM pg_stat_activity WHERE usename = 'shop_agent' AND state = 'active'");
     for (let tries = 0; (await running()) === '0' && tries < 100; tries++) await later(50);
     await story.pause();
     const before = performance.now();
-    const receipt = JSON.parse(await world.done('dana', ['revoke', '--run', world.runId, '--reason', 'the demo', '--yes', '--json'])) as Receipt;
+    const receipt = JSON.parse(
+      await world.done('dana', ['revoke', '--run', world.runId, '--reason', 'the demo', '--yes', '--json']),
+    ) as Receipt;
     const code = await world.run?.exited;
     const agentGoneAfterMs = Math.round(performance.now() - before);
     expect(receipt.sessions.length > 0, 'no session was cut');
@@ -140,15 +159,24 @@ export const act: Readonly<Record<Step, (scene: Scene) => Promise<Detail>>> = {
     expect((await running()) === '0', 'the query is still running in PostgreSQL');
     const cutAfterMs = Date.parse(receipt.finishedAt) - Date.parse(receipt.receivedAt);
     const [session] = receipt.sessions;
-    return { cutAfterMs, agentGoneAfterMs, queryInPostgres: session?.inFlight[0]?.state ?? 'none in flight', exitCode: code };
+    return {
+      cutAfterMs,
+      agentGoneAfterMs,
+      queryInPostgres: session?.inFlight[0]?.state ?? 'none in flight',
+      exitCode: code,
+    };
   },
 
   async replay({ world }) {
-    const sessions = parseLines(await world.done('dana', ['sessions', 'list', '--json'])) as { id: string; run: string }[];
+    const sessions = parseLines(await world.done('dana', ['sessions', 'list', '--json'])) as {
+      id: string;
+      run: string;
+    }[];
     const session = sessions.find(({ run }) => run === world.runId);
     expect(session !== undefined, 'the session is not listed');
     const text = await world.done('dana', ['sessions', 'replay', session?.id ?? '']);
-    for (const part of ['DROP TABLE customers', 'DELETE FROM orders', 'approved']) expect(text.includes(part), `the replay does not show ${part}: ${text.slice(-400)}`);
+    for (const part of ['DROP TABLE customers', 'DELETE FROM orders', 'approved'])
+      expect(text.includes(part), `the replay does not show ${part}: ${text.slice(-400)}`);
     const leaked = SHOP_SECRETS.filter((secret) => text.includes(secret));
     expect(leaked.length === 0 && !text.includes(world.databasePassword), 'the recording holds what nobody should see');
     return { session: session?.id, command: `hoopctl sessions replay ${session?.id}` };
@@ -188,7 +216,9 @@ async function event(world: World, type: string): Promise<Readonly<Record<string
   for (let tries = 0; tries < 600; tries++) {
     const text = await readFile(world.eventsPath, 'utf8').catch(() => '');
     const whole = text.slice(0, text.lastIndexOf('\n') + 1);
-    const found = (parseLines(whole) as { type?: string; event?: string }[]).find((one) => (one.type ?? one.event) === type);
+    const found = (parseLines(whole) as { type?: string; event?: string }[]).find(
+      (one) => (one.type ?? one.event) === type,
+    );
     if (found) return found as Readonly<Record<string, unknown>>;
     if (world.run?.process.exitCode !== null) break;
     await later(100);
@@ -239,7 +269,9 @@ async function forge(recordings: string, folder: string): Promise<string> {
   await copyFile(source, forged);
   const bytes = await readFile(forged);
   const packed = name.endsWith('.gz');
-  const text = (packed ? gunzipSync(bytes) : bytes).toString('utf8').replace('DELETE FROM orders', 'DELETE FROM Orders');
+  const text = (packed ? gunzipSync(bytes) : bytes)
+    .toString('utf8')
+    .replace('DELETE FROM orders', 'DELETE FROM Orders');
   await writeFile(forged, packed ? gzipSync(text) : text);
   return forged;
 }

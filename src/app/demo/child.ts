@@ -24,7 +24,11 @@ export interface ChildOptions {
 const PATIENCE_MS = 60_000;
 
 export function hoopctl(args: readonly string[], { env, cwd, onLine }: ChildOptions): Child {
-  const child = spawn(process.execPath, [join(packageRoot(), 'bin', 'hoopctl.js'), ...args], { env, cwd, stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(process.execPath, [join(packageRoot(), 'bin', 'hoopctl.js'), ...args], {
+    env,
+    cwd,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
   const said = { stdout: '', stderr: '' };
   const waiting = new Set<() => void>();
   for (const name of ['stdout', 'stderr'] as const) {
@@ -53,7 +57,8 @@ export function hoopctl(args: readonly string[], { env, cwd, onLine }: ChildOpti
         const found = pattern.exec(said.stdout) ?? pattern.exec(said.stderr);
         if (found) resolve(found);
       };
-      const give = (why: string) => reject(new Error(`hoopctl ${args[0]} ${why}: ${(said.stderr || said.stdout).trim().slice(-600)}`));
+      const give = (why: string) =>
+        reject(new Error(`hoopctl ${args[0]} ${why}: ${(said.stderr || said.stdout).trim().slice(-600)}`));
       const timer = setTimeout(() => give(`did not say ${pattern} in time`), ms);
       waiting.add(look);
       look();

@@ -16,9 +16,11 @@ const BODY_BYTES = 4 * 1024 * 1024;
 /** @param key the bearer key it takes; a request with another is refused, as the real API would */
 export function startModelServer(script: readonly ModelTurn[], key: string): Promise<ModelServer> {
   const server = createServer(async (request, response) => {
-    const answer = (status: number, body: unknown) => response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
+    const answer = (status: number, body: unknown) =>
+      response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
     if (request.headers.authorization !== `Bearer ${key}`) return answer(401, { error: { message: 'invalid key' } });
-    if (request.method !== 'POST' || request.url !== '/v1/responses') return answer(404, { error: { message: 'only POST /v1/responses' } });
+    if (request.method !== 'POST' || request.url !== '/v1/responses')
+      return answer(404, { error: { message: 'only POST /v1/responses' } });
     const body = await readJson(request);
     return body ? answer(200, responseTo(body, script)) : answer(400, { error: { message: 'not JSON' } });
   });

@@ -10,7 +10,10 @@ import { freePort } from './free-port.ts';
 import { OptionalPackageMissing } from '../issuer/index.ts';
 
 const fail = errorTable({
-  DEMO_POSTGRES: { exit: 1, hint: 'see the log it names; the demo needs a folder other users may enter when it is started by root' },
+  DEMO_POSTGRES: {
+    exit: 1,
+    hint: 'see the log it names; the demo needs a folder other users may enter when it is started by root',
+  },
 });
 
 export interface DemoPostgres {
@@ -36,10 +39,21 @@ export async function startDemoPostgres(folder: string, password: string): Promi
   await finished(join(native, 'bin', 'initdb'), initdbArguments(data, passwordFile), runAs, folder);
 
   const port = await freePort();
-  const settings = { listen_addresses: '127.0.0.1', unix_socket_directories: '', log_statement: 'all', fsync: 'off', port: String(port) };
+  const settings = {
+    listen_addresses: '127.0.0.1',
+    unix_socket_directories: '',
+    log_statement: 'all',
+    fsync: 'off',
+    port: String(port),
+  };
   const args = ['-D', data, ...Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`])];
   const log = await open(logPath, 'a', 0o600);
-  const server = spawn(join(native, 'bin', 'postgres'), args, { ...runAs, cwd: folder, env: { PATH: '/usr/bin:/bin', LC_ALL: 'C' }, stdio: ['ignore', log.fd, log.fd] });
+  const server = spawn(join(native, 'bin', 'postgres'), args, {
+    ...runAs,
+    cwd: folder,
+    env: { PATH: '/usr/bin:/bin', LC_ALL: 'C' },
+    stdio: ['ignore', log.fd, log.fd],
+  });
   await ready(server, logPath);
   await log.close();
   return {
@@ -52,7 +66,19 @@ export async function startDemoPostgres(folder: string, password: string): Promi
 }
 
 function initdbArguments(data: string, passwordFile: string): readonly string[] {
-  return ['-D', data, '-U', 'postgres', '-A', 'scram-sha-256', `--pwfile=${passwordFile}`, '-E', 'UTF8', '--locale=C', '--no-sync'];
+  return [
+    '-D',
+    data,
+    '-U',
+    'postgres',
+    '-A',
+    'scram-sha-256',
+    `--pwfile=${passwordFile}`,
+    '-E',
+    'UTF8',
+    '--locale=C',
+    '--no-sync',
+  ];
 }
 
 interface Account {
@@ -112,15 +138,26 @@ function linked(native: string): boolean {
   }
 }
 
-async function finished(command: string, args: readonly string[], runAs: Account | undefined, cwd: string): Promise<void> {
-  const child = spawn(command, args, { ...runAs, cwd, env: { PATH: '/usr/bin:/bin', LC_ALL: 'C' }, stdio: ['ignore', 'pipe', 'pipe'] });
+async function finished(
+  command: string,
+  args: readonly string[],
+  runAs: Account | undefined,
+  cwd: string,
+): Promise<void> {
+  const child = spawn(command, args, {
+    ...runAs,
+    cwd,
+    env: { PATH: '/usr/bin:/bin', LC_ALL: 'C' },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
   const said: Buffer[] = [];
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => said.push(chunk));
   const code = await new Promise<number | string>((resolve) => {
     child.once('error', (error) => resolve(error.message));
     child.once('close', (status) => resolve(status ?? 'killed'));
   });
-  if (code !== 0) throw fail('DEMO_POSTGRES', `initdb failed (${code}): ${Buffer.concat(said).toString().trim().slice(-500)}`);
+  if (code !== 0)
+    throw fail('DEMO_POSTGRES', `initdb failed (${code}): ${Buffer.concat(said).toString().trim().slice(-500)}`);
 }
 
 async function ready(server: ChildProcess, logPath: string): Promise<void> {

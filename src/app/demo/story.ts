@@ -102,5 +102,7 @@ function words(key: string): string {
 }
 
 function plain(value: unknown): string {
-  return escapeForDisplay(Array.isArray(value) ? value.join(', ') : typeof value === 'object' ? JSON.stringify(value) : String(value));
+  return escapeForDisplay(
+    Array.isArray(value) ? value.join(', ') : typeof value === 'object' ? JSON.stringify(value) : String(value),
+  );
 }

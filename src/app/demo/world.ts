@@ -81,7 +81,12 @@ export class World {
   async startGateway(): Promise<void> {
     const [gatewayPort, adminPort] = [await freePort(), await freePort()];
     await mkdir(this.gatewayFolder, { mode: 0o700 });
-    const addresses = { gatewayPort, adminPort, issuer: this.idp?.issuer ?? '', postgresPort: this.postgres?.port ?? 0 };
+    const addresses = {
+      gatewayPort,
+      adminPort,
+      issuer: this.idp?.issuer ?? '',
+      postgresPort: this.postgres?.port ?? 0,
+    };
     await writeFile(join(this.gatewayFolder, 'gateway.yaml'), demoGatewayYaml(addresses));
     await writeFile(join(this.gatewayFolder, 'policy.yaml'), demoPolicyYaml());
     this.gatewayUrl = `http://127.0.0.1:${gatewayPort}`;
@@ -97,16 +102,23 @@ export class World {
   }
 
   /** Runs hoopctl as one of the two, with a config folder of their own and never the keychain. */
-  as(person: Person, args: readonly string[], more: { env?: Record<string, string>; onLine?: (line: string) => void; cwd?: string } = {}): Child {
+  as(
+    person: Person,
+    args: readonly string[],
+    more: { env?: Record<string, string>; onLine?: (line: string) => void; cwd?: string } = {},
+  ): Child {
     const env = { ...this.#bareEnv(person), HOOPCTL_GATEWAY: this.gatewayUrl, ...more.env };
-    return this.#keep(hoopctl(args, { env, cwd: more.cwd ?? this.folder, ...(more.onLine ? { onLine: more.onLine } : {}) }));
+    return this.#keep(
+      hoopctl(args, { env, cwd: more.cwd ?? this.folder, ...(more.onLine ? { onLine: more.onLine } : {}) }),
+    );
   }
 
   /** Runs a command that has to succeed. @returns its stdout */
   async done(person: Person, args: readonly string[]): Promise<string> {
     const child = this.as(person, args);
     const code = await child.exited;
-    if (code !== 0) throw new Error(`hoopctl ${args.join(' ')} ended with ${code}: ${child.stderr().trim().slice(-600)}`);
+    if (code !== 0)
+      throw new Error(`hoopctl ${args.join(' ')} ended with ${code}: ${child.stderr().trim().slice(-600)}`);
     return child.stdout();
   }
 

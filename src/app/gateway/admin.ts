@@ -16,8 +16,17 @@ export interface AdminParts {
   metrics(): Promise<{ type: string; text: string }>;
 }
 
-export async function startAdmin({ host, port, ready, metrics }: AdminParts): Promise<{ port: number; close(): Promise<void> }> {
-  const json = (status: number, value: unknown) => ({ status, type: 'application/json', text: `${JSON.stringify(value)}\n` });
+export async function startAdmin({
+  host,
+  port,
+  ready,
+  metrics,
+}: AdminParts): Promise<{ port: number; close(): Promise<void> }> {
+  const json = (status: number, value: unknown) => ({
+    status,
+    type: 'application/json',
+    text: `${JSON.stringify(value)}\n`,
+  });
   const pages: Readonly<Record<string, () => Promise<{ status: number; type: string; text: string }>>> = {
     '/healthz': async () => json(200, { ok: true }),
     '/readyz': async () => {

@@ -11,7 +11,8 @@ export function approvalLoginsFor(logins: Logins, desk: () => Pick<ApprovalDesk,
     async start(approval, from) {
       const row = await desk().find(approval);
       // Whoever asks is unknown: a settled request and none at all read alike, and only the whole id, which cannot be guessed, names one.
-      if (row?.state !== 'open' || row.id !== approval) throw fail('APPROVAL_UNKNOWN', `no request "${approval}" waits for a decision`);
+      if (row?.state !== 'open' || row.id !== approval)
+        throw fail('APPROVAL_UNKNOWN', `no request "${approval}" waits for a decision`);
       const { proof } = row.question.ask;
       const freshFor = proof.kind === 'fresh' ? proof.freshFor : undefined;
       return logins.start({ id: row.id, ...(freshFor === undefined ? {} : { freshFor }) }, from);

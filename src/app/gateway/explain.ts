@@ -30,7 +30,8 @@ export async function explainText({ caller, request, policy, targets, reader }: 
   if (!served || !circumstances || (!grant && caller.roles.length === 0)) {
     throw fail('TARGET_UNKNOWN', `no target "${request.target}" for you`);
   }
-  if (!grant) return { verdict: 'deny', rules: [], reason: 'no access entry admits them to this target', statements: [] };
+  if (!grant)
+    return { verdict: 'deny', rules: [], reason: 'no access entry admits them to this target', statements: [] };
   const view: SessionView = {
     basis: policy.digest,
     grant,
@@ -73,10 +74,22 @@ function strictest(statements: ExplainView['statements']): Pick<ExplainView, 've
   return worst;
 }
 
-function circumstancesOf(caller: UserCaller, request: ExplainRequest, policy: Policy, { target }: ServedTarget): Circumstances {
+function circumstancesOf(
+  caller: UserCaller,
+  request: ExplainRequest,
+  policy: Policy,
+  { target }: ServedTarget,
+): Circumstances {
   const { as, groups, agent, via = 'person' } = request;
-  const other: Principal = { issuer: caller.principal.issuer, subject: as ?? '', name: as ?? '', groups: groups ?? [], claims: {} };
-  const principal = as === undefined || as === caller.principal.name ? { ...caller.principal, ...(groups ? { groups } : {}) } : other;
+  const other: Principal = {
+    issuer: caller.principal.issuer,
+    subject: as ?? '',
+    name: as ?? '',
+    groups: groups ?? [],
+    claims: {},
+  };
+  const principal =
+    as === undefined || as === caller.principal.name ? { ...caller.principal, ...(groups ? { groups } : {}) } : other;
   const registered = agent === undefined ? undefined : policy.agent(agent);
   const owned = registered && matchesSubject(registered.owners, principal);
   return {

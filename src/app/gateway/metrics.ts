@@ -17,12 +17,37 @@ export function createMetrics(gauges: Gauges): Metrics {
   const register = new Registry();
   const registers = [register];
   collectDefaultMetrics({ register });
-  const commands = new Counter({ name: 'hoop_commands_total', help: 'commands let through', labelNames: ['target'], registers });
-  const refused = new Counter({ name: 'hoop_refused_total', help: 'turns refused', labelNames: ['target', 'code'], registers });
+  const commands = new Counter({
+    name: 'hoop_commands_total',
+    help: 'commands let through',
+    labelNames: ['target'],
+    registers,
+  });
+  const refused = new Counter({
+    name: 'hoop_refused_total',
+    help: 'turns refused',
+    labelNames: ['target', 'code'],
+    registers,
+  });
   const held = new Counter({ name: 'hoop_held_total', help: 'approval requests', labelNames: ['target'], registers });
-  const rows = new Counter({ name: 'hoop_rows_total', help: 'rows sent to clients', labelNames: ['target'], registers });
-  const masked = new Counter({ name: 'hoop_masked_cells_total', help: 'values masked in results', labelNames: ['target'], registers });
-  const outcomes = new Counter({ name: 'hoop_outcomes_total', help: 'outcomes of commands', labelNames: ['target', 'state'], registers });
+  const rows = new Counter({
+    name: 'hoop_rows_total',
+    help: 'rows sent to clients',
+    labelNames: ['target'],
+    registers,
+  });
+  const masked = new Counter({
+    name: 'hoop_masked_cells_total',
+    help: 'values masked in results',
+    labelNames: ['target'],
+    registers,
+  });
+  const outcomes = new Counter({
+    name: 'hoop_outcomes_total',
+    help: 'outcomes of commands',
+    labelNames: ['target', 'state'],
+    registers,
+  });
   gauge('hoop_sessions', 'sessions open now', gauges.sessions);
   gauge('hoop_runs', 'runs alive now', gauges.runs);
 

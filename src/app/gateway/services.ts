@@ -46,7 +46,10 @@ const fail = errorTable({
   NOT_FOUND: { exit: 4 },
   RUN_UNKNOWN: { exit: 4 },
   TARGET_UNKNOWN: { exit: 4, hint: 'list the targets you may reach with: hoopctl targets' },
-  USER_AMBIGUOUS: { exit: 4, hint: 'say which one by issuer and subject, as ISSUER#SUBJECT; hoopctl people --json shows both' },
+  USER_AMBIGUOUS: {
+    exit: 4,
+    hint: 'say which one by issuer and subject, as ISSUER#SUBJECT; hoopctl people --json shows both',
+  },
   AGENT_UNKNOWN: { exit: 4, hint: 'list them with: hoopctl agents' },
   USER_UNKNOWN: { exit: 4, hint: 'list those this gateway has seen with: hoopctl people' },
   STREAMS_TOO_MANY: { exit: 1, hint: 'close those that are not read any more' },
@@ -136,7 +139,11 @@ export function createServices(parts: ServiceParts): Services {
     return clock.now() < Math.max(expiresAt, issuedAt + parts.maxAge) && barred(principal, issuedAt) === undefined;
   }
 
-  function followApprovals(caller: UserCaller, listener: (approval: ApprovalView) => void, end: () => void): () => void {
+  function followApprovals(
+    caller: UserCaller,
+    listener: (approval: ApprovalView) => void,
+    end: () => void,
+  ): () => void {
     const key = principalKey(caller.principal);
     const open = streams.get(key) ?? 0;
     if (open >= STREAMS_PER_PERSON) throw fail('STREAMS_TOO_MANY', 'you read as many streams of approvals as you may');
@@ -229,7 +236,8 @@ export function createServices(parts: ServiceParts): Services {
         return { ...scope, principalKey: principalKey(admin ? await personCalled(scope.who) : own(caller, scope.who)) };
       case 'agent':
         if (!admin && !ownsAgent(caller.principal, scope.name)) throw notTheirs();
-        if (!(await agentKnown(scope.name))) throw fail('AGENT_UNKNOWN', `no agent called "${scope.name}" has been here`);
+        if (!(await agentKnown(scope.name)))
+          throw fail('AGENT_UNKNOWN', `no agent called "${scope.name}" has been here`);
         return scope;
       // Another's id and an unknown one read alike.
       case 'run': {
@@ -239,7 +247,8 @@ export function createServices(parts: ServiceParts): Services {
       }
       case 'session': {
         const session = await store.sessions.find(scope.id);
-        if (!session || !(admin || ownedBy(caller.principal, session))) throw fail('NOT_FOUND', `no session "${scope.id}"`);
+        if (!session || !(admin || ownedBy(caller.principal, session)))
+          throw fail('NOT_FOUND', `no session "${scope.id}"`);
         return { kind: 'session', id: session.id };
       }
       case 'all':
@@ -249,7 +258,9 @@ export function createServices(parts: ServiceParts): Services {
   }
 
   function notTheirs(): Error {
-    return fail('FORBIDDEN', 'only an admin revokes what is not their own', { hint: 'ask somebody with the role admin' });
+    return fail('FORBIDDEN', 'only an admin revokes what is not their own', {
+      hint: 'ask somebody with the role admin',
+    });
   }
 
   function own({ principal }: UserCaller, who: string): Principal {
@@ -260,7 +271,9 @@ export function createServices(parts: ServiceParts): Services {
   // The agent's own name holds no slash: what stands before the last one is its launcher's.
   function ownsAgent(principal: Principal, name: string): boolean {
     const registered = policy.current().agent(name);
-    return registered ? matchesSubject(registered.owners, principal) : name.slice(0, Math.max(0, name.lastIndexOf('/'))) === principal.name;
+    return registered
+      ? matchesSubject(registered.owners, principal)
+      : name.slice(0, Math.max(0, name.lastIndexOf('/'))) === principal.name;
   }
 
   async function agentKnown(name: string): Promise<boolean> {
@@ -269,10 +282,16 @@ export function createServices(parts: ServiceParts): Services {
 
   /** Two issuers may know somebody by one name: then only issuer and subject say who is meant. */
   async function personCalled(who: string): Promise<Principal> {
-    const called = (await store.people.list()).map(({ principal }) => principal).filter((principal) => callNames(who, principal));
+    const called = (await store.people.list())
+      .map(({ principal }) => principal)
+      .filter((principal) => callNames(who, principal));
     const [only, another] = called;
     if (!only) throw fail('USER_UNKNOWN', `nobody called "${who}" has been here`);
-    if (another) throw fail('USER_AMBIGUOUS', `"${who}" is ${called.map(({ issuer, subject }) => `${issuer}#${subject}`).join(' and ')}`);
+    if (another)
+      throw fail(
+        'USER_AMBIGUOUS',
+        `"${who}" is ${called.map(({ issuer, subject }) => `${issuer}#${subject}`).join(' and ')}`,
+      );
     return only;
   }
 
@@ -290,7 +309,13 @@ export function createServices(parts: ServiceParts): Services {
       request.dryRun,
     );
     const by = caller.principal.name;
-    const planned = { id: '', scope: scopeView(scope), by, at: result.receivedAt, ...(request.reason === undefined ? {} : { reason: request.reason }) };
+    const planned = {
+      id: '',
+      scope: scopeView(scope),
+      by,
+      at: result.receivedAt,
+      ...(request.reason === undefined ? {} : { reason: request.reason }),
+    };
     return {
       revocation: result.row ? revocationView(result.row) : planned,
       receivedAt: result.receivedAt,
@@ -338,8 +363,16 @@ export function createServices(parts: ServiceParts): Services {
     targets: reachable,
 
     async startRun(caller, request: RunRequest) {
-      const { run, token } = await runs.start({ principal: caller.principal, vouchedAt: caller.issuedAt }, request as StartRun);
-      return { run: runView(run, runs.reach(run)), token: token.expose(), heartbeatMs: HEARTBEAT_MS, leaseMs: LEASE_MS };
+      const { run, token } = await runs.start(
+        { principal: caller.principal, vouchedAt: caller.issuedAt },
+        request as StartRun,
+      );
+      return {
+        run: runView(run, runs.reach(run)),
+        token: token.expose(),
+        heartbeatMs: HEARTBEAT_MS,
+        leaseMs: LEASE_MS,
+      };
     },
     async renewRun(caller, id) {
       const run = await runs.renew(id, { principal: caller.principal, vouchedAt: caller.issuedAt });
@@ -378,7 +411,8 @@ export function createServices(parts: ServiceParts): Services {
       const row = await desk.find(id);
       if (!row) return undefined;
       // A login made for one request shows that request and no other.
-      if (caller.kind === 'approval' && parts.approvalLogins.byToken(caller.token)?.request !== row.id) return undefined;
+      if (caller.kind === 'approval' && parts.approvalLogins.byToken(caller.token)?.request !== row.id)
+        return undefined;
       return approvalFor(caller, row);
     },
     approvalChanges: followApprovals,

@@ -3,7 +3,10 @@ import { HoopError } from '../../base/error.ts';
 
 export class OptionalPackageMissing extends HoopError {
   constructor(name: string, why: string) {
-    super('PACKAGE_MISSING', `the package ${name} is not installed: ${why}`, { exit: 2, hint: `install it beside hoopctl with: npm install ${name}` });
+    super('PACKAGE_MISSING', `the package ${name} is not installed: ${why}`, {
+      exit: 2,
+      hint: `install it beside hoopctl with: npm install ${name}`,
+    });
   }
 }
 

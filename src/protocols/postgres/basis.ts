@@ -30,11 +30,19 @@ export interface BasisParts {
 export type BasisSource = (searchPath: readonly string[]) => Promise<Basis> | Basis;
 
 export function createBasisSource(parts: BasisParts): BasisSource {
-  let latest: { readonly basis: Basis; readonly snapshot: Snapshot; readonly searchPath: readonly string[] } | undefined;
+  let latest:
+    | { readonly basis: Basis; readonly snapshot: Snapshot; readonly searchPath: readonly string[] }
+    | undefined;
 
   function made(snapshot: Snapshot, searchPath: readonly string[]): Basis {
     const view = parts.session.view();
-    if (latest && latest.snapshot === snapshot && latest.searchPath === searchPath && latest.basis.view.basis === view.basis) return latest.basis;
+    if (
+      latest &&
+      latest.snapshot === snapshot &&
+      latest.searchPath === searchPath &&
+      latest.basis.view.basis === view.basis
+    )
+      return latest.basis;
     const basis = makeBasis(view, snapshot, searchPath, parts);
     latest = { basis, snapshot, searchPath };
     return basis;
@@ -55,8 +63,15 @@ export function createBasisSource(parts: BasisParts): BasisSource {
   };
 }
 
-function makeBasis(view: SessionView, snapshot: Snapshot, searchPath: readonly string[], { pinned, fingerprint }: BasisParts): Basis {
-  const masks = snapshot.bind(view.masks.columns.map(({ relation, column, with: how }): SqlMask => ({ relation, column, with: how })));
+function makeBasis(
+  view: SessionView,
+  snapshot: Snapshot,
+  searchPath: readonly string[],
+  { pinned, fingerprint }: BasisParts,
+): Basis {
+  const masks = snapshot.bind(
+    view.masks.columns.map(({ relation, column, with: how }): SqlMask => ({ relation, column, with: how })),
+  );
   const { guarded } = view.grant;
   return {
     id: `${view.basis} ${snapshot.catalog.version} ${searchPath.join(',')}`,

@@ -6,7 +6,14 @@ import type { Clock } from '../../base/clock.ts';
 import { errorTable } from '../../base/error.ts';
 import type { Command } from '../../domain/command.ts';
 import type { Session } from '../../domain/session.ts';
-import { bindMasks, CATALOG_PROBE, CATALOG_QUERY, type CatalogSnapshot, catalogFromRows, type SqlMask } from '../../languages/sql/index.ts';
+import {
+  bindMasks,
+  CATALOG_PROBE,
+  CATALOG_QUERY,
+  type CatalogSnapshot,
+  catalogFromRows,
+  type SqlMask,
+} from '../../languages/sql/index.ts';
 import { isProblem, upstreamLimits } from './frames.ts';
 import { isSilence, leave } from './inbox.ts';
 import { query, readErrorFields, TERMINATE } from './messages.ts';
@@ -103,7 +110,11 @@ interface Read extends Omit<Snapshot, 'bind'> {
   readonly probe: string;
 }
 
-async function readCatalog(asker: CatalogAsker, known: string | undefined, catalog: CatalogSnapshot | undefined): Promise<Read> {
+async function readCatalog(
+  asker: CatalogAsker,
+  known: string | undefined,
+  catalog: CatalogSnapshot | undefined,
+): Promise<Read> {
   const { settings, way } = asker;
   const wanted = new Map([['application_name', 'hoopctl catalog'], ...searchPathSetting(settings.searchPath)]);
   const upstream = await connectUpstream(way, settings, wanted);
@@ -122,7 +133,12 @@ async function readCatalog(asker: CatalogAsker, known: string | undefined, catal
 /** As a startup parameter: every name quoted. */
 export function searchPathSetting(searchPath: readonly string[] | undefined): readonly (readonly [string, string])[] {
   if (searchPath === undefined) return [];
-  return [['search_path', searchPath.length === 0 ? '""' : searchPath.map((name) => `"${name.replaceAll('"', '""')}"`).join(', ')]];
+  return [
+    [
+      'search_path',
+      searchPath.length === 0 ? '""' : searchPath.map((name) => `"${name.replaceAll('"', '""')}"`).join(', '),
+    ],
+  ];
 }
 
 type Ask = (text: string) => Promise<readonly (readonly (string | null)[])[]>;
@@ -139,8 +155,11 @@ export async function probeServer(way: Way, settings: PostgresSettings): Promise
 
 async function readFacts(ask: Ask): Promise<Omit<Read, 'catalog' | 'probe'>> {
   // Before anything else, and without an operator: the account's own search_path still decides what names mean.
-  const [[server = '', schemas = '[]'] = []] = (await ask('SELECT pg_catalog.version(), pg_catalog.to_json(pg_catalog.current_schemas(false))::text')) as string[][];
-  if (!/^PostgreSQL \d/.test(server) || FORKS.test(server)) throw fail('TARGET_NOT_SUPPORTED', `the target is not PostgreSQL: ${server.slice(0, 80)}`);
+  const [[server = '', schemas = '[]'] = []] = (await ask(
+    'SELECT pg_catalog.version(), pg_catalog.to_json(pg_catalog.current_schemas(false))::text',
+  )) as string[][];
+  if (!/^PostgreSQL \d/.test(server) || FORKS.test(server))
+    throw fail('TARGET_NOT_SUPPORTED', `the target is not PostgreSQL: ${server.slice(0, 80)}`);
   await ask("SET search_path = ''");
   const [[risks = ''] = []] = (await ask(RISKS_QUERY)) as string[][];
   return { server, searchPath: JSON.parse(schemas ?? '[]') as string[], risks: risks === '' ? [] : risks.split('; ') };
@@ -169,7 +188,11 @@ export function isCreation(risk: string): boolean {
 }
 
 /** One statement of the gateway's own: recorded first, like everything else. */
-async function askRecorded({ submit }: CatalogAsker, upstream: Upstream, text: string): Promise<readonly (readonly (string | null)[])[]> {
+async function askRecorded(
+  { submit }: CatalogAsker,
+  upstream: Upstream,
+  text: string,
+): Promise<readonly (readonly (string | null)[])[]> {
   const permit = await submit({ commands: [ownCommand(text)], basis: '', by: 'gateway' });
   if (permit.kind === 'refusal') throw fail('CATALOG_UNREADABLE', permit.message);
   try {
@@ -193,7 +216,10 @@ function ownCommand(text: string): Command {
 }
 
 /** All rows of a simple query, as text. */
-async function askTarget({ channel, inbox, scrub }: Upstream, text: string): Promise<readonly (readonly (string | null)[])[]> {
+async function askTarget(
+  { channel, inbox, scrub }: Upstream,
+  text: string,
+): Promise<readonly (readonly (string | null)[])[]> {
   channel.write(query(text));
   const rows: (string | null)[][] = [];
   let failed: string | undefined;

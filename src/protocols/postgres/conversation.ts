@@ -24,7 +24,7 @@ import { type Passed, ResultReader, type RowFlow } from './results.ts';
 import type { Scrub, Telling } from './scrub.ts';
 import type { SessionState } from './state.ts';
 import type { Mirror } from './statements.ts';
-import { type Broken, simpleTurn, type Turn, TurnBuilder } from './turn.ts';
+import { type Extended, simpleTurn, type Turn, TurnBuilder } from './turn.ts';
 
 export interface ConversationParts {
   readonly scrub: Scrub;
@@ -81,9 +81,9 @@ export class PostgresConversation implements Conversation<Turn, Judged> {
     );
   }
 
-  /** In a transaction block of the target, failed or not. */
-  get inTransaction(): boolean {
-    return this.#status !== 'I';
+  /** The target's transaction state, as it last said it. */
+  get transaction(): TransactionStatus {
+    return this.#status;
   }
 
   take(happening: Happening<Judged>): readonly Step<Turn>[] {
@@ -161,18 +161,24 @@ export class PostgresConversation implements Conversation<Turn, Judged> {
       case 'describe':
       case 'execute':
       case 'close':
-        this.#builder.add(read, frame);
-        if (this.#builder.bytes > LONGEST_TURN) this.#finishTurn('flush', FLUSH);
-        return;
+        return this.#gather(read, frame);
       case 'sync':
         return this.#sync(frame);
       case 'flush':
-        if (!this.#builder.empty || this.#builder.broken) this.#finishTurn('flush', frame.bytes);
+        if (!this.#builder.empty) this.#finishTurn('flush', frame.bytes);
         return;
       default:
         // Left over from a copy that failed: the target ignores them too (PostgreSQL, "COPY Operations").
         return;
     }
+  }
+
+  #gather(read: Extended, frame: Frame): void {
+    const broken = this.#builder.add(read, frame);
+    if (!broken) return this.#builder.bytes > LONGEST_TURN ? this.#finishTurn('flush', FLUSH) : undefined;
+    // What stands before it happens first, as it would at the target; it may even bring what this names.
+    if (!this.#builder.empty) return this.#cutTurn(frame);
+    this.#refused(plainError(broken.code, broken.message), 'flush');
   }
 
   #cutTurn(frame: Frame): void {
@@ -190,13 +196,7 @@ export class PostgresConversation implements Conversation<Turn, Judged> {
   #finishTurn(ends: 'sync' | 'flush', bytes: Buffer): void {
     const builder = this.#builder;
     this.#builder = new TurnBuilder(this.#parts.mirror);
-    if (builder.broken) return this.#brokenTurn(builder.broken, ends);
     this.#begin(builder.finish(ends, bytes));
-  }
-
-  /** Refers to what is not there: the target would say so, after doing what stands before it. */
-  #brokenTurn({ code, message: text }: Broken, ends: 'sync' | 'flush'): void {
-    this.#refused(plainError(code, text), ends);
   }
 
   #begin(turn: Turn): void {
@@ -231,6 +231,7 @@ export class PostgresConversation implements Conversation<Turn, Judged> {
 
   /** The client is told, and the target is brought to where it would be, had it said so itself. */
   #refused(error: Buffer, ends: Turn['ends']): void {
+    if (ends === 'simple') this.#parts.mirror.simpleQuery();
     this.#tell(error);
     const open = this.#status === 'T' || this.#unsynced;
     if (open) return this.#fail(ends === 'flush' ? 'flush' : 'sync');

@@ -5,7 +5,17 @@
 import { connect, type Socket } from 'node:net';
 import { errorTable, type HoopError } from '../../base/error.ts';
 import type { Endpoint, ExecColumn, ExecResult, ExecSink } from '../../domain/protocol.ts';
-import { CANCEL_REQUEST_CODE, type Field, int32, message, query, readErrorFields, readRowDescription, readText, TERMINATE } from './messages.ts';
+import {
+  CANCEL_REQUEST_CODE,
+  type Field,
+  int32,
+  message,
+  query,
+  readErrorFields,
+  readRowDescription,
+  readText,
+  TERMINATE,
+} from './messages.ts';
 import { decodeRow } from './rows.ts';
 import { clientExchange, scramKeys } from './scram.ts';
 
@@ -16,7 +26,12 @@ const fail = errorTable({
 });
 
 /** @throws HoopError when nothing that speaks PostgreSQL and knows the secret can be reached; what the gateway or the target says is a result */
-export async function execute(endpoint: Endpoint, text: string, sink: ExecSink, signal: AbortSignal): Promise<ExecResult> {
+export async function execute(
+  endpoint: Endpoint,
+  text: string,
+  sink: ExecSink,
+  signal: AbortSignal,
+): Promise<ExecResult> {
   signal.throwIfAborted();
   const socket = await dial(endpoint);
   const exchange = createExchange(socket, endpoint, text, sink);
@@ -32,8 +47,12 @@ export async function execute(endpoint: Endpoint, text: string, sink: ExecSink, 
 
 function dial({ host, port }: Endpoint): Promise<Socket> {
   return new Promise((resolve, reject) => {
-    const socket = host.startsWith('/') ? connect({ path: `${host}/.s.PGSQL.${port}` }) : connect({ host, port, noDelay: true });
-    socket.once('error', (error) => reject(fail('TUNNEL_UNREACHABLE', `the tunnel cannot be reached: ${error.message}`, { cause: error })));
+    const socket = host.startsWith('/')
+      ? connect({ path: `${host}/.s.PGSQL.${port}` })
+      : connect({ host, port, noDelay: true });
+    socket.once('error', (error) =>
+      reject(fail('TUNNEL_UNREACHABLE', `the tunnel cannot be reached: ${error.message}`, { cause: error })),
+    );
     socket.once('connect', () => {
       socket.removeAllListeners('error');
       resolve(socket);
@@ -54,7 +73,9 @@ function createExchange(socket: Socket, endpoint: Endpoint, text: string, sink: 
   let size = 0;
   let wanted = 0;
   socket.on('error', () => {});
-  socket.on('close', () => (talk.failed ? resolve(talk.failed) : reject(fail('TUNNEL_BROKE_OFF', 'the connection ended before the result did'))));
+  socket.on('close', () =>
+    talk.failed ? resolve(talk.failed) : reject(fail('TUNNEL_BROKE_OFF', 'the connection ended before the result did')),
+  );
   socket.on('data', (chunk: Buffer) => {
     parts.push(chunk);
     size += chunk.length;
@@ -71,7 +92,18 @@ function createExchange(socket: Socket, endpoint: Endpoint, text: string, sink: 
       (error: unknown) => reject(error as HoopError),
     );
   });
-  socket.write(message('', int32(3 << 16), 'user', endpoint.user, 'database', endpoint.database ?? '', ...STARTUP, Buffer.from([0])));
+  socket.write(
+    message(
+      '',
+      int32(3 << 16),
+      'user',
+      endpoint.user,
+      'database',
+      endpoint.database ?? '',
+      ...STARTUP,
+      Buffer.from([0]),
+    ),
+  );
   return { done: promise, cancel: () => void talk.cancel() };
 }
 
@@ -206,11 +238,13 @@ class Talk {
       }
       case 12:
         // Both sides prove themselves: a program that took the port learns nothing and is not believed.
-        if (!this.#scram.verify(data.toString('latin1'))) throw fail('TUNNEL_STRANGER', "what listens there does not know the run's secret");
+        if (!this.#scram.verify(data.toString('latin1')))
+          throw fail('TUNNEL_STRANGER', "what listens there does not know the run's secret");
         this.#proven = true;
         return undefined;
       case 0:
-        if (!this.#proven) throw fail('TUNNEL_STRANGER', "what listens there did not prove that it knows the run's secret");
+        if (!this.#proven)
+          throw fail('TUNNEL_STRANGER', "what listens there did not prove that it knows the run's secret");
         return undefined;
       default:
         throw fail('TUNNEL_STRANGER', 'what listens there asks for the secret in a way it never should');

@@ -8,7 +8,17 @@ import type { Refusal } from '../../domain/session.ts';
 import { exhaustive } from '../../base/exhaustive.ts';
 import type { Result } from '../conversation.ts';
 import { nameOf } from './frames.ts';
-import { DESCRIBE_UNNAMED_PORTAL, describePortal, type Field, isTransactionStatus, parse, query, readRowDescription, readText, type TransactionStatus } from './messages.ts';
+import {
+  DESCRIBE_UNNAMED_PORTAL,
+  describePortal,
+  type Field,
+  isTransactionStatus,
+  parse,
+  query,
+  readRowDescription,
+  readText,
+  type TransactionStatus,
+} from './messages.ts';
 import { limitError, plainError } from './refuse.ts';
 import type { Passed, ResultHandler, RowFlow } from './results.ts';
 import { copyScan, type Detectors, rowScan, Sample } from './rows.ts';
@@ -52,7 +62,11 @@ export interface FlightParts {
   readonly state: SessionState;
   readonly scrub: Scrub;
   readonly telling: Telling;
-  settle(index: number, outcome: { state: OutcomeState; code?: string; tag?: string; rows?: number; bytes?: number; maskedCells?: number }, result: Result | undefined): void;
+  settle(
+    index: number,
+    outcome: { state: OutcomeState; code?: string; tag?: string; rows?: number; bytes?: number; maskedCells?: number },
+    result: Result | undefined,
+  ): void;
   wouldBe(rules: ReadonlySet<string>): void;
 }
 
@@ -100,8 +114,17 @@ export class Flight implements ResultHandler {
   constructor(parts: FlightParts) {
     this.#parts = parts;
     this.#expected = withDescriptions(parts.turn.items);
-    this.#running = parts.judged.units.map((unit) => ({ unit, offset: 0, fields: undefined, flow: undefined, acknowledged: false, settled: false }));
-    this.keptSync = parts.turn.ends === 'sync' && this.#running.some(({ unit }) => unit.readings.some(({ analysis }) => analysis.copy?.direction === 'in'));
+    this.#running = parts.judged.units.map((unit) => ({
+      unit,
+      offset: 0,
+      fields: undefined,
+      flow: undefined,
+      acknowledged: false,
+      settled: false,
+    }));
+    this.keptSync =
+      parts.turn.ends === 'sync' &&
+      this.#running.some(({ unit }) => unit.readings.some(({ analysis }) => analysis.copy?.direction === 'in'));
   }
 
   get failed(): boolean {
@@ -111,7 +134,9 @@ export class Flight implements ResultHandler {
   /** COPY … FROM STDIN takes all that follows as data: nothing may stand behind it. */
   get misplacedCopy(): boolean {
     const copies = this.#expected.findIndex((item) => item.kind === 'execute' && this.#copiesIn(item.unit));
-    return copies >= 0 && this.#expected.slice(copies + 1).some((item) => item.kind !== 'sync' && item.kind !== 'flush');
+    return (
+      copies >= 0 && this.#expected.slice(copies + 1).some((item) => item.kind !== 'sync' && item.kind !== 'flush')
+    );
   }
 
   /** What goes to the target, rewritten where the reading says so. */
@@ -123,7 +148,8 @@ export class Flight implements ResultHandler {
       if (item.kind === 'sync' && this.keptSync) continue;
       const text = 'unit' in item ? judged.units[item.unit]?.sent : undefined;
       if (text !== undefined && item.kind === 'query') sent.push(query(text));
-      else if (text !== undefined && item.kind === 'parse') sent.push(parse(item.statement.name, text, item.statement.types));
+      else if (text !== undefined && item.kind === 'parse')
+        sent.push(parse(item.statement.name, text, item.statement.types));
       else sent.push(item.bytes);
     }
     return sent;
@@ -190,7 +216,9 @@ export class Flight implements ResultHandler {
         return item.kind === 'close' ? this.#closed(item) : undefined;
       case 'C':
       case 'I':
-        return item.kind === 'query' || item.kind === 'execute' ? this.#completed(item, type === 'C' ? readText(body) : '') : undefined;
+        return item.kind === 'query' || item.kind === 'execute'
+          ? this.#completed(item, type === 'C' ? readText(body) : '')
+          : undefined;
       case 's':
         return item.kind === 'execute' ? this.#suspended(item) : undefined;
       case 'E':
@@ -251,7 +279,10 @@ export class Flight implements ResultHandler {
     return 'pass';
   }
 
-  #completed(item: Extract<Item, { kind: 'query' | 'execute' }>, tag: string | undefined): 'pass' | 'drop' | Buffer | undefined {
+  #completed(
+    item: Extract<Item, { kind: 'query' | 'execute' }>,
+    tag: string | undefined,
+  ): 'pass' | 'drop' | Buffer | undefined {
     const running = this.#current(item.unit);
     const count = Math.max(1, running.unit.readings.length);
     if (tag === undefined || running.offset >= count || running.settled) return undefined;
@@ -279,7 +310,12 @@ export class Flight implements ResultHandler {
   }
 
   #stoppedError(stopped: LimitReached | 'withheld', reading: Reading | undefined): Buffer {
-    if (stopped === 'withheld') return plainError('0A000', 'HOOP_DENIED: a result holds a value that cannot be scanned', 'ask for text format, or leave out columns that are not text');
+    if (stopped === 'withheld')
+      return plainError(
+        '0A000',
+        'HOOP_DENIED: a result holds a value that cannot be scanned',
+        'ask for text format, or leave out columns that are not text',
+      );
     const took = reading?.analysis.effects.some((effect) => effect !== 'read' && effect !== 'control') ?? false;
     return limitError(stopped, took);
   }
@@ -310,7 +346,12 @@ export class Flight implements ResultHandler {
     // Parsing to the unnamed statement drops the one before, whatever becomes of the new one.
     if (item.kind === 'parse' && item.statement.name === '') mirror.statements.delete('');
     if (running && !running.settled) {
-      this.#settle(running, stopped || error.code !== CANCELLED ? 'failed' : 'cancelled', stopped ? LIMITED : error.code, undefined);
+      this.#settle(
+        running,
+        stopped || error.code !== CANCELLED ? 'failed' : 'cancelled',
+        stopped ? LIMITED : error.code,
+        undefined,
+      );
       running.flow = undefined;
       running.offset++;
       running.settled = running.offset >= running.unit.readings.length;
@@ -320,7 +361,8 @@ export class Flight implements ResultHandler {
     this.copyIn = undefined;
     this.#copyOut = undefined;
     // What follows up to Sync is skipped there (PostgreSQL, "Extended Query Overview"); a simple query ends with ReadyForQuery too.
-    if (item.kind !== 'query') while (this.#at < this.#expected.length && !isEnd(this.#expected[this.#at] as Item)) this.#at++;
+    if (item.kind !== 'query')
+      while (this.#at < this.#expected.length && !isEnd(this.#expected[this.#at] as Item)) this.#at++;
     if (this.#told) return 'drop';
     this.#told = true;
     return stopped ? this.#stoppedError(stopped, undefined) : error.bytes;
@@ -365,7 +407,8 @@ export class Flight implements ResultHandler {
   #finish(done: Flight['done']): void {
     this.done = done;
     for (const running of this.#running) {
-      const prepared = running.acknowledged && running.unit.unit.kind === 'statement' && running.unit.unit.part === 'prepare';
+      const prepared =
+        running.acknowledged && running.unit.unit.kind === 'statement' && running.unit.unit.part === 'prepare';
       this.#settleRest(running, prepared ? 'completed' : 'notForwarded', undefined);
     }
   }
@@ -382,7 +425,9 @@ export class Flight implements ResultHandler {
     const { flow, fields } = running;
     const copied = this.copyIn?.running === running ? { bytes: this.copyIn.bytes } : {};
     if (copied.bytes !== undefined) this.copyIn = undefined;
-    const counted = flow ? { rows: flow.rows, bytes: flow.bytes, maskedCells: flow.maskedCells } : { ...rowsOf(tag), ...copied };
+    const counted = flow
+      ? { rows: flow.rows, bytes: flow.bytes, maskedCells: flow.maskedCells }
+      : { ...rowsOf(tag), ...copied };
     if (flow?.scan && flow.scan.wouldBe.size > 0) this.#parts.wouldBe(flow.scan.wouldBe);
     const outcome = { state, ...counted, ...(code === undefined ? {} : { code }), ...(tag ? { tag } : {}) };
     this.#parts.settle(running.unit.first + running.offset, outcome, flow?.sample.result(fields));
@@ -400,12 +445,23 @@ export class Flight implements ResultHandler {
         mirror.portals.clear();
       }
     }
-    if (prepared?.op === 'prepare') mirror.statements.set(prepared.name, this.#bySql(prepared.name, { analysis, sent, basis }, running));
-    if (prepared?.op === 'deallocate') prepared.name === undefined ? mirror.statements.clear() : mirror.statements.delete(prepared.name);
+    if (prepared?.op === 'prepare')
+      mirror.statements.set(prepared.name, this.#bySql(prepared.name, { analysis, sent, basis }, running));
+    if (prepared?.op === 'deallocate')
+      prepared.name === undefined ? mirror.statements.clear() : mirror.statements.delete(prepared.name);
     if (cursor?.op === 'declare') {
       const statement = this.#bySql('', { analysis, sent, basis }, running);
       const declared = { hold: cursor.hold };
-      mirror.portals.set(cursor.name, { name: cursor.name, statement, formats: [], values: [], resultFormats: [], started: true, basis, declared });
+      mirror.portals.set(cursor.name, {
+        name: cursor.name,
+        statement,
+        formats: [],
+        values: [],
+        resultFormats: [],
+        started: true,
+        basis,
+        declared,
+      });
     }
     if (cursor?.op === 'close') cursor.name === undefined ? mirror.portals.clear() : mirror.portals.delete(cursor.name);
   }
@@ -427,7 +483,11 @@ export class Flight implements ResultHandler {
     if (scan && 'unscannable' in scan) running.flow.stopped = 'withheld';
   }
 
-  #flowParts(running: Running): { detectors: Detectors | undefined; permit: Permit['commands'][number]; masked: Judged['masked'] } {
+  #flowParts(running: Running): {
+    detectors: Detectors | undefined;
+    permit: Permit['commands'][number];
+    masked: Judged['masked'];
+  } {
     const { judged, permit } = this.#parts;
     const command = permit?.commands[running.unit.first + running.offset];
     if (!command) throw new Error('a permit without a command for each statement');
@@ -475,12 +535,20 @@ function withDescriptions(items: readonly Item[]): readonly Item[] {
 }
 
 function knows(portal: Portal, described: ReadonlySet<Portal | Prepared>): boolean {
-  return portal.fields !== undefined || portal.statement.fields !== undefined || described.has(portal) || described.has(portal.statement);
+  return (
+    portal.fields !== undefined ||
+    portal.statement.fields !== undefined ||
+    described.has(portal) ||
+    described.has(portal.statement)
+  );
 }
 
 function withFormats(fields: readonly Field[], formats: readonly number[]): readonly Field[] {
   if (formats.length === 0) return fields.map((field) => ({ ...field, format: 0 as const }));
-  return fields.map((field, i) => ({ ...field, format: (formats.length === 1 ? formats[0] : formats[i]) === 1 ? 1 : 0 }));
+  return fields.map((field, i) => ({
+    ...field,
+    format: (formats.length === 1 ? formats[0] : formats[i]) === 1 ? 1 : 0,
+  }));
 }
 
 function newFlow({ meter }: Permit['commands'][number], scan: RowFlow['scan']): RowFlow {

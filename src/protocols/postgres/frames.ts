@@ -50,7 +50,8 @@ export const clientLimits: FrameLimits = (type) => CLIENT_LIMITS.get(type);
 export const loginLimits: FrameLimits = (type) => (type === 0x70 ? 8 * KiB : undefined);
 
 /** What a target may send while we log in; a result needs another reader, which does not gather whole messages. */
-export const upstreamLimits: FrameLimits = (type) => ('RSKZENTDC123ntIs'.includes(String.fromCharCode(type)) ? MiB : undefined);
+export const upstreamLimits: FrameLimits = (type) =>
+  'RSKZENTDC123ntIs'.includes(String.fromCharCode(type)) ? MiB : undefined;
 
 /** Gathers chunks and gives whole frames. A frame above its limit is refused at its header, before its body is awaited. */
 export class FrameReader {
@@ -90,7 +91,8 @@ export class FrameReader {
     if (this.#size < 5) return undefined;
     const length = this.#peek(1) * 0x1000000 + (this.#peek(2) << 16) + (this.#peek(3) << 8) + this.#peek(4);
     if (length < 4) return this.#refuse(`invalid length of message ${nameOf(type)}`, '08P01');
-    if (length > limit) return this.#refuse(`message ${nameOf(type)} of ${length} bytes is above the limit of ${limit}`, '54000');
+    if (length > limit)
+      return this.#refuse(`message ${nameOf(type)} of ${length} bytes is above the limit of ${limit}`, '54000');
     if (this.#size < length + 1) return undefined;
     const bytes = this.#take(length + 1);
     return { type, bytes, body: bytes.subarray(5) };

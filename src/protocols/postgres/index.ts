@@ -140,7 +140,7 @@ async function converse(
   const basis = createBasisSource({
     session,
     snapshot() {
-      if (!conversation.inTransaction && state.definitionsChanged()) catalogs.forget(key);
+      if (conversation.transaction === 'I' && state.definitionsChanged()) catalogs.forget(key);
       return catalogs.current(key, asker);
     },
     pinned: pinnedSettings(settings, startup.settings),
@@ -148,7 +148,7 @@ async function converse(
   });
   const judge = createJudge({
     ...{ session, mirror, state, basis },
-    inTransaction: () => conversation.inTransaction,
+    transaction: () => conversation.transaction,
     analyse: (text, { sql }) => reader.analyse(text, sql),
   });
 

@@ -25,7 +25,11 @@ export function commandOf(analysis: StatementAnalysis, text: Slice, meaning: Mea
   if (runs === undefined && part === undefined && parameters === undefined && impossible === undefined) {
     const { last } = template;
     if (last && last.context === meaning.context && last.command.sent === sent) return last.command;
-    const command = { ...template.command, context: contextOf(analysis, meaning), ...(sent === undefined ? {} : { sent }) };
+    const command = {
+      ...template.command,
+      context: contextOf(analysis, meaning),
+      ...(sent === undefined ? {} : { sent }),
+    };
     template.last = { context: meaning.context, command };
     return command;
   }
@@ -105,12 +109,19 @@ function makeTemplate(analysis: StatementAnalysis, text: Slice): Template {
       reading: analysis,
       ...(struck.length > 0 ? { struck } : {}),
     },
-    impossible: refused && { code: 'HOOP_DENIED', reason: refused.reason, hint: refused.hint, protocolCode: refused.sqlState },
+    impossible: refused && {
+      code: 'HOOP_DENIED',
+      reason: refused.reason,
+      hint: refused.hint,
+      protocolCode: refused.sqlState,
+    },
   };
 }
 
 function spansIn(spans: readonly Span[], start: number, length: number): readonly Span[] {
-  return spans.map((span) => ({ start: span.start - start, end: span.end - start })).filter((span) => span.start >= 0 && span.end <= length);
+  return spans
+    .map((span) => ({ start: span.start - start, end: span.end - start }))
+    .filter((span) => span.start >= 0 && span.end <= length);
 }
 
 function contextOf({ objects }: StatementAnalysis, { context, runs }: Meaning): string {
@@ -123,22 +134,50 @@ const CONTROL: ReadonlySet<Effect> = new Set(['control']);
 
 /** A text that could not be read: refused whatever policy says, and recorded. */
 export function unreadCommand(read: NotRead, text: Buffer, context: string): Command {
-  const code = read.code === 'busy' || read.code === 'internal' ? 'HOOP_UNAVAILABLE' : read.code === 'limit' ? 'HOOP_LIMIT' : 'HOOP_DENIED';
+  const code =
+    read.code === 'busy' || read.code === 'internal'
+      ? 'HOOP_UNAVAILABLE'
+      : read.code === 'limit'
+        ? 'HOOP_LIMIT'
+        : 'HOOP_DENIED';
   return unreadable(text, context, read, { code, reason: read.message, protocolCode: read.sqlState });
 }
 
 function unreadable(text: Buffer, context: string, reading: object, impossible: Impossible): Command {
-  return { text: text.toString('utf8'), bytes: text, effects: UNKNOWN, resources: [], facts: {}, scopes: null, context, impossible, reading };
+  return {
+    text: text.toString('utf8'),
+    bytes: text,
+    effects: UNKNOWN,
+    resources: [],
+    facts: {},
+    scopes: null,
+    context,
+    impossible,
+    reading,
+  };
 }
 
 /** Several statements where the protocol takes one. */
 export function severalCommand(text: Buffer, context: string, reading: Extract<Analysis, { ok: true }>): Command {
-  return unreadable(text, context, reading, { code: 'HOOP_DENIED', reason: 'cannot insert multiple commands into a prepared statement', protocolCode: '42601' });
+  return unreadable(text, context, reading, {
+    code: 'HOOP_DENIED',
+    reason: 'cannot insert multiple commands into a prepared statement',
+    protocolCode: '42601',
+  });
 }
 
 /** Nothing but space and comments. It is sent and recorded, and does nothing. */
 export function emptyCommand(text: Buffer, context: string): Command {
-  return { text: text.toString('utf8'), bytes: text, effects: CONTROL, resources: [], facts: {}, scopes: [], context, reading: EMPTY };
+  return {
+    text: text.toString('utf8'),
+    bytes: text,
+    effects: CONTROL,
+    resources: [],
+    facts: {},
+    scopes: [],
+    context,
+    reading: EMPTY,
+  };
 }
 
 const EMPTY = {};
@@ -170,8 +209,40 @@ export function parametersOf(statement: Prepared, portal: Portal, struck: readon
 
 /** The commonest of the server's own types (pg_type.dat); others go by their number. */
 const TYPE_NAMES: ReadonlyMap<number, string> = new Map([
-  ...([[16, 'bool'], [17, 'bytea'], [18, 'char'], [20, 'int8'], [21, 'int2'], [23, 'int4'], [25, 'text'], [26, 'oid']] as const),
-  ...([[114, 'json'], [142, 'xml'], [700, 'float4'], [701, 'float8'], [869, 'inet'], [1042, 'bpchar'], [1043, 'varchar']] as const),
-  ...([[1082, 'date'], [1083, 'time'], [1114, 'timestamp'], [1184, 'timestamptz'], [1186, 'interval'], [1700, 'numeric']] as const),
-  ...([[2950, 'uuid'], [3802, 'jsonb'], [1007, 'int4[]'], [1016, 'int8[]'], [1009, 'text[]'], [1015, 'varchar[]'], [705, 'unknown']] as const),
+  ...([
+    [16, 'bool'],
+    [17, 'bytea'],
+    [18, 'char'],
+    [20, 'int8'],
+    [21, 'int2'],
+    [23, 'int4'],
+    [25, 'text'],
+    [26, 'oid'],
+  ] as const),
+  ...([
+    [114, 'json'],
+    [142, 'xml'],
+    [700, 'float4'],
+    [701, 'float8'],
+    [869, 'inet'],
+    [1042, 'bpchar'],
+    [1043, 'varchar'],
+  ] as const),
+  ...([
+    [1082, 'date'],
+    [1083, 'time'],
+    [1114, 'timestamp'],
+    [1184, 'timestamptz'],
+    [1186, 'interval'],
+    [1700, 'numeric'],
+  ] as const),
+  ...([
+    [2950, 'uuid'],
+    [3802, 'jsonb'],
+    [1007, 'int4[]'],
+    [1016, 'int8[]'],
+    [1009, 'text[]'],
+    [1015, 'varchar[]'],
+    [705, 'unknown'],
+  ] as const),
 ]);

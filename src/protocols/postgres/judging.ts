@@ -6,6 +6,7 @@ import type { Command, Impossible } from '../../domain/command.ts';
 import type { Session, SubmitOptions } from '../../domain/session.ts';
 import { type Analysis, resolveIndirect, type StatementAnalysis } from '../../languages/sql/index.ts';
 import type { Basis } from './basis.ts';
+import type { TransactionStatus } from './messages.ts';
 import { type Judged, type JudgedUnit, strictest } from './flight.ts';
 import { commandOf, emptyCommand, functionCallCommand, type Meaning, parametersOf, sentText, severalCommand, type Slice, slicesOf, unreadCommand } from './interpret.ts';
 import type { Telling } from './scrub.ts';
@@ -18,7 +19,7 @@ export interface JudgeParts {
   readonly mirror: Mirror;
   readonly state: SessionState;
   /** What the target's transaction state is now. */
-  inTransaction(): boolean;
+  transaction(): TransactionStatus;
   /** What texts are read against now. */
   basis(searchPath: readonly string[]): Promise<Basis> | Basis;
   analyse(text: Buffer, basis: Basis): Promise<Analysis> | Analysis;
@@ -35,7 +36,7 @@ export function createJudge(parts: JudgeParts): Judge {
       const basis = await parts.basis(parts.state.searchPath);
       const read = await new TurnReading(parts, basis).read(turn);
       const answer = await parts.session.submit(
-        { commands: read.commands, basis: basis.view.basis, ...(parts.inTransaction() ? { inTransaction: true } : {}) },
+        { commands: read.commands, basis: basis.view.basis, ...(parts.transaction() === 'I' ? {} : { inTransaction: true }) },
         options,
       );
       const again = answer.kind === 'refusal' && answer.code === 'HOOP_STALE' && attempt < ATTEMPTS && !read.stale;
@@ -182,7 +183,11 @@ class TurnReading {
 
   /** What it names was prepared or declared before, maybe under another policy: it is read again, and must still come out as it was sent. */
   async #join(statement: StatementAnalysis, found: Named | undefined, missing: { code: string; what: string }): Promise<Resolved> {
-    if (!found) return { analysis: statement, impossible: { code: 'HOOP_DENIED', reason: missing.what, protocolCode: missing.code } };
+    if (!found) {
+      // In a failed transaction the target looks at no name any more.
+      const impossible = this.#parts.transaction() === 'E' ? ABORTED : { code: 'HOOP_DENIED' as const, reason: missing.what, protocolCode: missing.code };
+      return { analysis: statement, impossible };
+    }
     const { text, reading } = found;
     if (reading && reading.basis === this.#basis.id) return { analysis: joined(statement, reading.analysis), runs: text };
     const analysis = await this.#parts.analyse(text, this.#basis);
@@ -247,6 +252,12 @@ function joined(statement: StatementAnalysis, runs: StatementAnalysis): Statemen
   pairs.set(runs, made);
   return made;
 }
+
+const ABORTED: Impossible = {
+  code: 'HOOP_DENIED',
+  reason: 'current transaction is aborted, commands ignored until end of transaction block',
+  protocolCode: '25P02',
+};
 
 const STALE: Impossible = {
   code: 'HOOP_STALE',

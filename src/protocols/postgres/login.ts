@@ -32,7 +32,10 @@ export interface LoggedIn {
 }
 
 /** @returns undefined when the connection is over: it was a cancel request, or it was refused and the client told why. */
-export async function login(client: ByteChannel, pending: PendingSession<PostgresSettings>): Promise<LoggedIn | undefined> {
+export async function login(
+  client: ByteChannel,
+  pending: PendingSession<PostgresSettings>,
+): Promise<LoggedIn | undefined> {
   const inbox = openInbox(client, pending.signal);
   const asked = await readStartup(client, inbox, pending);
   if (asked.kind === 'startup') {
@@ -74,7 +77,11 @@ async function readStartup(
         if (asked.has(first.what)) return { kind: 'over', told: fatal('08P01', `${first.what} was asked for twice`) };
         asked.add(first.what);
         // Whatever was sent on before the answer was meant for the other side of a handshake (CVE-2021-23214).
-        if (inbox.waiting) return { kind: 'over', told: fatal('08P01', `received unencrypted data after ${first.what.toUpperCase()} request`) };
+        if (inbox.waiting)
+          return {
+            kind: 'over',
+            told: fatal('08P01', `received unencrypted data after ${first.what.toUpperCase()} request`),
+          };
         client.write(NO_ENCRYPTION);
     }
   }
@@ -112,7 +119,8 @@ async function authenticate(
   const refusal = await proveSecret(client, inbox, startup, pending);
   if (refusal) return refusal;
   const { database } = pending.target.settings;
-  if (startup.database !== undefined && startup.database !== database) return { kind: 'over', told: unknownTarget(startup.database) };
+  if (startup.database !== undefined && startup.database !== database)
+    return { kind: 'over', told: unknownTarget(startup.database) };
   return undefined;
 }
 
@@ -138,7 +146,10 @@ async function proveSecret(
   const signature = exchange.finish(final.toString('latin1'));
   // After the proof, so that a wrong name costs and says the same as a wrong secret.
   if (signature === undefined || startup.user !== TUNNEL_USER) {
-    return { kind: 'over', told: fatal('28P01', 'password authentication failed', "use the user and password of the run's endpoint") };
+    return {
+      kind: 'over',
+      told: fatal('28P01', 'password authentication failed', "use the user and password of the run's endpoint"),
+    };
   }
   client.write(Buffer.concat([message('R', int32(12), Buffer.from(signature)), message('R', int32(0))]));
   return undefined;

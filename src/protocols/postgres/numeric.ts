@@ -8,7 +8,8 @@ export function decodeNumeric(bytes: Buffer): string | undefined {
   const sign = bytes.readUInt16BE(4);
   const scale = bytes.readUInt16BE(6);
   if (bytes.length !== 8 + 2 * count || (sign !== POSITIVE && sign !== NEGATIVE)) return undefined;
-  const digit = (index: number) => (index >= 0 && index < count ? String(bytes.readUInt16BE(8 + 2 * index)).padStart(4, '0') : '0000');
+  const digit = (index: number) =>
+    index >= 0 && index < count ? String(bytes.readUInt16BE(8 + 2 * index)).padStart(4, '0') : '0000';
   let whole = '';
   for (let i = 0; i <= weight; i++) whole += digit(i);
   let fraction = '';

@@ -98,7 +98,10 @@ export class ResultReader {
     let at = this.#goOn(chunk, out);
     while (at >= 0 && at + HEADER <= chunk.length && this.#problem === undefined) {
       const type = chunk[at] as number;
-      at = type === DATA_ROW || type === COPY_DATA ? this.#rows(chunk, at, type, out) : this.#message(chunk, at, type, out);
+      at =
+        type === DATA_ROW || type === COPY_DATA
+          ? this.#rows(chunk, at, type, out)
+          : this.#message(chunk, at, type, out);
     }
     // -1: the rest was taken care of.
     if (at < 0) return;
@@ -116,7 +119,8 @@ export class ResultReader {
 
   /** Lets the part of a row flow that is here. */
   #stream(chunk: Buffer, start: number, end: number, flow: RowFlow, out: Pieces): number {
-    const unfinished = end === chunk.length && this.#left > end - start ? this.#strike.unfinished(chunk.subarray(start, end)) : 0;
+    const unfinished =
+      end === chunk.length && this.#left > end - start ? this.#strike.unfinished(chunk.subarray(start, end)) : 0;
     const sure = end - unfinished;
     this.#left -= sure - start;
     if (flow.stopped) out.drop(start, sure);
@@ -208,7 +212,16 @@ export class ResultReader {
   }
 
   /** A row of which only the beginning is here, and which nobody needs whole. */
-  #begin(row: { chunk: Buffer; at: number; end: number; flow: RowFlow; out: Pieces; rows: number; bytes: number; begun: number }): number {
+  #begin(row: {
+    chunk: Buffer;
+    at: number;
+    end: number;
+    flow: RowFlow;
+    out: Pieces;
+    rows: number;
+    bytes: number;
+    begun: number;
+  }): number {
     const { chunk, at, end, flow, out, rows, bytes, begun } = row;
     if (!flow.stopped) {
       this.#absorb(flow, chunk, begun, at, out);

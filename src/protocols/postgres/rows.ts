@@ -42,7 +42,15 @@ export function rowScan(fields: readonly Field[], detectors: Detectors): RowScan
   return { wouldBe, row: (chunk, start, end, out) => scanRow(looks, detectors, wouldBe, chunk, start, end, out) };
 }
 
-function scanRow(looks: readonly Look[], { enforced, shadow }: Detectors, wouldBe: Set<string>, chunk: Buffer, start: number, end: number, out: Splice): number {
+function scanRow(
+  looks: readonly Look[],
+  { enforced, shadow }: Detectors,
+  wouldBe: Set<string>,
+  chunk: Buffer,
+  start: number,
+  end: number,
+  out: Splice,
+): number {
   let at = start + 7;
   let masked = 0;
   let growth = 0;
@@ -72,7 +80,13 @@ function scanRow(looks: readonly Look[], { enforced, shadow }: Detectors, wouldB
 
 const EMPTY = Buffer.alloc(0);
 
-function scanCell(scanner: CellScanner, look: Look, chunk: Buffer, start: number, end: number): Buffer | null | undefined {
+function scanCell(
+  scanner: CellScanner,
+  look: Look,
+  chunk: Buffer,
+  start: number,
+  end: number,
+): Buffer | null | undefined {
   switch (look) {
     case 'text':
     case 'json':
@@ -88,7 +102,14 @@ function scanCell(scanner: CellScanner, look: Look, chunk: Buffer, start: number
   }
 }
 
-function noteShadow(scanner: CellScanner, wouldBe: Set<string>, look: Look, chunk: Buffer, start: number, end: number): void {
+function noteShadow(
+  scanner: CellScanner,
+  wouldBe: Set<string>,
+  look: Look,
+  chunk: Buffer,
+  start: number,
+  end: number,
+): void {
   const text = look === 'int8' || look === 'numeric' ? decoded(look, chunk, start, end) : undefined;
   const rule = text ? scanner.find(text, 0, text.length) : scanner.find(chunk, start, end);
   if (rule !== undefined) wouldBe.add(rule);
@@ -96,7 +117,8 @@ function noteShadow(scanner: CellScanner, wouldBe: Set<string>, look: Look, chun
 
 /** A binary number as its digits; any other binary form as it is: what it holds as plain text is found. */
 function decoded(look: Look, chunk: Buffer, start: number, end: number): Buffer | undefined {
-  if (look === 'int8') return end - start === 8 ? Buffer.from(String(chunk.readBigInt64BE(start)), 'latin1') : undefined;
+  if (look === 'int8')
+    return end - start === 8 ? Buffer.from(String(chunk.readBigInt64BE(start)), 'latin1') : undefined;
   if (look !== 'numeric') return chunk.subarray(start, end);
   const text = decodeNumeric(chunk.subarray(start, end));
   return text === undefined ? undefined : Buffer.from(text, 'latin1');
@@ -206,7 +228,8 @@ export class Sample {
   }
 
   result(fields: readonly Field[] | undefined): Result | undefined {
-    if (!this.#hash && this.#size === 0) return fields ? { columns: fields.map(({ name }) => name), rows: [] } : undefined;
+    if (!this.#hash && this.#size === 0)
+      return fields ? { columns: fields.map(({ name }) => name), rows: [] } : undefined;
     return {
       ...(fields ? { columns: fields.map(({ name }) => name) } : {}),
       rows: this.#kept.flatMap((kept) => decodeRows(kept, fields)),
@@ -220,7 +243,9 @@ function decodeRows(bytes: Buffer, fields: readonly Field[] | undefined): (strin
   const rows: (string | null)[][] = [];
   for (let at = 0; at + 5 <= bytes.length; ) {
     const end = at + 1 + bytes.readUInt32BE(at + 1);
-    rows.push(bytes[at] === 0x44 ? decodeRow(bytes.subarray(at + 5, end), fields) : [bytes.toString('utf8', at + 5, end)]);
+    rows.push(
+      bytes[at] === 0x44 ? decodeRow(bytes.subarray(at + 5, end), fields) : [bytes.toString('utf8', at + 5, end)],
+    );
     at = end;
   }
   return rows;
@@ -233,7 +258,13 @@ export function decodeRow(body: Buffer, fields: readonly Field[] | undefined): (
     const length = body.readInt32BE(at);
     at += 4;
     const binary = fields?.[cells.length]?.format === 1;
-    cells.push(length < 0 ? null : binary ? `\\x${body.toString('hex', at, at + length)}` : body.toString('utf8', at, at + length));
+    cells.push(
+      length < 0
+        ? null
+        : binary
+          ? `\\x${body.toString('hex', at, at + length)}`
+          : body.toString('utf8', at, at + length),
+    );
     at += Math.max(0, length);
   }
   return cells;

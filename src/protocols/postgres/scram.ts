@@ -30,7 +30,9 @@ export async function scramVerifier(password: string, iterations = 4096): Promis
 }
 
 /** Reads `client-first-message`. Only what PostgreSQL's own client sends: no channel binding towards us, no authzid. */
-export function readClientFirst(text: string): { readonly header: string; readonly bare: string; readonly nonce: string } | undefined {
+export function readClientFirst(
+  text: string,
+): { readonly header: string; readonly bare: string; readonly nonce: string } | undefined {
   const match = /^([ny],,)(n=[^,]*,r=([\x21-\x2b\x2d-\x7e]{1,1024}))$/.exec(text);
   return match ? { header: match[1] as string, bare: match[2] as string, nonce: match[3] as string } : undefined;
 }
@@ -99,7 +101,9 @@ export function clientExchange(binding: ChannelBinding | undefined): ClientExcha
       serverFirst = text;
       combined = match[1] as string;
       if (!combined.startsWith(nonce) || combined.length === nonce.length) return undefined;
-      return iterations < 1 || iterations > MOST_ROUNDS ? undefined : { salt: Buffer.from(match[2] as string, 'base64'), iterations };
+      return iterations < 1 || iterations > MOST_ROUNDS
+        ? undefined
+        : { salt: Buffer.from(match[2] as string, 'base64'), iterations };
     },
     clientFinal({ clientKey, serverKey }) {
       const bound = Buffer.concat([Buffer.from(header), binding?.data ?? Buffer.alloc(0)]).toString('base64');

@@ -30,14 +30,19 @@ const SHORTEST = 8;
 /** SQLSTATE "external routine exception": all that is told of what user code raised. */
 const USER_CODE_FAILED = '38000';
 
-export function createScrub(hidden: { readonly password: string; readonly user: string; readonly host: string }): Scrub {
+export function createScrub(hidden: {
+  readonly password: string;
+  readonly user: string;
+  readonly host: string;
+}): Scrub {
   const needles = spellings(hidden.password);
   const longest = needles.reduce((most, needle) => Math.max(most, needle.length), 0);
   const firsts = new Set(needles.map((needle) => needle[0]));
 
   function strike(bytes: Buffer): void {
     for (const needle of needles) {
-      for (let at = bytes.indexOf(needle); at >= 0; at = bytes.indexOf(needle, at)) bytes.fill(0x2a, at, at + needle.length);
+      for (let at = bytes.indexOf(needle); at >= 0; at = bytes.indexOf(needle, at))
+        bytes.fill(0x2a, at, at + needle.length);
     }
   }
 
@@ -45,7 +50,8 @@ export function createScrub(hidden: { readonly password: string; readonly user: 
     for (let at = Math.max(0, bytes.length - longest + 1); at < bytes.length; at++) {
       if (!firsts.has(bytes[at])) continue;
       const tail = bytes.subarray(at);
-      if (needles.some((needle) => needle.length > tail.length && needle.subarray(0, tail.length).equals(tail))) return tail.length;
+      if (needles.some((needle) => needle.length > tail.length && needle.subarray(0, tail.length).equals(tail)))
+        return tail.length;
     }
     return 0;
   }
@@ -63,7 +69,10 @@ export function createScrub(hidden: { readonly password: string; readonly user: 
     if (!fields) return undefined;
     const code = fields.get('C') ?? 'XX000';
     const kept = [...fields].filter(([key]) => telling === 'all' || !POSITIONS.has(key));
-    const told = telling === 'code' || telling === 'nothing' ? genericFields(fields, type, telling) : new Map(kept.map(([key, value]) => [key, text(value)]));
+    const told =
+      telling === 'code' || telling === 'nothing'
+        ? genericFields(fields, type, telling)
+        : new Map(kept.map(([key, value]) => [key, text(value)]));
     const severity = fields.get('V') ?? fields.get('S');
     return { bytes: errorResponse(told, type), code, fatal: severity === 'FATAL' || severity === 'PANIC' };
   }
@@ -97,7 +106,9 @@ function spellings(password: string): readonly Buffer[] {
   const found = new Set([password, encodeURIComponent(password)]);
   for (const shift of [0, 1, 2]) {
     // Characters that also carry bits of what stands before or after are left out.
-    const encoded = Buffer.concat([Buffer.alloc(shift), raw]).toString('base64').replace(/=+$/, '');
+    const encoded = Buffer.concat([Buffer.alloc(shift), raw])
+      .toString('base64')
+      .replace(/=+$/, '');
     const whole = encoded.slice(shift === 0 ? 0 : shift + 1, encoded.length - ((raw.length + shift) % 3 === 0 ? 0 : 1));
     found.add(whole).add(whole.replaceAll('+', '-').replaceAll('/', '_'));
   }

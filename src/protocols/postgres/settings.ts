@@ -39,7 +39,8 @@ export function readSettings(raw: Readonly<Record<string, unknown>>): SettingsRe
     problems.push({ path, message, ...(hint === undefined ? {} : { hint }) });
     return undefined;
   };
-  for (const key of Object.keys(raw)) if (!KEYS.has(key)) say([key], `a postgres target has no "${key}"`, `it knows: ${[...KEYS].join(', ')}`);
+  for (const key of Object.keys(raw))
+    if (!KEYS.has(key)) say([key], `a postgres target has no "${key}"`, `it knows: ${[...KEYS].join(', ')}`);
 
   const address = readAddress(raw['address'], say);
   const database = readWord(raw['database'], ['database'], say);
@@ -47,7 +48,12 @@ export function readSettings(raw: Readonly<Record<string, unknown>>): SettingsRe
   const tls = readTls(raw['tls'], address?.host, say);
   const searchPath = readSearchPath(raw['searchPath'], say);
   const statementTimeout = readTimeout(raw['statementTimeout'], DEFAULT_STATEMENT_TIMEOUT, ['statementTimeout'], say);
-  const idleInTransaction = readTimeout(raw['idleInTransaction'], DEFAULT_IDLE_IN_TRANSACTION, ['idleInTransaction'], say);
+  const idleInTransaction = readTimeout(
+    raw['idleInTransaction'],
+    DEFAULT_IDLE_IN_TRANSACTION,
+    ['idleInTransaction'],
+    say,
+  );
   const requireLeastPrivilege = readFlag(raw['requireLeastPrivilege'], true, ['requireLeastPrivilege'], say);
   if (problems.length > 0 || !address || !database || !account || !tls) return { ok: false, problems };
   const settings: PostgresSettings = {
@@ -66,7 +72,16 @@ export function readSettings(raw: Readonly<Record<string, unknown>>): SettingsRe
 /** The gateway reads the first line itself; they may stand in what we are given. */
 const KEYS: ReadonlySet<string> = new Set([
   ...['protocol', 'labels', 'holdInTransaction'],
-  ...['address', 'database', 'tls', 'account', 'searchPath', 'statementTimeout', 'idleInTransaction', 'requireLeastPrivilege'],
+  ...[
+    'address',
+    'database',
+    'tls',
+    'account',
+    'searchPath',
+    'statementTimeout',
+    'idleInTransaction',
+    'requireLeastPrivilege',
+  ],
 ]);
 
 type Say = (path: SettingsProblem['path'], message: string, hint?: string) => undefined;
@@ -76,7 +91,8 @@ function readAddress(raw: unknown, say: Say): { host: string; port: number } | u
   const match = /^(?:\[([0-9a-fA-F:.]+)\]|([^:\s/@]+))(?::(\d{1,5}))?$/.exec(raw);
   const port = Number(match?.[3] ?? DEFAULT_PORT);
   const host = match?.[1] ?? match?.[2];
-  if (host === undefined || port < 1 || port > 65_535) return say(['address'], `"${raw}" is no address`, 'write it as host:port');
+  if (host === undefined || port < 1 || port > 65_535)
+    return say(['address'], `"${raw}" is no address`, 'write it as host:port');
   return { host, port };
 }
 
@@ -87,7 +103,11 @@ function readWord(raw: unknown, path: readonly string[], say: Say): string | und
 
 function readAccount(raw: unknown, say: Say): { user: string; password: SecretRef } | undefined {
   if (typeof raw !== 'object' || raw === null) {
-    return say(['account'], 'an account is needed', 'write it as { user: app_reader, password: { env: ORDERS_DB_PASSWORD } }');
+    return say(
+      ['account'],
+      'an account is needed',
+      'write it as { user: app_reader, password: { env: ORDERS_DB_PASSWORD } }',
+    );
   }
   const { user, password, ...rest } = raw as Record<string, unknown>;
   for (const key of Object.keys(rest)) say(['account', key], `an account has no "${key}"`, 'it has user and password');
@@ -99,7 +119,11 @@ function readAccount(raw: unknown, say: Say): { user: string; password: SecretRe
 function readSecret(raw: unknown, say: Say): SecretRef | undefined {
   const path = ['account', 'password'];
   if (typeof raw === 'string') {
-    return say(path, 'a password may not stand here in clear text', 'name where it is: { env: NAME } or { file: PATH }');
+    return say(
+      path,
+      'a password may not stand here in clear text',
+      'name where it is: { env: NAME } or { file: PATH }',
+    );
   }
   const entries = Object.entries((raw ?? {}) as Record<string, unknown>);
   const [kind, value] = entries[0] ?? [];
@@ -119,7 +143,11 @@ function readTls(raw: unknown, host: string | undefined, say: Say): TlsSettings 
     return say(['tls'], `tls is one of ${MODES.join(', ')}`, 'leave it out for verify-full');
   }
   if (mode === 'disable' && host !== undefined && !isLoopback(host)) {
-    return say(['tls'], 'tls may be disabled for a loopback address only', 'use verify-full, with { mode: verify-full, ca: FILE } for a private authority');
+    return say(
+      ['tls'],
+      'tls may be disabled for a loopback address only',
+      'use verify-full, with { mode: verify-full, ca: FILE } for a private authority',
+    );
   }
   const text = (value: unknown, key: string): string | undefined =>
     value === undefined ? undefined : readWord(value, ['tls', key], say);
@@ -139,7 +167,8 @@ function isLoopback(host: string): boolean {
 function readSearchPath(raw: unknown, say: Say): readonly string[] | undefined {
   if (raw === undefined) return undefined;
   const list = typeof raw === 'string' ? [raw] : raw;
-  if (Array.isArray(list) && list.every((name) => typeof name === 'string' && name !== '' && !/["\0$]/.test(name))) return list as string[];
+  if (Array.isArray(list) && list.every((name) => typeof name === 'string' && name !== '' && !/["\0$]/.test(name)))
+    return list as string[];
   return say(['searchPath'], 'searchPath is a list of schemas', 'write it as [app, public]');
 }
 

@@ -31,11 +31,16 @@ export function readFirstPacket(packet: Buffer): FirstPacket {
     return body.length === 0 ? { kind: 'encryption', what: code === SSL_REQUEST_CODE ? 'ssl' : 'gss' } : malformed();
   }
   // Protocol 3.2 has keys of up to 256 bytes; ours have 8, a longer one is merely not known.
-  if (code === CANCEL_REQUEST_CODE) return body.length >= 8 && body.length <= 260 ? { kind: 'cancel', key: body } : malformed();
+  if (code === CANCEL_REQUEST_CODE)
+    return body.length >= 8 && body.length <= 260 ? { kind: 'cancel', key: body } : malformed();
   const major = code >>> 16;
   const minor = code & 0xffff;
   if (major !== 3) {
-    return refused('0A000', `unsupported frontend protocol ${major}.${minor}: this gateway speaks 3.0`, 'use a client of PostgreSQL 7.4 or later');
+    return refused(
+      '0A000',
+      `unsupported frontend protocol ${major}.${minor}: this gateway speaks 3.0`,
+      'use a client of PostgreSQL 7.4 or later',
+    );
   }
   return readStartup(body, minor);
 }
@@ -98,11 +103,19 @@ function readSetting(key: string, name: string, value: string, into: Map<string,
   if (key === 'client_encoding') {
     return ENCODINGS.has(value.toLowerCase().replace(/[^a-z0-9]/g, ''))
       ? undefined
-      : refused('22023', `client_encoding "${shorten(value)}" is not supported: this gateway speaks UTF8`, 'set PGCLIENTENCODING=UTF8');
+      : refused(
+          '22023',
+          `client_encoding "${shorten(value)}" is not supported: this gateway speaks UTF8`,
+          'set PGCLIENTENCODING=UTF8',
+        );
   }
   const allowed = SETTINGS.get(key);
   if (!allowed) {
-    return refused('0A000', `startup parameter "${shorten(name)}" is not supported through this gateway`, 'set it with SET after connecting, if policy allows');
+    return refused(
+      '0A000',
+      `startup parameter "${shorten(name)}" is not supported through this gateway`,
+      'set it with SET after connecting, if policy allows',
+    );
   }
   if (!allowed.test(value)) return refused('22023', `invalid value for startup parameter "${key}"`);
   into.set(key, value);

@@ -75,7 +75,9 @@ export class SessionState {
         this.#pending.push({ op: 'savepoint', name: control.name });
         break;
       case 'release':
-        this.#pending = this.#pending.filter((entry, at) => !(entry.op === 'savepoint' && at >= this.#savepoint(control.name)));
+        this.#pending = this.#pending.filter(
+          (entry, at) => !(entry.op === 'savepoint' && at >= this.#savepoint(control.name)),
+        );
         break;
       case 'rollbackTo':
         this.#pending.length = this.#savepoint(control.name) + 1;
@@ -116,7 +118,8 @@ export class SessionState {
   }
 
   #close(commit: boolean): void {
-    if (commit) for (const entry of this.#pending) if (!(entry.op === 'set' && entry.local)) this.#apply(this.#settings, entry);
+    if (commit)
+      for (const entry of this.#pending) if (!(entry.op === 'set' && entry.local)) this.#apply(this.#settings, entry);
     this.#pending = [];
   }
 
@@ -142,9 +145,15 @@ export class SessionState {
   #characteristics(control: Extract<Control, { op: 'characteristics' }>): void {
     const modes = modesOf(control);
     if (!control.session) this.#transaction = { ...this.#transaction, ...modes };
-    else if (modes.isolation !== undefined) this.#pending.push({ op: 'set', name: 'default_transaction_isolation', value: modes.isolation, local: false });
+    else if (modes.isolation !== undefined)
+      this.#pending.push({ op: 'set', name: 'default_transaction_isolation', value: modes.isolation, local: false });
     if (control.session && modes.readOnly !== undefined) {
-      this.#pending.push({ op: 'set', name: 'default_transaction_read_only', value: String(modes.readOnly), local: false });
+      this.#pending.push({
+        op: 'set',
+        name: 'default_transaction_read_only',
+        value: String(modes.readOnly),
+        local: false,
+      });
     }
   }
 
@@ -154,6 +163,9 @@ export class SessionState {
   }
 }
 
-function modesOf({ isolation, readOnly }: { readonly isolation?: string; readonly readOnly?: boolean }): { isolation?: string; readOnly?: boolean } {
+function modesOf({ isolation, readOnly }: { readonly isolation?: string; readonly readOnly?: boolean }): {
+  isolation?: string;
+  readOnly?: boolean;
+} {
   return { ...(isolation === undefined ? {} : { isolation }), ...(readOnly === undefined ? {} : { readOnly }) };
 }

@@ -47,13 +47,13 @@ export type Item =
   | { readonly kind: 'close'; readonly what: 'statement' | 'portal'; readonly name: string; readonly bytes: Buffer }
   | { readonly kind: 'sync' | 'flush'; readonly bytes: Buffer };
 
-/** The turn names what the target does not have: it would fail there, and is not sent. */
+/** A message names what the target does not have: it would fail there, and is not sent. */
 export interface Broken {
   readonly code: string;
   readonly message: string;
 }
 
-type Extended = Extract<ClientMessage, { kind: 'parse' | 'bind' | 'describe' | 'execute' | 'close' }>;
+export type Extended = Extract<ClientMessage, { kind: 'parse' | 'bind' | 'describe' | 'execute' | 'close' }>;
 
 /** A turn of the extended protocol under way. Names made in it are found by what follows in it. */
 export class TurnBuilder {
@@ -63,7 +63,7 @@ export class TurnBuilder {
   readonly #statements = new Map<string, { statement: Prepared; unit: number | undefined } | undefined>();
   readonly #portals = new Map<string, { portal: Portal; unit: number } | undefined>();
   #bytes = 0;
-  broken: Broken | undefined;
+  #broken: Broken | undefined;
 
   constructor(mirror: Mirror) {
     this.#mirror = mirror;
@@ -78,10 +78,12 @@ export class TurnBuilder {
     return this.#bytes;
   }
 
-  add(message: Extended, frame: Frame): void {
-    this.#bytes += frame.bytes.length;
-    if (this.broken) return;
+  /** @returns why it cannot be part of any turn as things stand; it is then not added */
+  add(message: Extended, frame: Frame): Broken | undefined {
+    this.#broken = undefined;
     this[message.kind](message as never, frame.bytes);
+    if (!this.#broken) this.#bytes += frame.bytes.length;
+    return this.#broken;
   }
 
   finish(ends: 'sync' | 'flush', bytes: Buffer): Turn {
@@ -172,7 +174,7 @@ export class TurnBuilder {
   }
 
   #fail(code: string, message: string): void {
-    this.broken = { code, message };
+    this.#broken = { code, message };
   }
 }
 

@@ -11,16 +11,30 @@ import { errorTable, HoopError } from '../../base/error.ts';
 import type { Secret } from '../../base/secret.ts';
 import { type Frame, isProblem, upstreamLimits } from './frames.ts';
 import { type Inbox, isSilence, openInbox } from './inbox.ts';
-import { CANCEL_REQUEST_CODE, int32, isTransactionStatus, message, readErrorFields, readParameterStatus, SSL_REQUEST_CODE } from './messages.ts';
+import {
+  CANCEL_REQUEST_CODE,
+  int32,
+  isTransactionStatus,
+  message,
+  readErrorFields,
+  readParameterStatus,
+  SSL_REQUEST_CODE,
+} from './messages.ts';
 import { clientExchange, type ScramKeys, scramKeys } from './scram.ts';
 import { createScrub, type Scrub } from './scrub.ts';
 import { PASSWORD, type PostgresSettings } from './settings.ts';
 
 const fail = errorTable({
   TARGET_UNREACHABLE: { exit: 6, hint: 'check the address, the network and that the server runs' },
-  TARGET_TLS: { exit: 6, hint: 'check `tls` of the target: verify-full needs a certificate for this host; { mode, ca: FILE } names a private authority' },
+  TARGET_TLS: {
+    exit: 6,
+    hint: 'check `tls` of the target: verify-full needs a certificate for this host; { mode, ca: FILE } names a private authority',
+  },
   TARGET_LOGIN: { exit: 6, hint: "check `account` of the target and the server's pg_hba.conf" },
-  TARGET_AUTH_METHOD: { exit: 6, hint: "use scram-sha-256 for this account in the server's pg_hba.conf, and set its password again" },
+  TARGET_AUTH_METHOD: {
+    exit: 6,
+    hint: "use scram-sha-256 for this account in the server's pg_hba.conf, and set its password again",
+  },
   TARGET_NOT_SUPPORTED: { exit: 6, hint: `use PostgreSQL 12 to 18` },
   TARGET_PROTOCOL: { exit: 6, hint: 'check that the address is a PostgreSQL server' },
 });
@@ -47,7 +61,11 @@ export interface Upstream {
 }
 
 /** Logs in. Throws HoopError; nothing in it holds the credential. */
-export async function connectUpstream(way: Way, settings: PostgresSettings, wanted: ReadonlyMap<string, string>): Promise<Upstream> {
+export async function connectUpstream(
+  way: Way,
+  settings: PostgresSettings,
+  wanted: ReadonlyMap<string, string>,
+): Promise<Upstream> {
   const secret = await way.secret(PASSWORD);
   const scrub = createScrub({ password: secret.reveal(), user: settings.user, host: settings.host });
   const channel = await openChannel(way, settings);
@@ -64,7 +82,11 @@ export async function connectUpstream(way: Way, settings: PostgresSettings, want
 }
 
 /** Asks the target to cancel what the connection with this key runs. Resolves when the target has taken notice: it closes the connection then. */
-export async function cancelUpstream(way: Pick<Way, 'dial' | 'signal'>, settings: PostgresSettings, key: Buffer): Promise<void> {
+export async function cancelUpstream(
+  way: Pick<Way, 'dial' | 'signal'>,
+  settings: PostgresSettings,
+  key: Buffer,
+): Promise<void> {
   const channel = await openChannel(way, settings);
   const closed = new Promise<void>((resolve) => {
     channel.gone.addEventListener('abort', () => resolve(), { once: true });
@@ -102,7 +124,10 @@ async function startTls(plain: ByteChannel, signal: AbortSignal, settings: Postg
   // One byte and no more: what came in plain text must not be taken for protected data (CVE-2021-23222).
   const { rest } = inbox.release();
   if (rest.length > 0) throw fail('TARGET_TLS', 'the target sent data before the TLS handshake');
-  if (answer[0] !== 0x53) throw fail('TARGET_TLS', 'the target does not offer TLS', { hint: 'turn `ssl` on at the server; `tls: disable` is for loopback addresses' });
+  if (answer[0] !== 0x53)
+    throw fail('TARGET_TLS', 'the target does not offer TLS', {
+      hint: 'turn `ssl` on at the server; `tls: disable` is for loopback addresses',
+    });
   return plain.secure(options);
 }
 
@@ -128,12 +153,20 @@ async function readAuthorities(path: string): Promise<Buffer> {
 }
 
 function startupMessage(settings: PostgresSettings, wanted: ReadonlyMap<string, string>): Buffer {
-  const parameters = new Map([...wanted, ['user', settings.user], ['database', settings.database], ...pinnedSettings(settings, wanted)]);
+  const parameters = new Map([
+    ...wanted,
+    ['user', settings.user],
+    ['database', settings.database],
+    ...pinnedSettings(settings, wanted),
+  ]);
   return message('', int32(3 << 16), ...[...parameters].flat(), Buffer.from([0]));
 }
 
 /** Settings the gateway holds in place for the whole session, by the names of the server. */
-export function pinnedSettings(settings: PostgresSettings, wanted: ReadonlyMap<string, string> = new Map()): ReadonlyMap<string, string> {
+export function pinnedSettings(
+  settings: PostgresSettings,
+  wanted: ReadonlyMap<string, string> = new Map(),
+): ReadonlyMap<string, string> {
   return new Map([
     ['client_encoding', 'UTF8'],
     ['standard_conforming_strings', 'on'],
@@ -168,14 +201,18 @@ async function authenticate(talk: Talk): Promise<boolean> {
     case 5:
       throw fail('TARGET_AUTH_METHOD', 'the target asks for md5 authentication, which is no longer safe');
     default:
-      throw fail('TARGET_AUTH_METHOD', `the target asks for an authentication method that is not supported (${request.kind})`);
+      throw fail(
+        'TARGET_AUTH_METHOD',
+        `the target asks for an authentication method that is not supported (${request.kind})`,
+      );
   }
 }
 
 async function scram(talk: Talk, mechanisms: readonly string[]): Promise<boolean> {
   const { channel, secret } = talk;
   const bound = mechanisms.includes('SCRAM-SHA-256-PLUS') ? endPoint(channel) : undefined;
-  if (!bound && !mechanisms.includes('SCRAM-SHA-256')) throw fail('TARGET_AUTH_METHOD', 'the target offers no SCRAM-SHA-256');
+  if (!bound && !mechanisms.includes('SCRAM-SHA-256'))
+    throw fail('TARGET_AUTH_METHOD', 'the target offers no SCRAM-SHA-256');
   const exchange = clientExchange(bound && { data: bound });
   const first = Buffer.from(exchange.clientFirst);
   channel.write(message('p', bound ? 'SCRAM-SHA-256-PLUS' : 'SCRAM-SHA-256', int32(first.length), first));
@@ -186,7 +223,8 @@ async function scram(talk: Talk, mechanisms: readonly string[]): Promise<boolean
   channel.write(message('p', Buffer.from(exchange.clientFinal(keys))));
   const final = await readAuthentication(talk);
   // A server that does not know the password is not our server.
-  if (final.kind !== 12 || !exchange.verify(final.data.toString('latin1'))) throw fail('TARGET_LOGIN', 'the target did not prove that it knows the password');
+  if (final.kind !== 12 || !exchange.verify(final.data.toString('latin1')))
+    throw fail('TARGET_LOGIN', 'the target did not prove that it knows the password');
   const ok = await readAuthentication(talk);
   if (ok.kind !== 0) throw fail('TARGET_PROTOCOL', 'the target broke the SCRAM exchange');
   return bound !== undefined;
@@ -197,7 +235,10 @@ const KEYS_KEPT = 64;
 const derived = new Map<string, ScramKeys>();
 
 async function keysFor(secret: Secret, { salt, iterations }: { salt: Buffer; iterations: number }): Promise<ScramKeys> {
-  const id = createHash('sha256').update(`${iterations} ${salt.toString('hex')} `).update(secret.reveal()).digest('hex');
+  const id = createHash('sha256')
+    .update(`${iterations} ${salt.toString('hex')} `)
+    .update(secret.reveal())
+    .digest('hex');
   const known = derived.get(id);
   if (known) return known;
   const keys = await scramKeys(secret.reveal(), salt, iterations);
@@ -211,12 +252,15 @@ function endPoint(channel: ByteChannel): Buffer | undefined {
   const der = channel.peerCertificate?.();
   if (!der) return undefined;
   const algorithm = /sha(384|512)/i.exec(new X509Certificate(der).signatureAlgorithm ?? '')?.[1];
-  return createHash(algorithm ? `sha${algorithm}` : 'sha256').update(der).digest();
+  return createHash(algorithm ? `sha${algorithm}` : 'sha256')
+    .update(der)
+    .digest();
 }
 
 async function readAuthentication(talk: Talk): Promise<{ readonly kind: number; readonly data: Buffer }> {
   const frame = await readFrame(talk.inbox, talk.scrub);
-  if (frame.type !== 0x52 || frame.body.length < 4) throw fail('TARGET_PROTOCOL', 'the target did not ask for authentication');
+  if (frame.type !== 0x52 || frame.body.length < 4)
+    throw fail('TARGET_PROTOCOL', 'the target did not ask for authentication');
   return { kind: frame.body.readUInt32BE(0), data: frame.body.subarray(4) };
 }
 
@@ -235,7 +279,8 @@ async function readWelcome(inbox: Inbox, scrub: Scrub): Promise<{ parameters: Ma
         key = body;
         break;
       case 'Z':
-        if (!key || !isTransactionStatus(body.toString('latin1'))) throw fail('TARGET_PROTOCOL', 'the target broke the protocol at the login');
+        if (!key || !isTransactionStatus(body.toString('latin1')))
+          throw fail('TARGET_PROTOCOL', 'the target broke the protocol at the login');
         return { parameters, key };
       default:
         throw fail('TARGET_PROTOCOL', 'the target broke the protocol at the login');
@@ -247,7 +292,11 @@ async function readWelcome(inbox: Inbox, scrub: Scrub): Promise<{ parameters: Ma
 async function readFrame(inbox: Inbox, scrub: Scrub): Promise<Frame> {
   for (;;) {
     const frame = await inbox.frame(upstreamLimits);
-    if (isSilence(frame)) throw fail('TARGET_UNREACHABLE', frame.kind === 'aborted' ? 'the session ended meanwhile' : 'the target closed the connection');
+    if (isSilence(frame))
+      throw fail(
+        'TARGET_UNREACHABLE',
+        frame.kind === 'aborted' ? 'the session ended meanwhile' : 'the target closed the connection',
+      );
     if (isProblem(frame)) throw fail('TARGET_PROTOCOL', `the target is no PostgreSQL server: ${frame.problem}`);
     if (frame.type === 0x45) throw loginError(frame.body, scrub);
     if (frame.type !== 0x4e) return frame;
@@ -268,12 +317,18 @@ const VERSIONS = { oldest: 12, newest: 18 };
 function checkServer(parameters: ReadonlyMap<string, string>): number {
   const version = parameters.get('server_version') ?? '';
   const major = Number(/^(\d+)(?:\.\d+|devel|beta\d+|rc\d+)?(?:\s|$|\.\d)/.exec(version)?.[1] ?? Number.NaN);
-  if (!(major >= VERSIONS.oldest && major <= VERSIONS.newest)) throw fail('TARGET_NOT_SUPPORTED', `server version "${version}" is not supported`);
+  if (!(major >= VERSIONS.oldest && major <= VERSIONS.newest))
+    throw fail('TARGET_NOT_SUPPORTED', `server version "${version}" is not supported`);
   for (const [name, value] of REQUIRED) {
-    if (parameters.get(name) !== value) throw fail('TARGET_NOT_SUPPORTED', `the target reports ${name} "${parameters.get(name) ?? ''}" instead of "${value}"`);
+    if (parameters.get(name) !== value)
+      throw fail(
+        'TARGET_NOT_SUPPORTED',
+        `the target reports ${name} "${parameters.get(name) ?? ''}" instead of "${value}"`,
+      );
   }
   for (const foreign of ['crdb_version', 'yb_version']) {
-    if (parameters.has(foreign)) throw fail('TARGET_NOT_SUPPORTED', 'the target speaks the protocol of PostgreSQL, and another dialect');
+    if (parameters.has(foreign))
+      throw fail('TARGET_NOT_SUPPORTED', 'the target speaks the protocol of PostgreSQL, and another dialect');
   }
   return major;
 }

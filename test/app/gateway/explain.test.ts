@@ -57,7 +57,9 @@ test('an unknown and a forbidden target read alike', async () => {
   const { explain } = asking({ admit: () => undefined });
   const messages: string[] = [];
   for (const target of ['shop', 'nothing']) {
-    await explain({ target }).catch((error: HoopError) => messages.push(`${error.code} ${error.message.replace(target, 'X')}`));
+    await explain({ target }).catch((error: HoopError) =>
+      messages.push(`${error.code} ${error.message.replace(target, 'X')}`),
+    );
   }
   assert.equal(messages.length, 2);
   assert.equal(messages[0], messages[1]);
@@ -86,6 +88,12 @@ test('what cannot be read is denied, whatever policy says', async () => {
     protocol: { interpret: async () => [impossible] },
   };
   const caller: UserCaller = { kind: 'user', principal: dana, issuedAt: 0, expiresAt: 0, roles: [] };
-  const denied = await explainText({ caller, request: { target: 'shop', text: 'SELEC' }, policy: OPEN, targets: new Map([['shop', served as never]]), reader: noReader });
+  const denied = await explainText({
+    caller,
+    request: { target: 'shop', text: 'SELEC' },
+    policy: OPEN,
+    targets: new Map([['shop', served as never]]),
+    reader: noReader,
+  });
   assert.deepEqual([denied.verdict, denied.reason], ['deny', 'cannot be parsed']);
 });

@@ -18,7 +18,8 @@ const namesake: Principal = { ...alex, issuer: 'https://other.test', subject: 'd
 
 const POLICY = {
   ...OPEN,
-  roles: ({ groups }: Principal) => (groups.includes('admins') ? (['admin'] as const) : groups.includes('audit') ? (['auditor'] as const) : []),
+  roles: ({ groups }: Principal) =>
+    groups.includes('admins') ? (['admin'] as const) : groups.includes('audit') ? (['auditor'] as const) : [],
 };
 
 async function api(people: readonly Principal[] = [dana, riley, alex, admin, auditor]) {
@@ -85,7 +86,11 @@ async function api(people: readonly Principal[] = [dana, riley, alex, admin, aud
   for (const principal of people) await as(principal);
   const start = async (principal: Principal, agent?: string) => {
     const vouchedAt = clock.now();
-    const request = { kind: 'run', targets: [{ name: 'orders-db', verifier: VERIFIER }], ...(agent ? { agent } : {}) } as const;
+    const request = {
+      kind: 'run',
+      targets: [{ name: 'orders-db', verifier: VERIFIER }],
+      ...(agent ? { agent } : {}),
+    } as const;
     return runs.start({ principal, vouchedAt }, request);
   };
   const { run: asking } = await start(dana);
@@ -117,7 +122,10 @@ const revoke = (scope: object) => ({ scope }) as never;
 describe('a name', () => {
   test('that two people have revokes neither until it is said which', async () => {
     const { under, services, as } = await api([dana, admin, namesake]);
-    await assert.rejects(services.revoke(await as(admin), revoke({ kind: 'user', who: 'dana@example.test' })), refusedWith('USER_AMBIGUOUS'));
+    await assert.rejects(
+      services.revoke(await as(admin), revoke({ kind: 'user', who: 'dana@example.test' })),
+      refusedWith('USER_AMBIGUOUS'),
+    );
     assert.deepEqual(under.revocations.list(), []);
     const who = `${namesake.issuer}#${namesake.subject}`;
     await services.revoke(await as(admin), revoke({ kind: 'user', who }));
@@ -141,8 +149,14 @@ describe('a name', () => {
 
   test('nobody has revokes nothing, of a person or an agent', async () => {
     const { services, as } = await api();
-    await assert.rejects(services.revoke(await as(admin), revoke({ kind: 'user', who: 'dane@example.test' })), refusedWith('USER_UNKNOWN'));
-    await assert.rejects(services.revoke(await as(admin), revoke({ kind: 'agent', name: 'weekly-reprot' })), refusedWith('AGENT_UNKNOWN'));
+    await assert.rejects(
+      services.revoke(await as(admin), revoke({ kind: 'user', who: 'dane@example.test' })),
+      refusedWith('USER_UNKNOWN'),
+    );
+    await assert.rejects(
+      services.revoke(await as(admin), revoke({ kind: 'agent', name: 'weekly-reprot' })),
+      refusedWith('AGENT_UNKNOWN'),
+    );
   });
 
   test('people of one name see their own revocations alone', async () => {
@@ -158,7 +172,10 @@ describe('what is not theirs', () => {
     const { under, services, as, start } = await api();
     const { run } = await start(dana);
     const { session } = await under.connect(run);
-    for (const [kind, id] of [['run', run.id], ['session', session.id]] as const) {
+    for (const [kind, id] of [
+      ['run', run.id],
+      ['session', session.id],
+    ] as const) {
       const messages: string[] = [];
       for (const one of [id, `${kind}_unknown`]) {
         await services.revoke(await as(alex), revoke({ kind, id: one })).catch((error: HoopError) => {
@@ -176,7 +193,10 @@ describe('what is not theirs', () => {
     const slashed = { ...alex, name: 'dana@example.test/team' };
     const { services, as, start } = await api([dana, slashed]);
     await start(slashed, 'report');
-    await assert.rejects(services.revoke(await as(dana), revoke({ kind: 'agent', name: 'dana@example.test/team/report' })), refusedWith('FORBIDDEN'));
+    await assert.rejects(
+      services.revoke(await as(dana), revoke({ kind: 'agent', name: 'dana@example.test/team/report' })),
+      refusedWith('FORBIDDEN'),
+    );
     await services.revoke(await as(slashed), revoke({ kind: 'agent', name: 'dana@example.test/team/report' }));
   });
 
@@ -245,7 +265,10 @@ describe('who was revoked', () => {
   test('comes in with no token: not their own, not one made for an approval', async () => {
     const { under, services, logins, clock } = await api();
     logins.set('fresh', { principal: riley, request: 'apr_1', madeAt: clock.now() });
-    await under.revocations.revoke({ scope: { kind: 'user', who: riley.name, principalKey: principalKey(riley) } }, admin);
+    await under.revocations.revoke(
+      { scope: { kind: 'user', who: riley.name, principalKey: principalKey(riley) } },
+      admin,
+    );
     for (const token of [riley.name, 'fresh']) {
       const answer = await services.authenticate(token);
       assert.equal(answer.ok === false && answer.code, 'HOOP_REVOKED', token);
@@ -256,12 +279,19 @@ describe('who was revoked', () => {
     const { under, services, desk, as, question } = await api();
     const heard: ApprovalView[] = [];
     let ended = false;
-    services.approvalChanges(await as(riley), (view) => heard.push(view), () => {
-      ended = true;
-    });
+    services.approvalChanges(
+      await as(riley),
+      (view) => heard.push(view),
+      () => {
+        ended = true;
+      },
+    );
     await desk.request(question());
     assert.equal(heard.length, 1);
-    await under.revocations.revoke({ scope: { kind: 'user', who: riley.name, principalKey: principalKey(riley) } }, admin);
+    await under.revocations.revoke(
+      { scope: { kind: 'user', who: riley.name, principalKey: principalKey(riley) } },
+      admin,
+    );
     await desk.request(question({ digest: 'b'.repeat(64) }));
     assert.equal(heard.length, 1);
     assert.equal(ended, true);
@@ -270,7 +300,11 @@ describe('who was revoked', () => {
   test('a role that was taken away is gone from a stream opened before', async () => {
     const { under, services, desk, as, question } = await api();
     const heard: ApprovalView[] = [];
-    services.approvalChanges(await as(auditor), (view) => heard.push(view), () => {});
+    services.approvalChanges(
+      await as(auditor),
+      (view) => heard.push(view),
+      () => {},
+    );
     under.policy = OPEN;
     await desk.request(question());
     assert.deepEqual(heard, []);
@@ -280,9 +314,13 @@ describe('who was revoked', () => {
     const { services, desk, clock, as, question } = await api();
     const heard: ApprovalView[] = [];
     let ended = false;
-    services.approvalChanges(await as(riley), (view) => heard.push(view), () => {
-      ended = true;
-    });
+    services.approvalChanges(
+      await as(riley),
+      (view) => heard.push(view),
+      () => {
+        ended = true;
+      },
+    );
     await clock.advance(3_600_000);
     await desk.request(question());
     assert.deepEqual([heard.length, ended], [0, true]);
@@ -296,7 +334,11 @@ describe('who was revoked', () => {
     let got = 0;
     await assert.rejects(async () => {
       for await (const _ of lines ?? []) {
-        if (got++ === 0) await under.revocations.revoke({ scope: { kind: 'user', who: dana.name, principalKey: principalKey(dana) } }, admin);
+        if (got++ === 0)
+          await under.revocations.revoke(
+            { scope: { kind: 'user', who: dana.name, principalKey: principalKey(dana) } },
+            admin,
+          );
       }
     });
     assert.equal(got, 256);
@@ -314,10 +356,28 @@ describe('who was revoked', () => {
 test('so many streams of approvals for one person and no more', async () => {
   const { services, as } = await api();
   const caller = await as(riley);
-  const stops = Array.from({ length: 32 }, () => services.approvalChanges(caller, () => {}, () => {}));
-  assert.throws(() => services.approvalChanges(caller, () => {}, () => {}), refusedWith('STREAMS_TOO_MANY'));
+  const stops = Array.from({ length: 32 }, () =>
+    services.approvalChanges(
+      caller,
+      () => {},
+      () => {},
+    ),
+  );
+  assert.throws(
+    () =>
+      services.approvalChanges(
+        caller,
+        () => {},
+        () => {},
+      ),
+    refusedWith('STREAMS_TOO_MANY'),
+  );
   stops[0]?.();
-  services.approvalChanges(caller, () => {}, () => {});
+  services.approvalChanges(
+    caller,
+    () => {},
+    () => {},
+  );
 });
 
 test('a run token opens its run alone, and nothing a person may do', async () => {

@@ -15,7 +15,10 @@ protocolContract({
     const { house, target, close } = await openStage({
       ...(judge ? { judge } : {}),
       ...(masks ? { view: () => ({ masks }) } : {}),
-      fake: { reply: (word) => (word.includes('4111') ? 'T card | D 4111 1111 1111 1111 | D no card | C SELECT 2 | Z I' : undefined) },
+      fake: {
+        reply: (word) =>
+          word.includes('4111') ? 'T card | D 4111 1111 1111 1111 | D no card | C SELECT 2 | Z I' : undefined,
+      },
     });
     return {
       house,

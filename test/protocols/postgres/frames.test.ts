@@ -46,7 +46,10 @@ describe('frames', () => {
   }
 
   test('above the limit of their type are refused before their body is awaited', () => {
-    assert.match(read(header('Q', 2 * 1024 * 1024))[0] as string, /^54000: message "Q" of 2097152 bytes is above the limit/);
+    assert.match(
+      read(header('Q', 2 * 1024 * 1024))[0] as string,
+      /^54000: message "Q" of 2097152 bytes is above the limit/,
+    );
     assert.match(read(header('S', 5))[0] as string, /^54000/);
   });
 

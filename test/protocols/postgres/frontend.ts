@@ -1,11 +1,39 @@
 /** Messages a client writes, and replies as one-line words, for the tests of this folder. */
-import { execute, FLUSH, int16, int32, message, parse, query, readErrorFields, readText, SYNC, TERMINATE } from '../../../src/protocols/postgres/messages.ts';
+import {
+  execute,
+  FLUSH,
+  int16,
+  int32,
+  message,
+  parse,
+  query,
+  readErrorFields,
+  readText,
+  SYNC,
+  TERMINATE,
+} from '../../../src/protocols/postgres/messages.ts';
 
 export { execute, FLUSH, int16, int32, message, parse, query, SYNC, TERMINATE };
 
-export function bind(portal: string, statement: string, values: readonly (string | null)[] = [], resultFormats: readonly number[] = []): Buffer {
-  const cells = values.flatMap((value) => (value === null ? [int32(-1)] : [int32(Buffer.byteLength(value)), Buffer.from(value)]));
-  return message('B', portal, statement, int16(0), int16(values.length), ...cells, int16(resultFormats.length), ...resultFormats.map(int16));
+export function bind(
+  portal: string,
+  statement: string,
+  values: readonly (string | null)[] = [],
+  resultFormats: readonly number[] = [],
+): Buffer {
+  const cells = values.flatMap((value) =>
+    value === null ? [int32(-1)] : [int32(Buffer.byteLength(value)), Buffer.from(value)],
+  );
+  return message(
+    'B',
+    portal,
+    statement,
+    int16(0),
+    int16(values.length),
+    ...cells,
+    int16(resultFormats.length),
+    ...resultFormats.map(int16),
+  );
 }
 
 export function describe(what: 'S' | 'P', name: string): Buffer {
@@ -21,12 +49,16 @@ export function startup(parameters: Readonly<Record<string, string>>, version = 
 }
 
 export function dataRow(...cells: readonly (string | null)[]): Buffer {
-  const parts = cells.flatMap((cell) => (cell === null ? [int32(-1)] : [int32(Buffer.byteLength(cell)), Buffer.from(cell)]));
+  const parts = cells.flatMap((cell) =>
+    cell === null ? [int32(-1)] : [int32(Buffer.byteLength(cell)), Buffer.from(cell)],
+  );
   return message('D', int16(cells.length), ...parts);
 }
 
 /** @param type OID of the column's type; text by default */
-export function rowDescription(...columns: readonly { name: string; table?: number; column?: number; type?: number; format?: number }[]): Buffer {
+export function rowDescription(
+  ...columns: readonly { name: string; table?: number; column?: number; type?: number; format?: number }[]
+): Buffer {
   const fields = columns.flatMap(({ name, table = 0, column = 0, type = 25, format = 0 }) => [
     name,
     ...[int32(table), int16(column), int32(type), int16(-1), int32(-1), int16(format)],

@@ -2,7 +2,17 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { clientLimits, type Frame, FrameReader } from '../../../src/protocols/postgres/frames.ts';
-import { errorResponse, int16, int32, message, parse, query, readClientMessage, readErrorFields, readRowDescription } from '../../../src/protocols/postgres/messages.ts';
+import {
+  errorResponse,
+  int16,
+  int32,
+  message,
+  parse,
+  query,
+  readClientMessage,
+  readErrorFields,
+  readRowDescription,
+} from '../../../src/protocols/postgres/messages.ts';
 import { bind, close, describe as describeMessage, execute, rowDescription } from './frontend.ts';
 
 function read(bytes: Buffer): ReturnType<typeof readClientMessage> {
@@ -14,9 +24,21 @@ function read(bytes: Buffer): ReturnType<typeof readClientMessage> {
 describe('a client message', () => {
   test('is read as what it says', () => {
     assert.deepEqual(read(query("select 'é'")), { kind: 'query', text: Buffer.from("select 'é'") });
-    assert.deepEqual(read(parse('s', 'select $1', [23])), { kind: 'parse', statement: 's', text: Buffer.from('select $1'), types: [23] });
+    assert.deepEqual(read(parse('s', 'select $1', [23])), {
+      kind: 'parse',
+      statement: 's',
+      text: Buffer.from('select $1'),
+      types: [23],
+    });
     assert.deepEqual(read(bind('p', 's', ['a', null], [1])), {
-      ...{ kind: 'bind', portal: 'p', statement: 's', formats: [], values: [Buffer.from('a'), null], resultFormats: [1] },
+      ...{
+        kind: 'bind',
+        portal: 'p',
+        statement: 's',
+        formats: [],
+        values: [Buffer.from('a'), null],
+        resultFormats: [1],
+      },
     });
     assert.deepEqual(read(describeMessage('P', 'p')), { kind: 'describe', what: 'portal', name: 'p' });
     assert.deepEqual(read(execute('p', 5)), { kind: 'execute', portal: 'p', maxRows: 5 });
@@ -31,7 +53,10 @@ describe('a client message', () => {
     ['a Parse with a NUL in its text', message('P', 's', Buffer.from('select 1\0select 2\0'), int16(0))],
     ['a Parse that counts more types than it has', message('P', 's', 'select 1', int16(3), int32(23))],
     ['a Parse that counts fewer than none', message('P', 's', 'select 1', int16(-1))],
-    ['a Bind whose value overruns it', message('B', '', '', int16(0), int16(1), int32(100), Buffer.from('a'), int16(0))],
+    [
+      'a Bind whose value overruns it',
+      message('B', '', '', int16(0), int16(1), int32(100), Buffer.from('a'), int16(0)),
+    ],
     ['a Bind with a value of length -2', message('B', '', '', int16(0), int16(1), int32(-2), int16(0))],
     ['a Bind that counts values it does not have', message('B', '', '', int16(0), int16(30_000))],
     ['a Describe of nothing known', message('D', Buffer.from('X'), 'a')],

@@ -15,7 +15,16 @@ const scrub = createScrub({ password: PASSWORD, user: 'app', host: 'db.internal'
 const CARD = '4111111111111111';
 
 function flowOf(overrides: Partial<RowFlow> = {}): RowFlow {
-  return { meter: UNLIMITED, scan: undefined, sample: new Sample(), rows: 0, bytes: 0, maskedCells: 0, stopped: undefined, ...overrides };
+  return {
+    meter: UNLIMITED,
+    scan: undefined,
+    sample: new Sample(),
+    rows: 0,
+    bytes: 0,
+    maskedCells: 0,
+    stopped: undefined,
+    ...overrides,
+  };
 }
 
 function run(stream: Buffer, flow: RowFlow, size = Number.POSITIVE_INFINITY): { out: Buffer; problem?: string } {
@@ -42,7 +51,10 @@ const FIELDS = [field(23), field(25), field(1700), field(114)];
 const SIZES = [1, 2, 3, 7, 16, 100, 4096];
 
 describe('rows', () => {
-  const stream = Buffer.concat([...Array.from({ length: 50 }, (_, i) => dataRow(String(i), 'x'.repeat(i * 40), null)), message('C', 'SELECT 50')]);
+  const stream = Buffer.concat([
+    ...Array.from({ length: 50 }, (_, i) => dataRow(String(i), 'x'.repeat(i * 40), null)),
+    message('C', 'SELECT 50'),
+  ]);
 
   for (const size of [...SIZES, Number.POSITIVE_INFINITY]) {
     test(`pass as they are, and are counted, in chunks of ${size}`, () => {
@@ -55,7 +67,12 @@ describe('rows', () => {
     test(`above a limit do not flow, in chunks of ${size}`, () => {
       const flow = flowOf({ meter: meterOf(3) });
       const { out } = run(stream, flow, size);
-      assert.deepEqual(words(out).slice(0, 4), ['D(0, , )', `D(1, ${'x'.repeat(40)}, )`, `D(2, ${'x'.repeat(80)}, )`, 'C(SELECT 50)']);
+      assert.deepEqual(words(out).slice(0, 4), [
+        'D(0, , )',
+        `D(1, ${'x'.repeat(40)}, )`,
+        `D(2, ${'x'.repeat(80)}, )`,
+        'C(SELECT 50)',
+      ]);
       assert.equal(flow.rows, 3);
       assert.deepEqual(flow.stopped, { rule: 'small', limit: 'rowsPerStatement', allowed: 3 });
     });
@@ -75,7 +92,10 @@ describe('rows', () => {
     const flow = flowOf();
     const first = reader.push(Buffer.from(large.subarray(0, 100_000)));
     assert.equal(Buffer.concat(first.out as Buffer[]).length, 100_000);
-    assert.equal(Buffer.concat(reader.push(Buffer.from(large.subarray(100_000))).out as Buffer[]).length, large.length - 100_000);
+    assert.equal(
+      Buffer.concat(reader.push(Buffer.from(large.subarray(100_000))).out as Buffer[]).length,
+      large.length - 100_000,
+    );
     assert.equal(flow.rows, 1);
   });
 
@@ -115,7 +135,13 @@ describe('a mask', () => {
     dataRow('4', CARD, '7', `{"n":${CARD}}`),
     message('C', 'SELECT 4'),
   ]);
-  const masked = ['D(1, nothing, 5, {})', 'D(2, card ***!, , {"c":"***"})', 'D(3, , , )', 'D(4, ***, 7, {"n":"***"})', 'C(SELECT 4)'];
+  const masked = [
+    'D(1, nothing, 5, {})',
+    'D(2, card ***!, , {"c":"***"})',
+    'D(3, , , )',
+    'D(4, ***, 7, {"n":"***"})',
+    'C(SELECT 4)',
+  ];
 
   for (const size of [...SIZES, Number.POSITIVE_INFINITY]) {
     test(`reaches every cell in chunks of ${size}, and keeps the rows whole`, () => {
@@ -130,25 +156,52 @@ describe('a mask', () => {
   test('finds binary numbers and JSON, and makes of them what their type can hold', () => {
     const int8 = Buffer.alloc(8);
     int8.writeBigInt64BE(BigInt(CARD));
-    const numeric = Buffer.concat([int16(4), int16(3), int16(0), int16(0), int16(4111), int16(1111), int16(1111), int16(1111)]);
+    const numeric = Buffer.concat([
+      int16(4),
+      int16(3),
+      int16(0),
+      int16(0),
+      int16(4111),
+      int16(1111),
+      int16(1111),
+      int16(1111),
+    ]);
     const jsonb = Buffer.concat([Buffer.from([1]), Buffer.from(`"${CARD}"`)]);
     const row = message('D', int16(3), ...[int8, numeric, jsonb].flatMap((cell) => [int32(cell.length), cell]));
     const fields = [field(20, 1), field(1700, 1), field(3802, 1)];
-    const scan = rowScan(fields, { enforced: createCellScanner([{ rule: 'cards', detect: ['credit_card'], with: 'redact', strict: true }], () => ''), shadow: undefined });
+    const scan = rowScan(fields, {
+      enforced: createCellScanner([{ rule: 'cards', detect: ['credit_card'], with: 'redact', strict: true }], () => ''),
+      shadow: undefined,
+    });
     assert.ok('row' in scan);
     const { out } = run(row, flowOf({ scan }));
-    assert.deepEqual(out, message('D', int16(3), int32(-1), int32(-1), int32(6), Buffer.from([1]), Buffer.from('"***"')));
+    assert.deepEqual(
+      out,
+      message('D', int16(3), int32(-1), int32(-1), int32(6), Buffer.from([1]), Buffer.from('"***"')),
+    );
   });
 
   test('that is strict names the column it cannot look into', () => {
-    const enforced = createCellScanner([{ rule: 'cards', detect: ['credit_card'], with: 'redact', strict: true }], () => '');
-    assert.deepEqual(rowScan([field(25, 1), { ...field(1009, 1), name: 'tags' }], { enforced, shadow: undefined }), { unscannable: 'tags' });
-    assert.deepEqual(rowScan([{ ...field(17), name: 'blob' }], { enforced, shadow: undefined }), { unscannable: 'blob' });
-    assert.ok('row' in rowScan([field(25, 1), field(1043, 1), field(2950, 1), field(1184, 1)], { enforced, shadow: undefined }));
+    const enforced = createCellScanner(
+      [{ rule: 'cards', detect: ['credit_card'], with: 'redact', strict: true }],
+      () => '',
+    );
+    assert.deepEqual(rowScan([field(25, 1), { ...field(1009, 1), name: 'tags' }], { enforced, shadow: undefined }), {
+      unscannable: 'tags',
+    });
+    assert.deepEqual(rowScan([{ ...field(17), name: 'blob' }], { enforced, shadow: undefined }), {
+      unscannable: 'blob',
+    });
+    assert.ok(
+      'row' in rowScan([field(25, 1), field(1043, 1), field(2950, 1), field(1184, 1)], { enforced, shadow: undefined }),
+    );
   });
 
   test('in shadow changes nothing and names its rule', () => {
-    const shadow = createCellScanner([{ rule: 'later', detect: ['credit_card'], with: 'redact', strict: false }], () => '');
+    const shadow = createCellScanner(
+      [{ rule: 'later', detect: ['credit_card'], with: 'redact', strict: false }],
+      () => '',
+    );
     const scan = rowScan(FIELDS, { enforced: undefined, shadow });
     assert.ok('row' in scan);
     const flow = flowOf({ scan });
@@ -158,18 +211,40 @@ describe('a mask', () => {
   });
 
   test('reaches the values of a copied line, and no delimiter', () => {
-    const enforced = createCellScanner([{ rule: 'cards', detect: ['credit_card'], with: 'redact', strict: false }], () => '');
+    const enforced = createCellScanner(
+      [{ rule: 'cards', detect: ['credit_card'], with: 'redact', strict: false }],
+      () => '',
+    );
     const line = message('d', Buffer.from(`1\t${CARD}\t\\N\n`));
-    assert.deepEqual(words(run(line, flowOf({ scan: copyScan('text', { enforced, shadow: undefined }) })).out), ['d(1\t***\t\\N)']);
+    assert.deepEqual(words(run(line, flowOf({ scan: copyScan('text', { enforced, shadow: undefined }) })).out), [
+      'd(1\t***\t\\N)',
+    ]);
     const csv = message('d', Buffer.from(`1,"${CARD}",x\n`));
-    assert.deepEqual(words(run(csv, flowOf({ scan: copyScan('csv', { enforced, shadow: undefined }) })).out), ['d(1,"***",x)']);
-    const nulled = createCellScanner([{ rule: 'cards', detect: ['credit_card'], with: 'null', strict: false }], () => '');
-    assert.deepEqual(words(run(message('d', Buffer.from(`${CARD}\tx\n`)), flowOf({ scan: copyScan('text', { enforced: nulled, shadow: undefined }) })).out), ['d(\\N\tx)']);
+    assert.deepEqual(words(run(csv, flowOf({ scan: copyScan('csv', { enforced, shadow: undefined }) })).out), [
+      'd(1,"***",x)',
+    ]);
+    const nulled = createCellScanner(
+      [{ rule: 'cards', detect: ['credit_card'], with: 'null', strict: false }],
+      () => '',
+    );
+    assert.deepEqual(
+      words(
+        run(
+          message('d', Buffer.from(`${CARD}\tx\n`)),
+          flowOf({ scan: copyScan('text', { enforced: nulled, shadow: undefined }) }),
+        ).out,
+      ),
+      ['d(\\N\tx)'],
+    );
   });
 });
 
 describe('the credential in a result', () => {
-  const stream = Buffer.concat([dataRow(`a ${PASSWORD} b`), dataRow('z'.repeat(70_000) + PASSWORD), message('C', 'SELECT 2')]);
+  const stream = Buffer.concat([
+    dataRow(`a ${PASSWORD} b`),
+    dataRow('z'.repeat(70_000) + PASSWORD),
+    message('C', 'SELECT 2'),
+  ]);
   for (const size of [1, 5, 64, 1000, 65_536, Number.POSITIVE_INFINITY]) {
     test(`is struck in chunks of ${size}, also where a chunk ends inside it`, () => {
       const { out } = run(stream, flowOf(), size);
@@ -192,7 +267,19 @@ describe('a sample', () => {
   test('keeps what is short, whole and without a digest', () => {
     const flow = flowOf();
     run(Buffer.concat([dataRow('1', null), dataRow('2', 'é')]), flow);
-    assert.deepEqual(flow.sample.result([{ ...field(25), name: 'a' }, { ...field(25), name: 'b' }]), { columns: ['a', 'b'], rows: [['1', null], ['2', 'é']] });
+    assert.deepEqual(
+      flow.sample.result([
+        { ...field(25), name: 'a' },
+        { ...field(25), name: 'b' },
+      ]),
+      {
+        columns: ['a', 'b'],
+        rows: [
+          ['1', null],
+          ['2', 'é'],
+        ],
+      },
+    );
   });
 
   test('keeps the first rows of what is long, and one digest however it came', () => {

@@ -1,9 +1,19 @@
 /** SCRAM-SHA-256 against the RFC's own example, against itself, and against a side that cheats. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { clientExchange, readClientFirst, scramKeys, scramVerifier, serverExchange } from '../../../src/protocols/postgres/scram.ts';
+import {
+  clientExchange,
+  readClientFirst,
+  scramKeys,
+  scramVerifier,
+  serverExchange,
+} from '../../../src/protocols/postgres/scram.ts';
 
-async function talk(clientPassword: string, serverPassword: string, tamper: (final: string) => string = (final) => final) {
+async function talk(
+  clientPassword: string,
+  serverPassword: string,
+  tamper: (final: string) => string = (final) => final,
+) {
   const verifier = await scramVerifier(serverPassword, 4096);
   const client = clientExchange(undefined);
   const first = readClientFirst(client.clientFirst);
@@ -33,7 +43,10 @@ describe('SCRAM-SHA-256', () => {
     const serverFirst = 'r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096';
     const message = `${first},${serverFirst},c=biws,r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0`;
     const { createHmac } = await import('node:crypto');
-    assert.equal(createHmac('sha256', keys.serverKey).update(message).digest('base64'), '6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4=');
+    assert.equal(
+      createHmac('sha256', keys.serverKey).update(message).digest('base64'),
+      '6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4=',
+    );
   });
 
   test('refuses a changed nonce, a changed binding and a changed proof', async () => {
@@ -49,7 +62,18 @@ describe('SCRAM-SHA-256', () => {
     }
   });
 
-  for (const text of ['', 'n', 'n,,', 'n,,n=,r=', 'p=tls-server-end-point,,n=,r=abc', 'n,a=root,n=,r=abc', 'n,,m=ext,n=,r=abc', 'n,,n=,r=a,b=c', 'n,,n=,r=a\u0000b', `n,,n=,r=${'a'.repeat(2000)}`]) {
+  for (const text of [
+    '',
+    'n',
+    'n,,',
+    'n,,n=,r=',
+    'p=tls-server-end-point,,n=,r=abc',
+    'n,a=root,n=,r=abc',
+    'n,,m=ext,n=,r=abc',
+    'n,,n=,r=a,b=c',
+    'n,,n=,r=a\u0000b',
+    `n,,n=,r=${'a'.repeat(2000)}`,
+  ]) {
     test(`is not begun by ${JSON.stringify(text.slice(0, 40))}`, () => {
       assert.equal(readClientFirst(text), undefined);
     });

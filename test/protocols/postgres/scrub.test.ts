@@ -25,7 +25,10 @@ describe('the credential', () => {
         const encoded = Buffer.from(`${before}${PASSWORD}${after}`).toString('base64');
         const shown = struck(encoded);
         assert.equal(shown.length, encoded.length);
-        assert.ok(shown.replaceAll('*', '').length <= encoded.length - Buffer.from(PASSWORD).toString('base64').length + 8, shown);
+        assert.ok(
+          shown.replaceAll('*', '').length <= encoded.length - Buffer.from(PASSWORD).toString('base64').length + 8,
+          shown,
+        );
         const url = Buffer.from(`${before}${PASSWORD}${after}`).toString('base64url');
         assert.notEqual(struck(url), url);
       });
@@ -39,7 +42,10 @@ describe('the credential', () => {
   test('may begin at the end of a chunk', () => {
     const bytes = Buffer.from(PASSWORD);
     for (let length = 1; length < bytes.length; length++) {
-      assert.ok(scrub.unfinished(Buffer.concat([Buffer.from('row '), bytes.subarray(0, length)])) >= length, String(length));
+      assert.ok(
+        scrub.unfinished(Buffer.concat([Buffer.from('row '), bytes.subarray(0, length)])) >= length,
+        String(length),
+      );
     }
     assert.equal(scrub.unfinished(Buffer.from('nothing of it')), 0);
     assert.equal(scrub.unfinished(Buffer.alloc(0)), 0);
@@ -54,16 +60,30 @@ describe('the credential', () => {
   });
 });
 
-function told(fields: Readonly<Record<string, string>>, telling: Parameters<typeof scrub.error>[2]): Readonly<Record<string, string>> {
+function told(
+  fields: Readonly<Record<string, string>>,
+  telling: Parameters<typeof scrub.error>[2],
+): Readonly<Record<string, string>> {
   const error = scrub.error(errorResponse(new Map(Object.entries(fields))).subarray(5), 'E', telling);
   return Object.fromEntries(readErrorFields(error?.bytes.subarray(5) ?? Buffer.alloc(0)) ?? []);
 }
 
 describe('an error', () => {
-  const FIELDS = { S: 'ERROR', V: 'ERROR', C: '23505', M: 'duplicate key value', D: 'Key (ssn)=(838-02-0062) already exists.', P: '17', n: 'users_ssn_key' };
+  const FIELDS = {
+    S: 'ERROR',
+    V: 'ERROR',
+    C: '23505',
+    M: 'duplicate key value',
+    D: 'Key (ssn)=(838-02-0062) already exists.',
+    P: '17',
+    n: 'users_ssn_key',
+  };
 
   test('names neither account nor address nor credential', () => {
-    const shown = told({ S: 'ERROR', C: '28000', M: `role "app_reader" at db.internal failed with ${PASSWORD}`, W: 'app_reader' }, 'all');
+    const shown = told(
+      { S: 'ERROR', C: '28000', M: `role "app_reader" at db.internal failed with ${PASSWORD}`, W: 'app_reader' },
+      'all',
+    );
     assert.equal(shown['M'], `role "run" at <target> failed with ${'*'.repeat(Buffer.byteLength(PASSWORD))}`);
   });
 

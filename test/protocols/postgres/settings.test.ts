@@ -3,7 +3,11 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { readSettings } from '../../../src/protocols/postgres/settings.ts';
 
-const GOOD = { address: 'db.internal:5433', database: 'orders', account: { user: 'app', password: { env: 'DB_PASSWORD' } } };
+const GOOD = {
+  address: 'db.internal:5433',
+  database: 'orders',
+  account: { user: 'app', password: { env: 'DB_PASSWORD' } },
+};
 
 function problems(raw: Readonly<Record<string, unknown>>): string[] {
   const read = readSettings(raw);
@@ -25,7 +29,13 @@ describe('a postgres target', () => {
   });
 
   test('takes a port that is not given, an IPv6 address, a search path and time-outs', () => {
-    const read = readSettings({ ...GOOD, address: '[::1]', searchPath: ['app', 'public'], statementTimeout: '90s', idleInTransaction: 'none' });
+    const read = readSettings({
+      ...GOOD,
+      address: '[::1]',
+      searchPath: ['app', 'public'],
+      statementTimeout: '90s',
+      idleInTransaction: 'none',
+    });
     assert.ok(read.ok);
     assert.deepEqual(read.address, { host: '::1', port: 5432 });
     assert.deepEqual(read.settings.searchPath, ['app', 'public']);
@@ -34,7 +44,8 @@ describe('a postgres target', () => {
   });
 
   test('may do without TLS on a loopback address only', () => {
-    for (const address of ['127.0.0.1:5432', 'localhost', '[::1]:5432']) assert.deepEqual(problems({ ...GOOD, address, tls: 'disable' }), []);
+    for (const address of ['127.0.0.1:5432', 'localhost', '[::1]:5432'])
+      assert.deepEqual(problems({ ...GOOD, address, tls: 'disable' }), []);
     for (const address of ['10.0.0.1:5432', 'db.internal', '127.0.0.1.evil.test:5432']) {
       assert.match(problems({ ...GOOD, address, tls: 'disable' })[0] as string, /^tls: .*loopback/, address);
     }
@@ -43,23 +54,47 @@ describe('a postgres target', () => {
   test('names an authority and a name in the longer form of tls', () => {
     const read = readSettings({ ...GOOD, tls: { mode: 'verify-ca', ca: '/etc/ca.pem', serverName: 'db' } });
     assert.deepEqual(read.ok && read.settings.tls, { mode: 'verify-ca', ca: '/etc/ca.pem', serverName: 'db' });
-    assert.deepEqual(problems({ ...GOOD, tls: { mode: 'verify-full', verify: false } }), ['tls.verify: tls has no "verify"']);
+    assert.deepEqual(problems({ ...GOOD, tls: { mode: 'verify-full', verify: false } }), [
+      'tls.verify: tls has no "verify"',
+    ]);
     assert.match(problems({ ...GOOD, tls: 'prefer' })[0] as string, /^tls: tls is one of/);
   });
 
   test('never holds a password itself', () => {
-    assert.deepEqual(problems({ ...GOOD, account: { user: 'app', password: 'hunter2' } }), ['account.password: a password may not stand here in clear text']);
+    assert.deepEqual(problems({ ...GOOD, account: { user: 'app', password: 'hunter2' } }), [
+      'account.password: a password may not stand here in clear text',
+    ]);
   });
 
   test('says all that is wrong with it', () => {
-    const found = problems({ adress: 'x', tls: 'maybe', account: { user: 1, password: {} }, searchPath: '"$user"', statementTimeout: 'soon', requireLeastPrivilege: 'no' });
+    const found = problems({
+      adress: 'x',
+      tls: 'maybe',
+      account: { user: 1, password: {} },
+      searchPath: '"$user"',
+      statementTimeout: 'soon',
+      requireLeastPrivilege: 'no',
+    });
     assert.deepEqual(
       found.map((problem) => problem.split(':')[0]),
-      ['adress', 'address', 'database', 'account.user', 'account.password', 'tls', 'searchPath', 'statementTimeout', 'requireLeastPrivilege'],
+      [
+        'adress',
+        'address',
+        'database',
+        'account.user',
+        'account.password',
+        'tls',
+        'searchPath',
+        'statementTimeout',
+        'requireLeastPrivilege',
+      ],
     );
   });
 
   test('may carry what the gateway itself reads', () => {
-    assert.deepEqual(problems({ ...GOOD, protocol: 'postgres', labels: { env: 'prod' }, holdInTransaction: '30s' }), []);
+    assert.deepEqual(
+      problems({ ...GOOD, protocol: 'postgres', labels: { env: 'prod' }, holdInTransaction: '30s' }),
+      [],
+    );
   });
 });

@@ -20,7 +20,8 @@ export function closeReader(): Promise<void> {
   return reader.close();
 }
 
-export interface PgStageOptions extends Partial<Omit<HouseParts<PostgresSettings>, 'protocol' | 'settings' | 'verifier'>> {
+export interface PgStageOptions
+  extends Partial<Omit<HouseParts<PostgresSettings>, 'protocol' | 'settings' | 'verifier'>> {
   readonly fake?: FakeTargetOptions;
   readonly settings?: Readonly<Record<string, unknown>>;
 }
@@ -36,7 +37,13 @@ export async function openStage({ fake, settings, ...parts }: PgStageOptions = {
   if (!read.ok) throw new Error(JSON.stringify(read.problems));
   const protocol = createProtocol({ clock: systemClock, fingerprint: () => 'f'.repeat(64), reader });
   const house = await startHouse({
-    ...{ protocol, settings: read.settings, verifier: await scramVerifier('run-secret'), address, password: 'target-password-1' },
+    ...{
+      protocol,
+      settings: read.settings,
+      verifier: await scramVerifier('run-secret'),
+      address,
+      password: 'target-password-1',
+    },
     ...parts,
   });
   return {

@@ -14,8 +14,16 @@ function refusal(packet: FirstPacket): string {
 }
 
 describe('a startup message', () => {
-  test('gives user, database, the client\'s own name and harmless settings', () => {
-    const packet = read({ user: 'run', database: 'shop', application_name: 'psql', client_encoding: "'utf-8'", DateStyle: 'ISO, MDY', extra_float_digits: '2', TimeZone: 'Europe/Berlin' });
+  test("gives user, database, the client's own name and harmless settings", () => {
+    const packet = read({
+      user: 'run',
+      database: 'shop',
+      application_name: 'psql',
+      client_encoding: "'utf-8'",
+      DateStyle: 'ISO, MDY',
+      extra_float_digits: '2',
+      TimeZone: 'Europe/Berlin',
+    });
     assert.deepEqual(packet, {
       kind: 'startup',
       startup: {
@@ -35,14 +43,26 @@ describe('a startup message', () => {
     });
   }
 
-  for (const value of ['-c standard_conforming_strings=off -c role=boss', '--search_path=hr', '-csearch_path=hr\\ ,public']) {
+  for (const value of [
+    '-c standard_conforming_strings=off -c role=boss',
+    '--search_path=hr',
+    '-csearch_path=hr\\ ,public',
+  ]) {
     test(`may not carry options: ${value}`, () => {
       assert.match(refusal(read({ user: 'run', options: value })), /^0A000 startup options/);
     });
   }
 
   test('may not name a setting that is not known to be harmless', () => {
-    for (const name of ['role', 'search_path', 'session_authorization', 'standard_conforming_strings', 'row_security', 'OPTIONS', 'x.y']) {
+    for (const name of [
+      'role',
+      'search_path',
+      'session_authorization',
+      'standard_conforming_strings',
+      'row_security',
+      'OPTIONS',
+      'x.y',
+    ]) {
       assert.match(refusal(read({ user: 'run', [name]: 'x' })), /^0A000/, name);
     }
   });
@@ -61,7 +81,17 @@ describe('a startup message', () => {
   test('may not say anything twice, in whatever case', () => {
     const twice = message('', int32(3 << 16), 'user', 'run', 'user', 'postgres', Buffer.from([0]));
     assert.match(refusal(readFirstPacket(twice.subarray(4))), /^08P01 .*twice/);
-    const cased = message('', int32(3 << 16), 'user', 'run', 'DateStyle', 'ISO', 'datestyle', 'German', Buffer.from([0]));
+    const cased = message(
+      '',
+      int32(3 << 16),
+      'user',
+      'run',
+      'DateStyle',
+      'ISO',
+      'datestyle',
+      'German',
+      Buffer.from([0]),
+    );
     assert.match(refusal(readFirstPacket(cased.subarray(4))), /^08P01 .*twice/);
   });
 

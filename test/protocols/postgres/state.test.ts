@@ -4,9 +4,11 @@ import { describe, test } from 'node:test';
 import type { Control } from '../../../src/languages/sql/index.ts';
 import { SessionState } from '../../../src/protocols/postgres/state.ts';
 
-const fresh = () => new SessionState({ database: 'shop', searchPath: ['app', 'public'], settings: new Map([['timezone', 'UTC']]) });
+const fresh = () =>
+  new SessionState({ database: 'shop', searchPath: ['app', 'public'], settings: new Map([['timezone', 'UTC']]) });
 const set = (name: string, value: string, local = false): Control => ({ op: 'set', name, value, local });
-const settingsOf = (state: SessionState): Record<string, string> => Object.fromEntries((JSON.parse(state.context) as { settings: [string, string][] }).settings);
+const settingsOf = (state: SessionState): Record<string, string> =>
+  Object.fromEntries((JSON.parse(state.context) as { settings: [string, string][] }).settings);
 
 function after(...steps: readonly (readonly [Control, string?] | 'ok' | 'failed')[]): SessionState {
   const state = fresh();
@@ -34,7 +36,12 @@ describe('a setting', () => {
   });
 
   test('is gone when a COMMIT turned out to be a ROLLBACK', () => {
-    assert.equal(settingsOf(after(BEGIN, [set('datestyle', 'German')], [{ op: 'commit', chain: false }, 'ROLLBACK'], 'ok'))['datestyle'], undefined);
+    assert.equal(
+      settingsOf(after(BEGIN, [set('datestyle', 'German')], [{ op: 'commit', chain: false }, 'ROLLBACK'], 'ok'))[
+        'datestyle'
+      ],
+      undefined,
+    );
   });
 
   test('set LOCAL ends with the transaction', () => {
@@ -43,7 +50,14 @@ describe('a setting', () => {
   });
 
   test('goes back to its savepoint, and no further', () => {
-    const state = after(BEGIN, [set('a', '1')], [{ op: 'savepoint', name: 's' }], [set('a', '2')], [set('b', '2')], [{ op: 'rollbackTo', name: 's' }]);
+    const state = after(
+      BEGIN,
+      [set('a', '1')],
+      [{ op: 'savepoint', name: 's' }],
+      [set('a', '2')],
+      [set('b', '2')],
+      [{ op: 'rollbackTo', name: 's' }],
+    );
     assert.deepEqual(settingsOf(state), { a: '1', timezone: 'UTC' });
     state.completed(set('a', '3'), 'SET');
     state.completed({ op: 'rollbackTo', name: 's' }, 'ROLLBACK');
@@ -51,19 +65,34 @@ describe('a setting', () => {
   });
 
   test('outlives the savepoint that is released', () => {
-    assert.equal(settingsOf(after(BEGIN, [{ op: 'savepoint', name: 's' }], [set('a', '2')], [{ op: 'release', name: 's' }], COMMIT, 'ok'))['a'], '2');
+    assert.equal(
+      settingsOf(
+        after(BEGIN, [{ op: 'savepoint', name: 's' }], [set('a', '2')], [{ op: 'release', name: 's' }], COMMIT, 'ok'),
+      )['a'],
+      '2',
+    );
   });
 
   test('goes back to what the connection began with', () => {
-    assert.equal(settingsOf(after([set('timezone', 'CET')], [{ op: 'reset', name: 'timezone', local: false }], 'ok'))['timezone'], 'UTC');
-    assert.deepEqual(settingsOf(after([set('timezone', 'CET')], [set('a', '1')], [{ op: 'resetAll' }], 'ok')), { timezone: 'UTC' });
-    assert.deepEqual(settingsOf(after([set('a', '1')], 'ok', [{ op: 'discard', target: 'all' }], 'ok')), { timezone: 'UTC' });
+    assert.equal(
+      settingsOf(after([set('timezone', 'CET')], [{ op: 'reset', name: 'timezone', local: false }], 'ok'))['timezone'],
+      'UTC',
+    );
+    assert.deepEqual(settingsOf(after([set('timezone', 'CET')], [set('a', '1')], [{ op: 'resetAll' }], 'ok')), {
+      timezone: 'UTC',
+    });
+    assert.deepEqual(settingsOf(after([set('a', '1')], 'ok', [{ op: 'discard', target: 'all' }], 'ok')), {
+      timezone: 'UTC',
+    });
   });
 });
 
 describe('the context', () => {
   test('is the same for the same state, however it was reached', () => {
-    assert.equal(after([set('a', '1')], 'ok', [set('b', '2')], 'ok').context, after([set('b', '2')], 'ok', [set('a', '1')], 'ok').context);
+    assert.equal(
+      after([set('a', '1')], 'ok', [set('b', '2')], 'ok').context,
+      after([set('b', '2')], 'ok', [set('a', '1')], 'ok').context,
+    );
     assert.equal(after(BEGIN, [set('a', '1')], ROLLBACK, 'ok').context, fresh().context);
   });
 
