@@ -375,7 +375,7 @@ export class LiveSession {
   }
 
   #refused(answer: Refusal): void {
-    const { run, clock } = this.#parts;
+    const { run } = this.#parts;
     this.counts.refused++;
     run.counts.refused++;
     this.#parts.stats.refused(this.target, answer.code);

@@ -15,7 +15,7 @@ const RELATIONS = `
 SELECT c.oid::bigint, n.nspname, c.relname, c.relkind, c.relpersistence, c.relrowsecurity, c.relispartition,
   CASE WHEN c.relkind IN ('v', 'm') THEN pg_catalog.pg_get_viewdef(c.oid) END,
   (SELECT pg_catalog.json_agg(pg_catalog.json_build_array(a.attnum, a.attname, a.atttypid::bigint, pg_catalog.format_type(a.atttypid, a.atttypmod),
-      a.attgenerated, a.attidentity, a.atthasdef) ORDER BY a.attnum)
+      a.attgenerated, a.attidentity, a.atthasdef, a.atthasmissing) ORDER BY a.attnum)
     FROM pg_catalog.pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped)
 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE ${USER_RELATION} ORDER BY c.oid`;
 

@@ -56,6 +56,8 @@ export interface Column {
   readonly generated: boolean;
   readonly identity: boolean;
   readonly hasDefault: boolean;
+  /** pg_attribute holds the value that rows older than the column have in it. */
+  readonly keepsMissing: boolean;
 }
 
 export interface UserFunction {
@@ -251,6 +253,7 @@ function column(row: Row): Column {
     generated: row.text(4) !== '',
     identity: row.text(5) !== '',
     hasDefault: row.flag(6),
+    keepsMissing: row.flag(7),
   };
 }
 

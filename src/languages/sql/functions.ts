@@ -60,7 +60,7 @@ const PURE: ReadonlySet<string> = new Set([
   ...words(`current_catalog current_database current_role current_schema current_schemas current_setting current_user getdatabaseencoding pg_backend_pid pg_client_encoding
     pg_conf_load_time pg_current_snapshot pg_current_xact_id_if_assigned pg_is_in_recovery pg_is_other_temp_schema pg_jit_available pg_my_temp_schema pg_postmaster_start_time
     pg_snapshot_xip pg_snapshot_xmax pg_snapshot_xmin pg_trigger_depth row_security_active session_user txid_current_if_assigned txid_current_snapshot user version
-    currval lastval inet_client_addr inet_client_port pg_blocking_pids pg_current_wal_lsn pg_last_wal_receive_lsn pg_last_wal_replay_lsn pg_last_xact_replay_timestamp
+    currval lastval inet_client_addr inet_client_port pg_blocking_pids pg_last_wal_receive_lsn pg_last_wal_replay_lsn pg_last_xact_replay_timestamp
     pg_is_wal_replay_paused pg_visible_in_snapshot txid_snapshot_xip txid_snapshot_xmax txid_snapshot_xmin txid_visible_in_snapshot`),
   // Catalogs, as clients' describe commands and drivers read them.
   ...words(`acldefault aclexplode makeaclitem col_description format_type has_any_column_privilege has_column_privilege has_database_privilege
@@ -80,7 +80,7 @@ const PURE: ReadonlySet<string> = new Set([
     to_regtypemod _pg_expandarray _pg_truetypid _pg_truetypmod _pg_char_max_length _pg_char_octet_length _pg_numeric_precision _pg_numeric_precision_radix _pg_numeric_scale
     _pg_datetime_precision _pg_interval_type _pg_index_position regclass regtype pg_stat_get_analyze_count pg_stat_get_autoanalyze_count pg_stat_get_autovacuum_count pg_stat_get_dead_tuples pg_stat_get_last_analyze_time
     pg_stat_get_last_autoanalyze_time pg_stat_get_last_autovacuum_time pg_stat_get_last_vacuum_time pg_stat_get_live_tuples pg_stat_get_numscans pg_stat_get_tuples_deleted
-    pg_stat_get_tuples_fetched pg_stat_get_tuples_hot_updated pg_stat_get_tuples_inserted pg_stat_get_tuples_returned pg_stat_get_tuples_updated pg_stat_get_vacuum_count`),
+    pg_stat_get_tuples_fetched pg_stat_get_tuples_inserted pg_stat_get_tuples_returned pg_stat_get_tuples_updated pg_stat_get_vacuum_count`),
   // Sizes: of whole relations, in pages.
   ...words('pg_database_size pg_indexes_size pg_relation_size pg_table_size pg_tablespace_size pg_total_relation_size'),
 ]);
@@ -117,6 +117,11 @@ const OTHER: ReadonlyMap<string, Effect> = new Map<string, Effect>([
     `query_to_xml query_to_xml_and_xmlschema query_to_xmlschema table_to_xml table_to_xml_and_xmlschema table_to_xmlschema schema_to_xml
     schema_to_xml_and_xmlschema schema_to_xmlschema database_to_xml database_to_xml_and_xmlschema database_to_xmlschema cursor_to_xml cursor_to_xmlschema
     ts_stat ts_rewrite set_config pg_notify pg_sleep pg_sleep_for pg_sleep_until pg_export_snapshot pg_logical_emit_message pg_input_is_valid pg_input_error_info`,
+  ),
+  // Tell how much a write changed, and so whether a masked value was guessed.
+  ...group(
+    'unknown',
+    'pg_current_wal_lsn pg_current_wal_insert_lsn pg_current_wal_flush_lsn pg_stat_get_tuples_hot_updated',
   ),
 ]);
 

@@ -4,6 +4,7 @@
  */
 import type { SqlRefusal } from './analysis.ts';
 import type { Relation } from './catalog.ts';
+import { checkCounters } from './counters.ts';
 import type { MaskBook } from './masks.ts';
 import { qualified } from './spelling.ts';
 import type { RawStatement } from './parser.ts';
@@ -337,6 +338,7 @@ const CHECKS: readonly Check[] = [
   temporary,
   names,
   systems,
+  checkCounters,
   opaque,
   everything,
   userCode,
