@@ -1,5 +1,5 @@
 /** The door of one run: so many clients at a time that have not shown the secret, so many new ones a second. The others wait in a line that has an end. */
-import type { Cancel, Clock } from '../base/clock.ts';
+import type { Clock } from '../base/clock.ts';
 import type { RunLimits } from './limits.ts';
 
 export interface Admission {
@@ -14,7 +14,7 @@ export function createAdmission(clock: Clock, limits: RunLimits): Admission {
   /** How many may come in now; fills up with time, to one second's worth. */
   let allowance = streamsPerSecond;
   let filledAt = clock.monotonic();
-  let timer: Cancel | undefined;
+  let due = false;
 
   function admitNext(): void {
     fill();
@@ -35,8 +35,10 @@ export function createAdmission(clock: Clock, limits: RunLimits): Admission {
   }
 
   function later(): void {
-    timer ??= clock.after(Math.ceil(((1 - allowance) * 1000) / streamsPerSecond), () => {
-      timer = undefined;
+    if (due) return;
+    due = true;
+    clock.after(Math.ceil(((1 - allowance) * 1000) / streamsPerSecond), () => {
+      due = false;
       admitNext();
     });
   }
