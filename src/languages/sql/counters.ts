@@ -1,0 +1,92 @@
+/**
+ * Catalog columns that tell a masked value without naming it: counters that move when a write leaves a value as it was (an UPDATE stays in its page only if
+ * no indexed value changes; less of the row is logged the more it is like the old one), and the value that rows from before a column was added have in it.
+ */
+import type { SqlRefusal } from './analysis.ts';
+import type { MaskBook } from './masks.ts';
+import { type Guarded, refuse } from './refusing.ts';
+import type { Knowledge, Resolved } from './understanding.ts';
+
+export function checkCounters({ resolved, knowledge, book }: Guarded): SqlRefusal | undefined {
+  if (book.masked.size === 0) return undefined;
+  const told = telling(resolved, book) ?? behindViews(resolved, knowledge, book);
+  if (told === undefined) return undefined;
+  return refuse(
+    'SENSITIVE_CATALOG',
+    `${told} can tell a masked value`,
+    'name the columns you need, without *, and leave this one out',
+  );
+}
+
+function behindViews(resolved: Resolved, knowledge: Knowledge, book: MaskBook): string | undefined {
+  for (const { meaning } of resolved.relations) {
+    const view = meaning.kind === 'user' ? knowledge.view(meaning.relation) : undefined;
+    if (view === undefined) continue;
+    const inner = view.relations.map((relation) => knowledge.view(relation)?.resolved);
+    for (const one of [view.resolved, ...inner]) {
+      const told = one && telling(one, book);
+      if (told !== undefined) return told;
+    }
+  }
+  return undefined;
+}
+
+function telling(resolved: Resolved, book: MaskBook): string | undefined {
+  for (const { use, meaning } of resolved.relations) {
+    if (meaning.kind !== 'system' || meaning.schema !== 'pg_catalog') continue;
+    const columns = meaning.name === 'pg_attribute' ? attributeColumns(book) : COUNTERS.get(meaning.name);
+    const column = columns?.find((name) => resolved.exposure.column(use, name));
+    if (column !== undefined) return `${meaning.name}.${column}`;
+  }
+  return undefined;
+}
+
+// Clients read pg_attribute with a star: only where a masked column has such a value.
+function attributeColumns(book: MaskBook): readonly string[] {
+  const keeps = [...book.masked.values()].some(({ columns }) =>
+    [...columns.values()].some(({ column }) => column.keepsMissing),
+  );
+  return keeps ? ['attmissingval'] : [];
+}
+
+const TABLE_COUNTERS = ['n_tup_hot_upd', 'n_tup_newpage_upd'];
+const TABLE_BLOCKS = [
+  'heap_blks_read',
+  'heap_blks_hit',
+  'idx_blks_read',
+  'idx_blks_hit',
+  'toast_blks_read',
+  'toast_blks_hit',
+];
+const MORE_BLOCKS = ['tidx_blks_read', 'tidx_blks_hit'];
+const WHOSE = ['all', 'user', 'sys'];
+
+const COUNTERS: ReadonlyMap<string, readonly string[]> = new Map([
+  ...WHOSE.flatMap((whose): [string, readonly string[]][] => [
+    [`pg_stat_${whose}_tables`, TABLE_COUNTERS],
+    [`pg_stat_xact_${whose}_tables`, TABLE_COUNTERS],
+    [`pg_statio_${whose}_tables`, [...TABLE_BLOCKS, ...MORE_BLOCKS]],
+    [`pg_statio_${whose}_indexes`, TABLE_BLOCKS],
+  ]),
+  ['pg_stat_database', ['blks_read', 'blks_hit']],
+  [
+    'pg_stat_wal',
+    ['wal_records', 'wal_fpi', 'wal_bytes', 'wal_fpi_bytes', 'wal_buffers_full', 'wal_write', 'wal_sync'],
+  ],
+  [
+    'pg_stat_io',
+    [
+      'reads',
+      'read_bytes',
+      'writes',
+      'write_bytes',
+      'writebacks',
+      'extends',
+      'extend_bytes',
+      'hits',
+      'evictions',
+      'reuses',
+      'fsyncs',
+    ],
+  ],
+]);

@@ -1,0 +1,97 @@
+/** Roads to a masked value that once were open here. Rows are added, never removed. */
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { catalogOf, MASKED, OPEN, one } from '../languages/sql/bench.ts';
+
+// A guess is written and rolled back; these counters say whether the row was left as it was.
+describe('whether a written guess was right is not told by', () => {
+  const rows = [
+    [
+      'updates that stayed in their page',
+      "SELECT n_tup_hot_upd FROM pg_stat_xact_user_tables WHERE relname = 'customers'",
+    ],
+    ['a star over the counters', 'SELECT * FROM pg_stat_user_tables'],
+    ['the row of the counters', 'SELECT to_json(t) FROM pg_stat_all_tables t'],
+    ['a renamed column', 'SELECT x.* FROM pg_catalog.pg_stat_user_tables x'],
+    ['a whole table command', 'TABLE pg_stat_xact_all_tables'],
+    ['a sub-query', 'SELECT (SELECT sum(n_tup_hot_upd) FROM pg_stat_user_tables)'],
+    [
+      'the same statement',
+      'WITH u AS (UPDATE customers SET id = 1 RETURNING id) SELECT n_tup_hot_upd FROM pg_stat_xact_user_tables, u',
+    ],
+    ['blocks of its index', 'SELECT idx_blks_hit FROM pg_statio_user_indexes'],
+    ['blocks of the table', 'SELECT idx_blks_hit FROM pg_statio_user_tables'],
+    ['blocks of the database', 'SELECT blks_hit FROM pg_stat_database'],
+    ['how much is logged', 'SELECT wal_bytes FROM pg_stat_wal'],
+    ['blocks of the server', 'SELECT hits FROM pg_stat_io'],
+    ['the place in the log', 'SELECT pg_current_wal_lsn()'],
+    ['the place in the log as an attribute', 'SELECT (x).pg_stat_get_tuples_hot_updated FROM (SELECT 1::oid) x'],
+    ['the function behind the counter', "SELECT pg_stat_get_tuples_hot_updated('customers'::regclass)"],
+  ];
+  for (const [by, text] of rows)
+    test(by as string, () =>
+      assert.match(one(text as string, MASKED).refused?.code ?? 'passed', /^(SENSITIVE_CATALOG|MASK_REACHED)$/),
+    );
+
+  test('a view over the counters', () => {
+    const view = [
+      20301,
+      'public',
+      'counters',
+      'v',
+      'p',
+      false,
+      false,
+      ' SELECT t.n_tup_hot_upd AS n FROM pg_stat_xact_user_tables t',
+      [[1, 'n', 20, 'bigint', '', '', false]],
+    ];
+    const catalog = catalogOf({ relations: [view] });
+    assert.notEqual(
+      one('SELECT n FROM counters', { ...MASKED, catalog: catalogOf({ relations: [...MASKED_RELATIONS, view] }) })
+        .refused,
+      undefined,
+    );
+    assert.equal(one('SELECT n FROM counters', { ...OPEN, catalog }).refused, undefined);
+  });
+
+  test('counters that tell nothing of it are read, and all of them where nothing is masked', () => {
+    assert.equal(one('SELECT relname, n_live_tup, seq_scan FROM pg_stat_user_tables', MASKED).refused, undefined);
+    const open = one('SELECT * FROM pg_stat_user_tables', OPEN);
+    assert.deepEqual([open.refused, open.effects], [undefined, ['read']]);
+  });
+});
+
+describe('the value that rows from before a masked column have in it', () => {
+  const catalog = (keeps: boolean) => catalogOf({ relations: customers(keeps) });
+  const rows = [
+    'SELECT attmissingval FROM pg_attribute',
+    'SELECT a.attmissingval::text FROM pg_catalog.pg_attribute a',
+    'SELECT * FROM pg_attribute',
+    'SELECT row_to_json(a) FROM pg_attribute a',
+  ];
+  for (const text of rows) {
+    test(`is not shown by ${text}`, () => {
+      assert.equal(one(text, { ...MASKED, catalog: catalog(true) }).refused?.code, 'SENSITIVE_CATALOG');
+      assert.equal(one(text, { ...MASKED, catalog: catalog(false) }).refused, undefined);
+    });
+  }
+});
+
+function customers(keeps: boolean): readonly (readonly unknown[])[] {
+  const column = (place: number, name: string) => [place, name, 25, 'text', '', '', false, keeps && name === 'ssn'];
+  return [
+    [
+      20002,
+      'public',
+      'customers',
+      'r',
+      'p',
+      false,
+      false,
+      null,
+      ['id', 'name', 'ssn', 'card'].map((name, place) => column(place + 1, name)),
+    ],
+  ];
+}
+
+const MASKED_RELATIONS = customers(false);
