@@ -14,6 +14,12 @@ describe('whether a written guess was right is not told by', () => {
     ['the row of the counters', 'SELECT to_json(t) FROM pg_stat_all_tables t'],
     ['a renamed column', 'SELECT x.* FROM pg_catalog.pg_stat_user_tables x'],
     ['a whole table command', 'TABLE pg_stat_xact_all_tables'],
+    ['an alias that renames by place', 'SELECT t.x FROM pg_stat_user_tables AS t (a, b, c, d, e, f, g, h, i, j, k, x)'],
+    ['the row of a join', 'SELECT to_json(j) FROM (pg_stat_user_tables CROSS JOIN orders) AS j'],
+    [
+      'an alias of a join',
+      'SELECT j.x FROM (pg_stat_user_tables CROSS JOIN orders) AS j (a, b, c, d, e, f, g, h, i, y, z, x)',
+    ],
     ['a sub-query', 'SELECT (SELECT sum(n_tup_hot_upd) FROM pg_stat_user_tables)'],
     [
       'the same statement',
@@ -68,6 +74,8 @@ describe('the value that rows from before a masked column have in it', () => {
     'SELECT a.attmissingval::text FROM pg_catalog.pg_attribute a',
     'SELECT * FROM pg_attribute',
     'SELECT row_to_json(a) FROM pg_attribute a',
+    'SELECT a.z FROM pg_attribute AS a (x, y, z)',
+    'SELECT j.z FROM (pg_attribute JOIN pg_class ON true) AS j (x, y, z)',
   ];
   for (const text of rows) {
     test(`is not shown by ${text}`, () => {
@@ -75,6 +83,27 @@ describe('the value that rows from before a masked column have in it', () => {
       assert.equal(one(text, { ...MASKED, catalog: catalog(false) }).refused, undefined);
     });
   }
+});
+
+test('the row of a join has all columns behind the masks', () => {
+  for (const shown of ['j.*', 'j', 'to_json(j)']) {
+    const { rewrite } = one(`SELECT ${shown} FROM (customers JOIN orders ON true) AS j`, MASKED);
+    for (const part of ['m.id', 'm.name', 'AS ssn', 'AS card'])
+      assert.ok(rewrite?.text.includes(part), `${shown}: ${part}`);
+  }
+});
+
+test('columns that a join renames by their place keep their places behind the masks', () => {
+  const { rewrite } = one('SELECT j.b FROM (customers JOIN orders ON true) AS j (a, b)', MASKED);
+  assert.match(rewrite?.text ?? '', /m\.name/);
+});
+
+describe('a write does not look at a masked column that is renamed by its place', () => {
+  const rows = [
+    "DELETE FROM orders USING customers AS c (a, b, d, e) WHERE d LIKE '2%'",
+    "DELETE FROM orders USING (customers JOIN orders o ON true) AS j (a, b, d, e) WHERE j.d LIKE '2%'",
+  ];
+  for (const text of rows) test(text, () => assert.equal(one(text, MASKED).refused?.code, 'MASK_REACHED'));
 });
 
 function customers(keeps: boolean): readonly (readonly unknown[])[] {

@@ -2,9 +2,10 @@
  * Which columns of a relation a statement may look at, told by names alone: generous, never too narrow.
  *
  * A column counts as looked at when its name stands anywhere in the statement, unless every place qualifies it with an alias that can only mean another
- * relation; or when a star, a whole-row reference or a NATURAL JOIN may include it.
+ * relation; or when a star, a whole-row reference, a NATURAL JOIN or an alias that renames columns by their place may include it.
  */
 import type { ColumnUse, Gathered, RelationUse } from './gathered.ts';
+import { isFields } from './tree.ts';
 
 export interface Exposure {
   /** @param system for system columns, which stars and whole rows do not include */
@@ -37,7 +38,7 @@ export function exposureOf(gathered: Gathered): Exposure {
   const rows = new Set(wholeRows);
   return {
     column(use, name, system = false) {
-      if (!system && everything) return true;
+      if (!system && (everything || renamed(use))) return true;
       if (!system && (rows.has(use.alias) || rows.has(use.name))) return true;
       if (!system && (starred.has(use.alias) || starred.has(use.name))) return true;
       return (byName.get(name) ?? []).some((column) => mayMean(column, use, gathered));
@@ -52,6 +53,11 @@ export function exposureOf(gathered: Gathered): Exposure {
       (name) => (name === '' ? gathered.relations : (gathered.aliases.get(name) ?? []).filter((use) => use !== null)),
     ),
   };
+}
+
+/** Its columns have other names in the statement, by their place. */
+function renamed({ node }: RelationUse): boolean {
+  return isFields(node['alias']) && Array.isArray(node['alias']['colnames']);
 }
 
 function mayMean(column: ColumnUse, use: RelationUse, gathered: Gathered): boolean {

@@ -60,7 +60,7 @@ const PURE: ReadonlySet<string> = new Set([
   ...words(`current_catalog current_database current_role current_schema current_schemas current_setting current_user getdatabaseencoding pg_backend_pid pg_client_encoding
     pg_conf_load_time pg_current_snapshot pg_current_xact_id_if_assigned pg_is_in_recovery pg_is_other_temp_schema pg_jit_available pg_my_temp_schema pg_postmaster_start_time
     pg_snapshot_xip pg_snapshot_xmax pg_snapshot_xmin pg_trigger_depth row_security_active session_user txid_current_if_assigned txid_current_snapshot user version
-    currval lastval inet_client_addr inet_client_port pg_blocking_pids pg_last_wal_receive_lsn pg_last_wal_replay_lsn pg_last_xact_replay_timestamp
+    currval lastval inet_client_addr inet_client_port pg_blocking_pids pg_last_xact_replay_timestamp
     pg_is_wal_replay_paused pg_visible_in_snapshot txid_snapshot_xip txid_snapshot_xmax txid_snapshot_xmin txid_visible_in_snapshot`),
   // Catalogs, as clients' describe commands and drivers read them.
   ...words(`acldefault aclexplode makeaclitem col_description format_type has_any_column_privilege has_column_privilege has_database_privilege
@@ -121,7 +121,7 @@ const OTHER: ReadonlyMap<string, Effect> = new Map<string, Effect>([
   // Tell how much a write changed, and so whether a masked value was guessed.
   ...group(
     'unknown',
-    'pg_current_wal_lsn pg_current_wal_insert_lsn pg_current_wal_flush_lsn pg_stat_get_tuples_hot_updated',
+    'pg_current_wal_lsn pg_current_wal_insert_lsn pg_current_wal_flush_lsn pg_last_wal_receive_lsn pg_last_wal_replay_lsn pg_stat_get_tuples_hot_updated',
   ),
 ]);
 

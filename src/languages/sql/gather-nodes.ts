@@ -27,7 +27,8 @@ const READERS: Readonly<Record<string, Reader>> = {
   RangeTableFunc: aliased,
   JsonTable: aliased,
   JoinExpr(out, node) {
-    if (node['isNatural'] === true) out.natural = true;
+    // (a JOIN b ON …) AS j: the row of j is both rows, and j (x, y) names their columns by place.
+    if (node['isNatural'] === true || node['alias'] !== undefined) out.natural = true;
     for (const name of nameParts(node['usingClause']) ?? []) {
       out.columns.push({ fields: [name], node, bare: false });
       out.operators.push({ node, names: ['='] });

@@ -69,6 +69,7 @@ export interface Gathered {
   where: boolean | undefined;
   returning: boolean;
   locking: boolean;
+  /** Some join shows columns that nothing names: it is NATURAL, or has an alias of its own. */
   natural: boolean;
   into: boolean;
   temporary: boolean;

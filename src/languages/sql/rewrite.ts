@@ -85,9 +85,7 @@ function replaceMasked(resolved: Resolved, book: MaskBook, root: Fields): void {
   for (const { use, meaning } of resolved.relations) {
     const masked = meaning.kind === 'user' ? book.masked.get(meaning.relation.oid) : undefined;
     if (masked === undefined || use.role !== 'from' || use.wrapper === undefined) continue;
-    // Columns that are renamed by their place must all be there.
-    const renamed = isFields(use.node['alias']) && Array.isArray(use.node['alias']['colnames']);
-    const select = masked.standIns?.select((name) => renamed || resolved.exposure.column(use, name));
+    const select = masked.standIns?.select((name) => resolved.exposure.column(use, name));
     if (select === undefined) continue;
     const alias = isFields(use.node['alias']) ? use.node['alias'] : { aliasname: use.alias };
     delete use.wrapper['RangeVar'];
