@@ -66,12 +66,9 @@ export async function explainText({ caller, request, policy, targets, reader }: 
 const ORDER = ['allow', 'hold', 'deny'] as const;
 
 function strictest(statements: ExplainView['statements']): Pick<ExplainView, 'verdict' | 'rules' | 'reason'> {
-  let worst: Pick<ExplainView, 'verdict' | 'rules' | 'reason'> = { verdict: 'allow', rules: [] };
-  for (const { verdict, rules, reason } of statements) {
-    if (worst.rules.length > 0 && ORDER.indexOf(verdict) <= ORDER.indexOf(worst.verdict)) continue;
-    worst = { verdict, rules, ...(reason === undefined ? {} : { reason }) };
-  }
-  return worst;
+  const verdict = ORDER.findLast((each) => statements.some((statement) => statement.verdict === each)) ?? 'allow';
+  const { rules = [], reason } = statements.find((statement) => statement.verdict === verdict) ?? {};
+  return { verdict, rules, ...(reason === undefined ? {} : { reason }) };
 }
 
 function circumstancesOf(

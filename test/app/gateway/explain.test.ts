@@ -19,7 +19,7 @@ function asking(policy: Partial<Policy> = {}, roles: UserCaller['roles'] = []) {
   const judged: Circumstances[] = [];
   const served = {
     target: { name: shop, protocol: 'postgres', labels: {}, account: 'app', settings: {} },
-    protocol: { interpret: async (text: string) => [command(text, ['read'])] },
+    protocol: { interpret: async (text: string) => text.split('; ').map(statement) },
   };
   const caller: UserCaller = { kind: 'user', principal: dana, issuedAt: 0, expiresAt: 0, roles };
   return {
@@ -40,6 +40,11 @@ function asking(policy: Partial<Policy> = {}, roles: UserCaller['roles'] = []) {
         reader: noReader,
       }),
   };
+}
+
+function statement(text: string) {
+  if (text.startsWith('SELECT')) return command(text, ['read']);
+  return command(text, ['unknown'], { impossible: { code: 'HOOP_DENIED', reason: 'cannot be parsed' } });
 }
 
 function refusedWith(code: string) {
@@ -78,22 +83,10 @@ test('asked about somebody else, nothing of the caller is lent to them', async (
   assert.deepEqual([principal.name, principal.groups, principal.claims], ['riley@example.test', [], {}]);
 });
 
-test('what cannot be read is denied, whatever policy says', async () => {
-  const { explain } = asking({}, []);
-  const view = await explain();
-  assert.equal(view.verdict, 'allow');
-  const impossible = command('SELEC', ['unknown'], { impossible: { code: 'HOOP_DENIED', reason: 'cannot be parsed' } });
-  const served = {
-    target: { name: shop, protocol: 'postgres', labels: {}, account: 'app', settings: {} },
-    protocol: { interpret: async () => [impossible] },
-  };
-  const caller: UserCaller = { kind: 'user', principal: dana, issuedAt: 0, expiresAt: 0, roles: [] };
-  const denied = await explainText({
-    caller,
-    request: { target: 'shop', text: 'SELEC' },
-    policy: OPEN,
-    targets: new Map([['shop', served as never]]),
-    reader: noReader,
-  });
-  assert.deepEqual([denied.verdict, denied.reason], ['deny', 'cannot be parsed']);
+test('what cannot be read is denied whatever policy says, and whatever stands beside it', async () => {
+  const { explain } = asking();
+  for (const text of ['SELEC', 'SELEC; SELECT 1', 'SELECT 1; SELEC']) {
+    const view = await explain({ text });
+    assert.deepEqual([view.verdict, view.reason], ['deny', 'cannot be parsed'], text);
+  }
 });
