@@ -28,7 +28,7 @@ export function touchedBy(
   const list = new Collector();
   const home = path.find((schema) => schema !== 'pg_catalog');
   for (const { use, meaning } of resolved.relations) {
-    if (meaning.kind === 'user') list.relation(meaning.relation, use.access, knowledge);
+    if (meaning.kind === 'user') list.relation(meaning.relation, use.access, knowledge, use.node['inh'] === true);
     else if (meaning.kind === 'system')
       list.catalog(qualified(meaning.schema, meaning.name), meaning.class === 'structure' ? use.access : 'administer');
     else if (creates(use))
@@ -87,16 +87,28 @@ class Collector {
     if (object !== undefined) this.#objects.add(object);
   }
 
-  /** @param knowledge to follow a view with; without it the view stands for itself */
-  relation(relation: Relation, access: Effect, knowledge?: Knowledge): void {
+  /** @param whole with its partitions and children, as without ONLY: they are touched in its name, and may lie in other schemas */
+  relation(relation: Relation, access: Effect, knowledge: Knowledge, whole: boolean): void {
+    this.#one(relation, access);
+    if (whole) this.#below(relation, knowledge);
+    if (relation.kind !== 'v' && relation.kind !== 'm') return;
+    // An updatable view passes writes on to what is below it.
+    for (const one of knowledge.view(relation)?.relations ?? []) {
+      this.#one(one, access);
+      this.#below(one, knowledge);
+    }
+  }
+
+  #one(relation: Relation, access: Effect): void {
     const name = qualified(relation.schema, relation.name);
     const kind = RELATION_WORDS[relation.kind];
     this.#tables.add(name);
     this.add({ kind, name, access }, relation.schema, `${kind} ${relation.oid} ${name}`);
     if (relation.kind === 'f') this.add({ kind: 'foreign table', name, access: 'transfer' });
-    if (relation.kind !== 'v' && relation.kind !== 'm') return;
-    // An updatable view passes writes on to what is below it.
-    for (const below of knowledge?.view(relation)?.relations ?? []) this.relation(below, access);
+  }
+
+  #below(relation: Relation, knowledge: Knowledge): void {
+    for (const { schema } of knowledge.below(relation)) this.#schemas.add(schema);
   }
 
   catalog(name: string, access: Effect): void {
