@@ -36,6 +36,8 @@ export interface StackOptions {
   readonly durability?: 'strict' | 'effects' | 'process';
   /** Further SQL for the shop, as superuser. */
   readonly sql?: string;
+  /** What else is done at PostgreSQL before the gateway starts. */
+  readonly prepare?: (postgres: RunningPostgres) => Promise<unknown>;
   /** Where the gateway runs: in this process unless told. */
   readonly gateway?: 'here' | 'process' | BuiltGateway;
   /** Further people who can sign in. */
@@ -77,7 +79,8 @@ export interface Stack extends AsyncDisposable {
   /** Forgets the token: the next one is from a new login. */
   logOut(user: Who): void;
   client(user: Who): Promise<GatewayClient>;
-  run(user: Who, options?: RunOptions & { kind?: RunKind }): Promise<StackRun>;
+  /** `target`: the shop, unless gateway.yaml was given others. */
+  run(user: Who, options?: RunOptions & { kind?: RunKind; target?: string }): Promise<StackRun>;
   /** Signs in for one request, as the approver would. @returns the approval token */
   approvalToken(approval: string, user: Who): Promise<string>;
   /** Changes gateway.yaml's durability from the next start on. */
@@ -99,6 +102,7 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
   ]);
   for (const statement of shopSql(DATABASE_PASSWORD).split(';')) if (statement.trim()) await postgres.sql(statement);
   await postgres.sql(SHOP_TABLES + (options.sql ?? ''), 'shop');
+  await options.prepare?.(postgres);
   const gatewayFolder = join(folder, 'gateway');
   await mkdir(gatewayFolder);
   const configPath = join(gatewayFolder, 'gateway.yaml');
@@ -161,11 +165,11 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
       opened.push(client);
       return client;
     },
-    async run(user, { kind = 'run', ...more } = {}) {
+    async run(user, { kind = 'run', target = 'shop', ...more } = {}) {
       const client = await stack.client(user);
       const heard = listening();
-      const targets = chooseTargets(await client.targets(), ['shop']);
-      const prepared = await Promise.all(targets.map((target) => prepare(target, protocolClient)));
+      const targets = chooseTargets(await client.targets(), [target]);
+      const prepared = await Promise.all(targets.map((one) => prepare(one, protocolClient)));
       let token = '';
       const startRun: GatewayClient['startRun'] = async (...request) => {
         const created = await client.startRun(...request);
