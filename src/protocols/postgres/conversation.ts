@@ -18,10 +18,32 @@ import type { Refusal } from '../../domain/session.ts';
 import type { Conversation, Happening, Side, Step } from '../conversation.ts';
 import { Flight, type Judged, strictest } from './flight.ts';
 import { type Frame, FrameReader, clientLimits, isProblem, nameOf } from './frames.ts';
-import { type ClientMessage, execute, FLUSH, isTransactionStatus, message, readClientMessage, readParameterStatus, readyForQuery, SYNC, TERMINATE, type TransactionStatus } from './messages.ts';
-import { cancelledError, codeOf, endError, fatal, heldNotice, plainError, refusalError, syntaxError } from './refuse.ts';
+import {
+  type ClientMessage,
+  execute,
+  FLUSH,
+  isTransactionStatus,
+  message,
+  readClientMessage,
+  readParameterStatus,
+  readyForQuery,
+  SYNC,
+  TERMINATE,
+  type TransactionStatus,
+} from './messages.ts';
+import {
+  cancelledError,
+  codeOf,
+  endError,
+  fatal,
+  heldNotice,
+  plainError,
+  refusalError,
+  syntaxError,
+} from './refuse.ts';
 import { type Passed, ResultReader, type RowFlow } from './results.ts';
-import type { Scrub, Telling } from './scrub.ts';
+import { spokenScan } from './rows.ts';
+import type { Scrub, Spoken, Telling } from './scrub.ts';
 import type { SessionState } from './state.ts';
 import type { Mirror } from './statements.ts';
 import { type Extended, simpleTurn, type Turn, TurnBuilder } from './turn.ts';
@@ -64,6 +86,7 @@ export class PostgresConversation implements Conversation<Turn, Judged> {
   #skipping = false;
   /** Errors of a transaction may tell of what it did before. */
   #telling: Telling = 'all';
+  #spoken: Spoken | undefined;
   #cancelAsked = false;
   /** A cancel is on its way to the target: what comes next must not be hit by it. */
   #cancelling = false;
@@ -205,7 +228,14 @@ export class PostgresConversation implements Conversation<Turn, Judged> {
       this.#steps.push({ kind: 'judge', work: turn });
       return;
     }
-    const judged: Judged = { answer: NO_PERMIT, units: [], basis: '', telling: 'all', detectors: undefined, masked: new Map() };
+    const judged: Judged = {
+      answer: NO_PERMIT,
+      units: [],
+      basis: '',
+      telling: 'all',
+      detectors: undefined,
+      masked: new Map(),
+    };
     this.#fly(turn, judged);
   }
 
@@ -226,7 +256,9 @@ export class PostgresConversation implements Conversation<Turn, Judged> {
   }
 
   #refusalBytes(refusal: Refusal, judged: Judged): Buffer {
-    return codeOf(refusal) === '42601' && judged.position !== undefined ? syntaxError(refusal.message, judged.position) : refusalError(refusal);
+    return codeOf(refusal) === '42601' && judged.position !== undefined
+      ? syntaxError(refusal.message, judged.position)
+      : refusalError(refusal);
   }
 
   /** The client is told, and the target is brought to where it would be, had it said so itself. */
@@ -241,7 +273,10 @@ export class PostgresConversation implements Conversation<Turn, Judged> {
 
   #fail(ends: 'sync' | 'flush'): void {
     this.#send(Buffer.concat([FAIL, ends === 'sync' ? SYNC : FLUSH]));
-    this.#steps.push({ kind: 'note', event: { type: 'notice', notice: 'transaction.failed', message: 'a refusal made the transaction fail' } });
+    this.#steps.push({
+      kind: 'note',
+      event: { type: 'notice', notice: 'transaction.failed', message: 'a refusal made the transaction fail' },
+    });
     this.#mode = { kind: 'failing', ends };
     this.#unsynced = true;
   }
@@ -250,12 +285,24 @@ export class PostgresConversation implements Conversation<Turn, Judged> {
     const { scrub, mirror, state } = this.#parts;
     const permit = judged.answer.kind === 'permit' ? judged.answer : undefined;
     this.#telling = strictest(this.#telling, judged.telling);
+    this.#spoken = spokenScan(judged.detectors);
     return new Flight({
       ...{ turn, judged, permit, mirror, state, scrub, telling: this.#telling },
       settle: (index, outcome, result) => {
-        if (permit) this.#steps.push({ kind: 'settle', permit, index, outcome: { ...outcome, durationMs: 0 }, ...(result ? { result } : {}) });
+        if (permit)
+          this.#steps.push({
+            kind: 'settle',
+            permit,
+            index,
+            outcome: { ...outcome, durationMs: 0 },
+            ...(result ? { result } : {}),
+          });
       },
-      wouldBe: (rules) => this.#steps.push({ kind: 'note', event: { type: 'notice', notice: 'wouldBe', kind: 'mask', rules: [...rules] } }),
+      wouldBe: (rules) =>
+        this.#steps.push({
+          kind: 'note',
+          event: { type: 'notice', notice: 'wouldBe', kind: 'mask', rules: [...rules] },
+        }),
     });
   }
 
@@ -296,7 +343,8 @@ export class PostgresConversation implements Conversation<Turn, Judged> {
   #fromTarget(chunk: Buffer): void {
     const { out, problem } = this.#target.push(chunk);
     if (!this.#dismissed && !this.#clientGone) for (const bytes of out) if (bytes.length > 0) this.#tell(bytes);
-    if (problem !== undefined) return this.#targetBroke((this.#mode.kind === 'flight' ? this.#mode.flight.problem : undefined) ?? problem);
+    if (problem !== undefined)
+      return this.#targetBroke((this.#mode.kind === 'flight' ? this.#mode.flight.problem : undefined) ?? problem);
     if (this.#mode.kind === 'flight') this.#progress(this.#mode.flight);
   }
 
@@ -374,7 +422,7 @@ export class PostgresConversation implements Conversation<Turn, Judged> {
 
   /** With nothing in flight the target may only say that it ends the connection. */
   #unasked(type: number, body: Buffer): Passed {
-    const error = type === ERROR ? this.#parts.scrub.error(body, 'E', this.#telling) : undefined;
+    const error = type === ERROR ? this.#parts.scrub.error(body, 'E', this.#telling, this.#spoken) : undefined;
     if (!error) return { problem: `the target sent message ${nameOf(type)} where none was expected` };
     this.#toldFatal ||= error.fatal;
     return error.bytes;
@@ -393,7 +441,7 @@ export class PostgresConversation implements Conversation<Turn, Judged> {
   #notice(body: Buffer): Passed {
     const telling = this.#telling;
     if (telling === 'code' || telling === 'nothing') return 'drop';
-    const notice = this.#parts.scrub.error(body, 'N', telling);
+    const notice = this.#parts.scrub.error(body, 'N', telling, this.#spoken);
     return notice?.bytes ?? { problem: 'the target sent a malformed notice' };
   }
 
@@ -500,4 +548,11 @@ const HELD: ReadonlySet<string> = new Set([
 ]);
 
 /** What a client is told when it changes. */
-const REPORTED: ReadonlySet<string> = new Set(['application_name', 'datestyle', 'intervalstyle', 'timezone', 'default_transaction_read_only', 'in_hot_standby']);
+const REPORTED: ReadonlySet<string> = new Set([
+  'application_name',
+  'datestyle',
+  'intervalstyle',
+  'timezone',
+  'default_transaction_read_only',
+  'in_hot_standby',
+]);

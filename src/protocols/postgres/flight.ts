@@ -21,7 +21,7 @@ import {
 } from './messages.ts';
 import { limitError, plainError } from './refuse.ts';
 import type { Passed, ResultHandler, RowFlow } from './results.ts';
-import { copyScan, type Detectors, rowScan, Sample } from './rows.ts';
+import { copyScan, type Detectors, rowScan, Sample, spokenScan } from './rows.ts';
 import type { Scrub, Telling } from './scrub.ts';
 import type { SessionState } from './state.ts';
 import type { Mirror, Portal, Prepared, Reading } from './statements.ts';
@@ -337,8 +337,8 @@ export class Flight implements ResultHandler {
   }
 
   #error(item: Item, body: Buffer): 'drop' | Buffer | undefined {
-    const { scrub, telling, mirror } = this.#parts;
-    const error = scrub.error(body, 'E', telling);
+    const { scrub, telling, mirror, judged } = this.#parts;
+    const error = scrub.error(body, 'E', telling, spokenScan(judged.detectors));
     if (!error) return undefined;
     this.fatal = error.fatal;
     const running = 'unit' in item ? this.#running[item.unit] : undefined;

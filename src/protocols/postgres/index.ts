@@ -9,7 +9,15 @@ import { type Analysis, createSqlReader, POSTGRES_FACTS, type SqlBasis } from '.
 import type { ProtocolOptions } from '../options.ts';
 import { startRelay } from '../relay.ts';
 import { createBasisSource } from './basis.ts';
-import { type CatalogAsker, type Catalogs, createCatalogs, isCreation, probeServer, searchPathSetting, type Snapshot } from './catalog.ts';
+import {
+  type CatalogAsker,
+  type Catalogs,
+  createCatalogs,
+  isCreation,
+  probeServer,
+  searchPathSetting,
+  type Snapshot,
+} from './catalog.ts';
 import { PostgresConversation } from './conversation.ts';
 import { createJudge } from './judging.ts';
 import { leave } from './inbox.ts';
@@ -80,7 +88,12 @@ interface Opened {
   readonly key: string;
 }
 
-async function open(session: Session<PostgresSettings>, { startup }: LoggedIn, signal: AbortSignal, { catalogs }: Tools): Promise<Opened> {
+async function open(
+  session: Session<PostgresSettings>,
+  { startup }: LoggedIn,
+  signal: AbortSignal,
+  { catalogs }: Tools,
+): Promise<Opened> {
   const { settings, name, account } = session.target;
   const way = { dial: () => session.dial(), secret: (which: string) => session.secret(which), signal };
   const asker: CatalogAsker = { way, settings, submit: (turn, options) => session.submit(turn, options) };
@@ -104,10 +117,14 @@ function checkPrivileges(session: Session<PostgresSettings>, { risks }: Snapshot
   if (found.length === 0) return;
   const list = found.join(', ');
   if (session.target.settings.requireLeastPrivilege) {
-    throw new HoopError('TARGET_PRIVILEGES', `HOOP_DENIED: the target's account ${list}, and masks or a scope apply here`, {
-      exit: 4,
-      hint: 'use an account that can do less, or set requireLeastPrivilege: false for the target',
-    });
+    throw new HoopError(
+      'TARGET_PRIVILEGES',
+      `HOOP_DENIED: the target's account ${list}, and masks or a scope apply here`,
+      {
+        exit: 4,
+        hint: 'use an account that can do less, or set requireLeastPrivilege: false for the target',
+      },
+    );
   }
   session.note({ type: 'notice', notice: 'leastPrivilege.overridden', message: `the target's account ${list}` });
 }
@@ -118,9 +135,19 @@ function notOpened(client: ByteChannel, session: Session<PostgresSettings>, erro
   }
   const message = error instanceof HoopError ? error.message : 'an internal error';
   const detail = error instanceof Error ? error.message : String(error);
-  session.note({ type: 'notice', notice: 'target.refused', code: error instanceof HoopError ? error.code : 'INTERNAL', message: detail });
+  session.note({
+    type: 'notice',
+    notice: 'target.refused',
+    code: error instanceof HoopError ? error.code : 'INTERNAL',
+    message: detail,
+  });
   const denied = error instanceof HoopError && error.code === 'TARGET_PRIVILEGES';
-  leave(client, denied ? fatal('42501', message, error.hint) : fatal('08006', `HOOP_UNAVAILABLE: ${message}`, "tell the gateway's administrator"));
+  leave(
+    client,
+    denied
+      ? fatal('42501', message, error.hint)
+      : fatal('08006', `HOOP_UNAVAILABLE: ${message}`, "tell the gateway's administrator"),
+  );
   session.end(client.gone.aborted ? { kind: 'clientGone' } : { kind: 'targetGone', message });
 }
 
@@ -135,8 +162,17 @@ async function converse(
   const { settings } = session.target;
   const { startup } = entered;
   const mirror = new Mirror();
-  const state = new SessionState({ database: settings.database, searchPath: snapshot.searchPath, settings: startup.settings });
-  const conversation = new PostgresConversation({ scrub: upstream.scrub, mirror, state, parameters: upstream.parameters });
+  const state = new SessionState({
+    database: settings.database,
+    searchPath: snapshot.searchPath,
+    settings: startup.settings,
+  });
+  const conversation = new PostgresConversation({
+    scrub: upstream.scrub,
+    mirror,
+    state,
+    parameters: upstream.parameters,
+  });
   const basis = createBasisSource({
     session,
     snapshot() {
@@ -174,9 +210,19 @@ const CANCEL_PATIENCE = 3_000;
 async function cancelAtTarget(session: Session<PostgresSettings>, key: Buffer, clock: Tools['clock']): Promise<void> {
   const patience = new AbortController();
   const stop = clock.after(CANCEL_PATIENCE, () => patience.abort());
-  const late = new Promise<void>((resolve) => patience.signal.addEventListener('abort', () => resolve(), { once: true }));
-  const asked = cancelUpstream({ dial: () => session.dial(), signal: patience.signal }, session.target.settings, key).catch((error: unknown) => {
-    session.note({ type: 'notice', notice: 'cancel.failed', message: error instanceof Error ? error.message : String(error) });
+  const late = new Promise<void>((resolve) =>
+    patience.signal.addEventListener('abort', () => resolve(), { once: true }),
+  );
+  const asked = cancelUpstream(
+    { dial: () => session.dial(), signal: patience.signal },
+    session.target.settings,
+    key,
+  ).catch((error: unknown) => {
+    session.note({
+      type: 'notice',
+      notice: 'cancel.failed',
+      message: error instanceof Error ? error.message : String(error),
+    });
   });
   await Promise.race([asked, late]);
   stop();
@@ -205,6 +251,14 @@ function welcome({ parameters }: Upstream, application: string | undefined, canc
 }
 
 const SHOWN = [
-  ...['server_version', 'server_encoding', 'client_encoding', 'DateStyle', 'IntervalStyle', 'TimeZone', 'integer_datetimes'],
+  ...[
+    'server_version',
+    'server_encoding',
+    'client_encoding',
+    'DateStyle',
+    'IntervalStyle',
+    'TimeZone',
+    'integer_datetimes',
+  ],
   ...['standard_conforming_strings', 'is_superuser', 'default_transaction_read_only', 'in_hot_standby'],
 ];

@@ -8,7 +8,18 @@ import { type Analysis, resolveIndirect, type StatementAnalysis } from '../../la
 import type { Basis } from './basis.ts';
 import type { TransactionStatus } from './messages.ts';
 import { type Judged, type JudgedUnit, strictest } from './flight.ts';
-import { commandOf, emptyCommand, functionCallCommand, type Meaning, parametersOf, sentText, severalCommand, type Slice, slicesOf, unreadCommand } from './interpret.ts';
+import {
+  commandOf,
+  emptyCommand,
+  functionCallCommand,
+  type Meaning,
+  parametersOf,
+  sentText,
+  severalCommand,
+  type Slice,
+  slicesOf,
+  unreadCommand,
+} from './interpret.ts';
 import type { Telling } from './scrub.ts';
 import type { SessionState } from './state.ts';
 import type { Mirror, Portal, Prepared, Reading } from './statements.ts';
@@ -36,7 +47,11 @@ export function createJudge(parts: JudgeParts): Judge {
       const basis = await parts.basis(parts.state.searchPath);
       const read = await new TurnReading(parts, basis).read(turn);
       const answer = await parts.session.submit(
-        { commands: read.commands, basis: basis.view.basis, ...(parts.transaction() === 'I' ? {} : { inTransaction: true }) },
+        {
+          commands: read.commands,
+          basis: basis.view.basis,
+          ...(parts.transaction() === 'I' ? {} : { inTransaction: true }),
+        },
         options,
       );
       const again = answer.kind === 'refusal' && answer.code === 'HOOP_STALE' && attempt < ATTEMPTS && !read.stale;
@@ -84,7 +99,8 @@ class TurnReading {
     const { unavailable } = this.#basis;
     if (unit.kind === 'functionCall') return this.#functionCall();
     const { text } = unit.kind === 'query' ? unit : unit.statement;
-    if (unavailable !== undefined) return this.#unread({ ok: false, code: 'internal', message: unavailable, sqlState: '58000' }, text);
+    if (unavailable !== undefined)
+      return this.#unread({ ok: false, code: 'internal', message: unavailable, sqlState: '58000' }, text);
     return unit.kind === 'query' ? this.#query(unit) : this.#statement(unit);
   }
 
@@ -110,12 +126,16 @@ class TurnReading {
     const stale = known !== undefined && known.sent !== sent;
     this.stale ||= stale;
     const part = this.#partOf(unit, analysis);
-    const reading = await this.#add(analysis, { bytes: statement.text, start: 0 }, {
-      sent,
-      ...(part === undefined ? {} : { part }),
-      ...(portal ? { parameters: parametersOf(statement, portal, analysis.struckParameters) } : {}),
-      ...(stale ? { impossible: STALE } : {}),
-    });
+    const reading = await this.#add(
+      analysis,
+      { bytes: statement.text, start: 0 },
+      {
+        sent,
+        ...(part === undefined ? {} : { part }),
+        ...(portal ? { parameters: parametersOf(statement, portal, analysis.struckParameters) } : {}),
+        ...(stale ? { impossible: STALE } : {}),
+      },
+    );
     return { readings: [reading], sent };
   }
 
@@ -156,9 +176,15 @@ class TurnReading {
   async #add(statement: StatementAnalysis, slice: Slice, meaning: Omit<Meaning, 'context'>): Promise<Reading> {
     const { analysis, ...indirect } = await this.#resolve(statement);
     const { detectors, guarded } = this.#basis;
-    const impossible = indirect.impossible ?? meaning.impossible ?? (detectors?.enforced ? unscannableCopy(analysis) : undefined);
+    const impossible =
+      indirect.impossible ?? meaning.impossible ?? (detectors?.enforced ? unscannableCopy(analysis) : undefined);
     this.commands.push(
-      commandOf(analysis, slice, { context: this.#parts.state.context, ...meaning, ...indirect, ...(impossible ? { impossible } : {}) }),
+      commandOf(analysis, slice, {
+        context: this.#parts.state.context,
+        ...meaning,
+        ...indirect,
+        ...(impossible ? { impossible } : {}),
+      }),
     );
     this.#telling = strictest(this.#telling, tellingOf(analysis, guarded, meaning.sent));
     this.#note(statement, slice);
@@ -169,27 +195,45 @@ class TurnReading {
     const { prepared, cursor } = statement;
     if (prepared?.op === 'execute') {
       const { statements } = this.#parts.mirror;
-      const found = this.#prepared.has(prepared.name) ? this.#prepared.get(prepared.name) : named(statements.get(prepared.name));
-      return this.#join(statement, found, { code: '26000', what: `prepared statement "${prepared.name}" does not exist` });
+      const found = this.#prepared.has(prepared.name)
+        ? this.#prepared.get(prepared.name)
+        : named(statements.get(prepared.name));
+      return this.#join(statement, found, {
+        code: '26000',
+        what: `prepared statement "${prepared.name}" does not exist`,
+      });
     }
     if (cursor?.op === 'fetch' || cursor?.op === 'move') {
       const { portals } = this.#parts.mirror;
-      const found = this.#declared.has(cursor.name) ? this.#declared.get(cursor.name) : ofPortal(portals.get(cursor.name));
-      const joined = await this.#join(statement, found, { code: '34000', what: `cursor "${cursor.name}" does not exist` });
+      const found = this.#declared.has(cursor.name)
+        ? this.#declared.get(cursor.name)
+        : ofPortal(portals.get(cursor.name));
+      const joined = await this.#join(statement, found, {
+        code: '34000',
+        what: `cursor "${cursor.name}" does not exist`,
+      });
       return found?.basis === this.#basis.id && !joined.impossible ? { ...joined, part: 'continue' } : joined;
     }
     return { analysis: statement };
   }
 
   /** What it names was prepared or declared before, maybe under another policy: it is read again, and must still come out as it was sent. */
-  async #join(statement: StatementAnalysis, found: Named | undefined, missing: { code: string; what: string }): Promise<Resolved> {
+  async #join(
+    statement: StatementAnalysis,
+    found: Named | undefined,
+    missing: { code: string; what: string },
+  ): Promise<Resolved> {
     if (!found) {
       // In a failed transaction the target looks at no name any more.
-      const impossible = this.#parts.transaction() === 'E' ? ABORTED : { code: 'HOOP_DENIED' as const, reason: missing.what, protocolCode: missing.code };
+      const impossible =
+        this.#parts.transaction() === 'E'
+          ? ABORTED
+          : { code: 'HOOP_DENIED' as const, reason: missing.what, protocolCode: missing.code };
       return { analysis: statement, impossible };
     }
     const { text, reading } = found;
-    if (reading && reading.basis === this.#basis.id) return { analysis: joined(statement, reading.analysis), runs: text };
+    if (reading && reading.basis === this.#basis.id)
+      return { analysis: joined(statement, reading.analysis), runs: text };
     const analysis = await this.#parts.analyse(text, this.#basis);
     const runs = analysis.ok && analysis.statements.length === 1 ? analysis.statements[0] : undefined;
     const stale = !runs || runs.rewrite?.text !== reading?.sent;
@@ -237,7 +281,13 @@ function named(statement: Prepared | undefined): Named | undefined {
 }
 
 function ofPortal(portal: Portal | undefined): Named | undefined {
-  return portal && { text: portal.statement.text, reading: portal.statement.reading, basis: portal.started ? portal.basis : undefined };
+  return (
+    portal && {
+      text: portal.statement.text,
+      reading: portal.statement.reading,
+      basis: portal.started ? portal.basis : undefined,
+    }
+  );
 }
 
 // Verdicts are cached by object: the same pair gives the same object again.
@@ -268,11 +318,19 @@ const STALE: Impossible = {
 
 function unscannableCopy({ copy }: StatementAnalysis): Impossible | undefined {
   if (copy?.direction !== 'out' || copy.format !== 'binary') return undefined;
-  return { code: 'HOOP_DENIED', reason: 'binary COPY cannot be scanned for masked patterns', hint: 'use the text or csv format' };
+  return {
+    code: 'HOOP_DENIED',
+    reason: 'binary COPY cannot be scanned for masked patterns',
+    hint: 'use the text or csv format',
+  };
 }
 
 // Where masks or a scope apply, user code and masked relations may speak of what must not be seen.
-function tellingOf({ ranUserCode, touchesMasked }: StatementAnalysis, guarded: boolean, sent: string | undefined): Telling {
+function tellingOf(
+  { ranUserCode, touchesMasked }: StatementAnalysis,
+  guarded: boolean,
+  sent: string | undefined,
+): Telling {
   if (guarded && ranUserCode) return 'nothing';
   if (touchesMasked) return 'code';
   return sent === undefined ? 'all' : 'noPosition';

@@ -7,6 +7,7 @@ import type { CellKind, CellScanner } from '../../mask/index.ts';
 import type { Result } from '../conversation.ts';
 import type { Field } from './messages.ts';
 import { decodeNumeric } from './numeric.ts';
+import type { Spoken } from './scrub.ts';
 
 /** Looks at rows on their way to the client. */
 export interface RowScan {
@@ -28,6 +29,18 @@ export interface Splice {
 export interface Detectors {
   readonly enforced: CellScanner | undefined;
   readonly shadow: CellScanner | undefined;
+}
+
+/** The same detectors on what the target says in words. Undefined where nothing is enforced. */
+export function spokenScan(detectors: Detectors | undefined): Spoken | undefined {
+  const scanner = detectors?.enforced;
+  if (!scanner) return undefined;
+  return (text) => {
+    const bytes = Buffer.from(text);
+    const found = scanner.scan(bytes, 0, bytes.length, 'text');
+    if (found === undefined) return text;
+    return found === null ? '***' : found.toString('utf8');
+  };
 }
 
 /** How the cells of one column are looked at; in the last four a hit can only become NULL, or needs decoding first. */

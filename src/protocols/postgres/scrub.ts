@@ -10,9 +10,12 @@ export interface Scrub {
   /** How many bytes at the end of `bytes` may be the beginning of a credential that goes on in the next chunk. */
   unfinished(bytes: Buffer): number;
   /** An ErrorResponse or NoticeResponse for the client; undefined when the target's is none. */
-  error(body: Buffer, type: 'E' | 'N', telling: Telling): ToldError | undefined;
+  error(body: Buffer, type: 'E' | 'N', telling: Telling, spoken?: Spoken): ToldError | undefined;
   text(text: string): string;
 }
+
+/** Masks what detectors find in a sentence of the target: errors quote the values they are about. */
+export type Spoken = (text: string) => string;
 
 export interface ToldError {
   readonly bytes: Buffer;
@@ -64,7 +67,7 @@ export function createScrub(hidden: {
     return hidden.host.length >= 4 ? named.replaceAll(hidden.host, '<target>') : named;
   }
 
-  function error(body: Buffer, type: 'E' | 'N', telling: Telling): ReturnType<Scrub['error']> {
+  function error(body: Buffer, type: 'E' | 'N', telling: Telling, spoken?: Spoken): ReturnType<Scrub['error']> {
     const fields = readErrorFields(body);
     if (!fields) return undefined;
     const code = fields.get('C') ?? 'XX000';
@@ -72,13 +75,16 @@ export function createScrub(hidden: {
     const told =
       telling === 'code' || telling === 'nothing'
         ? genericFields(fields, type, telling)
-        : new Map(kept.map(([key, value]) => [key, text(value)]));
+        : new Map(kept.map(([key, value]) => [key, spoken && WORDS.has(key) ? spoken(text(value)) : text(value)]));
     const severity = fields.get('V') ?? fields.get('S');
     return { bytes: errorResponse(told, type), code, fatal: severity === 'FATAL' || severity === 'PANIC' };
   }
 
   return { strike, unfinished, error, text };
 }
+
+/** Message, detail, hint, where, and inner text: what may quote a value. */
+const WORDS: ReadonlySet<string> = new Set(['M', 'D', 'H', 'W', 'q']);
 
 /** Where in the text, and the inner text that it happened in. */
 const POSITIONS: ReadonlySet<string> = new Set(['P', 'p', 'q']);

@@ -93,7 +93,8 @@ export class TurnBuilder {
 
   private parse(message: Extract<Extended, { kind: 'parse' }>, bytes: Buffer): void {
     const { statement: name, text, types } = message;
-    if (this.#mirror.full && !this.#mirror.statements.has(name)) return this.#fail('53400', 'too many prepared statements in this session');
+    if (this.#mirror.full && !this.#mirror.statements.has(name))
+      return this.#fail('53400', 'too many prepared statements in this session');
     // A copy: the chunk it came in need not live as long as the statement.
     const statement: Prepared = { name, text: Buffer.from(text), types };
     const unit = this.#unit({ kind: 'statement', statement, part: 'prepare' });
@@ -110,7 +111,9 @@ export class TurnBuilder {
     const parsed = found.unit === undefined ? undefined : (this.#units[found.unit] as StatementUnit);
     // The first binding of a statement parsed in this turn is the same command; each further one is another, with other values.
     const shared = parsed !== undefined && !parsed.portal;
-    const unit = shared ? (found.unit as number) : this.#unit({ kind: 'statement', statement: found.statement, part: 'prepare' });
+    const unit = shared
+      ? (found.unit as number)
+      : this.#unit({ kind: 'statement', statement: found.statement, part: 'prepare' });
     (this.#units[unit] as StatementUnit).portal = portal;
     this.#portals.set(name, { portal, unit });
     this.#items.push({ kind: 'bind', unit, portal, bytes });
@@ -159,13 +162,17 @@ export class TurnBuilder {
     if (this.#portals.has(name)) return this.#portals.get(name);
     const portal = this.#mirror.portals.get(name);
     if (!portal) return undefined;
-    const found = { portal, unit: this.#unit({ kind: 'statement', statement: portal.statement, portal, part: 'prepare' }) };
+    const found = {
+      portal,
+      unit: this.#unit({ kind: 'statement', statement: portal.statement, portal, part: 'prepare' }),
+    };
     this.#portals.set(name, found);
     return found;
   }
 
   #noStatement(name: string): void {
-    const named = name === '' ? 'unnamed prepared statement does not exist' : `prepared statement "${name}" does not exist`;
+    const named =
+      name === '' ? 'unnamed prepared statement does not exist' : `prepared statement "${name}" does not exist`;
     this.#fail('26000', named);
   }
 
