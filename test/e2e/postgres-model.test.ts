@@ -4,7 +4,15 @@ import { after, before, test } from 'node:test';
 import fc from 'fast-check';
 import { type RawClient, rawClient } from '../fakes/pg-client.ts';
 import { type RunningPostgres, startPostgres } from '../fakes/postgres.ts';
-import { ACCOUNT, ACCOUNT_PASSWORD, closeReader, openHouse, prepareDatabase, type RealHouse, RUN_SECRET } from './postgres-house.ts';
+import {
+  ACCOUNT,
+  ACCOUNT_PASSWORD,
+  closeReader,
+  openHouse,
+  prepareDatabase,
+  type RealHouse,
+  RUN_SECRET,
+} from './postgres-house.ts';
 
 let pg: RunningPostgres;
 let house: RealHouse;
@@ -22,10 +30,46 @@ after(async () => {
 
 const name = fc.constantFrom('-', 's', 't');
 const portal = fc.constantFrom('s', 't', 'c');
-const text = fc.constantFrom('select 1 as a', 'select 2 as b', 'select 1/0', 'insert into model values (1)', 'select count(*) from model', 'begin', 'commit', 'rollback', 'savepoint x', 'rollback to x', 'select nosuch', "set datestyle to 'ISO'");
+const text = fc.constantFrom(
+  'select 1 as a',
+  'select 2 as b',
+  'select 1/0',
+  'insert into model values (1)',
+  'select count(*) from model',
+  'begin',
+  'commit',
+  'rollback',
+  'savepoint x',
+  'rollback to x',
+  'select nosuch',
+  "set datestyle to 'ISO'",
+);
 const simple = fc.constantFrom(
-  ...['select 3', 'begin', 'commit', 'rollback', 'savepoint x', 'rollback to x', 'select 1; select 2', 'select 1; select 1/0; select 2', 'insert into model values (2); select 1/0', '', '-- nothing', 'selec'],
-  ...['prepare s as select 7', 'execute s', 'deallocate s', 'deallocate all', 'declare c cursor for select 1', 'fetch c', 'close c', 'discard all', 'begin; declare c cursor for select generate_series(1,3)'],
+  ...[
+    'select 3',
+    'begin',
+    'commit',
+    'rollback',
+    'savepoint x',
+    'rollback to x',
+    'select 1; select 2',
+    'select 1; select 1/0; select 2',
+    'insert into model values (2); select 1/0',
+    '',
+    '-- nothing',
+    'selec',
+  ],
+  ...[
+    'prepare s as select 7',
+    'execute s',
+    'deallocate s',
+    'deallocate all',
+    'declare c cursor for select 1',
+    'fetch c',
+    'close c',
+    'discard all',
+    'begin; declare c cursor for select generate_series(1,3)',
+  ],
 );
 const extended = fc.oneof(
   fc.tuple(name, text).map(([statement, sql]) => `P ${statement} ${sql}`),
@@ -45,7 +89,9 @@ const turn = fc.oneof(
   simple.map((sql) => `Q ${sql}`),
   fc.constant('P - -- nothing | B - - | D P - | E - | S'),
   fc.array(extended, { minLength: 1, maxLength: 6 }).map((words) => `${words.join(' | ')} | S`),
-  fc.tuple(fc.array(extended, { minLength: 1, maxLength: 3 }), fc.array(extended, { minLength: 1, maxLength: 3 })).map(([first, second]) => `${first.join(' | ')} | H | ${second.join(' | ')} | S`),
+  fc
+    .tuple(fc.array(extended, { minLength: 1, maxLength: 3 }), fc.array(extended, { minLength: 1, maxLength: 3 }))
+    .map(([first, second]) => `${first.join(' | ')} | H | ${second.join(' | ')} | S`),
 );
 
 test('random dialogues are answered as the server answers them', async () => {
@@ -54,7 +100,10 @@ test('random dialogues are answered as the server answers them', async () => {
       const direct = await rawClient(pg.port);
       const through = await rawClient(house.port);
       try {
-        assert.equal(await direct.login({ user: ACCOUNT, secret: ACCOUNT_PASSWORD, parameters: { database: 'shop' } }), 'Z I');
+        assert.equal(
+          await direct.login({ user: ACCOUNT, secret: ACCOUNT_PASSWORD, parameters: { database: 'shop' } }),
+          'Z I',
+        );
         assert.equal(await through.login({ secret: RUN_SECRET }), 'Z I');
         for (const words of turns) {
           const [expected, happened] = [await ask(direct, words), await ask(through, words)];

@@ -5,7 +5,15 @@ import fc from 'fast-check';
 import type { Happening, Step } from '../../src/protocols/conversation.ts';
 import { PostgresConversation } from '../../src/protocols/postgres/conversation.ts';
 import { clientLimits, FrameReader, isProblem } from '../../src/protocols/postgres/frames.ts';
-import { errorResponse, int16, int32, message, readClientMessage, readErrorFields, readRowDescription } from '../../src/protocols/postgres/messages.ts';
+import {
+  errorResponse,
+  int16,
+  int32,
+  message,
+  readClientMessage,
+  readErrorFields,
+  readRowDescription,
+} from '../../src/protocols/postgres/messages.ts';
 import { ResultReader } from '../../src/protocols/postgres/results.ts';
 import { copyScan, rowScan, type RowScan, Sample } from '../../src/protocols/postgres/rows.ts';
 import { createScrub } from '../../src/protocols/postgres/scrub.ts';
@@ -18,7 +26,16 @@ import type { Turn } from '../../src/protocols/postgres/turn.ts';
 import { mintPermit } from '../../src/domain/permit.ts';
 import { createCellScanner } from '../../src/mask/index.ts';
 import { meterOf, UNLIMITED } from '../fakes/house.ts';
-import { bind, close, describe as describeMessage, execute, parse, query, SYNC, FLUSH } from '../protocols/postgres/frontend.ts';
+import {
+  bind,
+  close,
+  describe as describeMessage,
+  execute,
+  parse,
+  query,
+  SYNC,
+  FLUSH,
+} from '../protocols/postgres/frontend.ts';
 import { targetBytes } from '../transcripts/words.ts';
 
 const scrub = createScrub({ password: 'canary-password', user: 'app', host: 'db.internal' });
@@ -26,15 +43,21 @@ const scrub = createScrub({ password: 'canary-password', user: 'app', host: 'db.
 /** Cuts a buffer at the places the property chose. */
 function cut(bytes: Buffer, places: readonly number[]): Buffer[] {
   const at = [...new Set(places.map((place) => place % (bytes.length + 1)))].sort((a, b) => a - b);
-  return [0, ...at].map((start, i) => Buffer.from(bytes.subarray(start, at[i] ?? bytes.length))).filter((chunk) => chunk.length > 0);
+  return [0, ...at]
+    .map((start, i) => Buffer.from(bytes.subarray(start, at[i] ?? bytes.length)))
+    .filter((chunk) => chunk.length > 0);
 }
 
 const places = fc.array(fc.nat(100_000), { maxLength: 40 });
 const name = fc.constantFrom('', 's', 't', 'ü');
 const clientMessage = fc.oneof(
   fc.string({ maxLength: 60 }).map((text) => query(text.replaceAll('\0', ''))),
-  fc.tuple(name, fc.string({ maxLength: 40 })).map(([statement, text]) => parse(statement, text.replaceAll('\0', ''), [25])),
-  fc.tuple(name, name, fc.array(fc.option(fc.string({ maxLength: 10 })))).map(([portal, statement, values]) => bind(portal, statement, values, [0])),
+  fc
+    .tuple(name, fc.string({ maxLength: 40 }))
+    .map(([statement, text]) => parse(statement, text.replaceAll('\0', ''), [25])),
+  fc
+    .tuple(name, name, fc.array(fc.option(fc.string({ maxLength: 10 }))))
+    .map(([portal, statement, values]) => bind(portal, statement, values, [0])),
   fc.tuple(fc.constantFrom('S' as const, 'P' as const), name).map(([what, which]) => describeMessage(what, which)),
   fc.tuple(fc.constantFrom('S' as const, 'P' as const), name).map(([what, which]) => close(what, which)),
   name.map((portal) => execute(portal, 0)),
@@ -59,7 +82,10 @@ describe('any cut of the bytes', () => {
     fc.assert(
       fc.property(fc.array(clientMessage, { maxLength: 12 }), places, (messages, at) => {
         const stream = Buffer.concat(messages);
-        assert.deepEqual(framesOf(cut(stream, at)), messages.map((one) => one.toString('hex')));
+        assert.deepEqual(
+          framesOf(cut(stream, at)),
+          messages.map((one) => one.toString('hex')),
+        );
       }),
     );
   });
@@ -72,11 +98,29 @@ describe('any cut of the bytes', () => {
     );
   });
 
-  const cell = fc.oneof(fc.constant(null), fc.string({ maxLength: 30 }), fc.constantFrom('4111111111111111', 'x 4111-1111-1111-1111 y', 'canary-password', 'a'.repeat(3000)));
-  const row = fc.tuple(cell, cell, cell).map((cells) => message('D', int16(3), ...cells.flatMap((one) => (one === null ? [int32(-1)] : [int32(Buffer.byteLength(one)), Buffer.from(one)]))));
+  const cell = fc.oneof(
+    fc.constant(null),
+    fc.string({ maxLength: 30 }),
+    fc.constantFrom('4111111111111111', 'x 4111-1111-1111-1111 y', 'canary-password', 'a'.repeat(3000)),
+  );
+  const row = fc
+    .tuple(cell, cell, cell)
+    .map((cells) =>
+      message(
+        'D',
+        int16(3),
+        ...cells.flatMap((one) => (one === null ? [int32(-1)] : [int32(Buffer.byteLength(one)), Buffer.from(one)])),
+      ),
+    );
   const scan = (): RowScan => {
     const fields = [0, 1, 2].map(() => ({ name: 'c', table: 0, column: 0, type: 25, format: 0 as const }));
-    const made = rowScan(fields, { enforced: createCellScanner([{ rule: 'cards', detect: ['credit_card'], with: 'redact', strict: false }], () => ''), shadow: undefined });
+    const made = rowScan(fields, {
+      enforced: createCellScanner(
+        [{ rule: 'cards', detect: ['credit_card'], with: 'redact', strict: false }],
+        () => '',
+      ),
+      shadow: undefined,
+    });
     if ('unscannable' in made) throw new Error('text can be scanned');
     return made;
   };
@@ -86,37 +130,77 @@ describe('any cut of the bytes', () => {
   ] as const) {
     test(`gives the same rows, ${what}, with the same counts and the same record`, () => {
       fc.assert(
-        fc.property(fc.array(fc.oneof(row, fc.constant(message('C', 'SELECT 1'))), { maxLength: 30 }), places, fc.option(fc.nat(20)), (messages, at, limit) => {
-          const passed = (chunks: readonly Buffer[]) => {
-            const flow = { meter: limit === null ? UNLIMITED : meterOf(limit), scan: makeScan(), sample: new Sample(), rows: 0, bytes: 0, maskedCells: 0, stopped: undefined };
-            const reader = new ResultReader({ message: () => 'pass', flow: () => flow }, scrub);
-            const out = Buffer.concat(chunks.flatMap((chunk) => [...reader.push(chunk).out]));
-            return { out: out.toString('hex'), rows: flow.rows, bytes: flow.bytes, masked: flow.maskedCells, stopped: flow.stopped, sample: flow.sample.result(undefined) };
-          };
-          const stream = Buffer.concat(messages);
-          const whole = passed([Buffer.from(stream)]);
-          assert.deepEqual(passed(cut(stream, at)), whole);
-          if (makeScan()) assert.doesNotMatch(Buffer.from(whole.out, 'hex').toString('latin1'), /4111/);
-          assert.doesNotMatch(Buffer.from(whole.out, 'hex').toString('latin1'), /canary-password/);
-        }),
+        fc.property(
+          fc.array(fc.oneof(row, fc.constant(message('C', 'SELECT 1'))), { maxLength: 30 }),
+          places,
+          fc.option(fc.nat(20)),
+          (messages, at, limit) => {
+            const passed = (chunks: readonly Buffer[]) => {
+              const flow = {
+                meter: limit === null ? UNLIMITED : meterOf(limit),
+                scan: makeScan(),
+                sample: new Sample(),
+                rows: 0,
+                bytes: 0,
+                maskedCells: 0,
+                stopped: undefined,
+              };
+              const reader = new ResultReader({ message: () => 'pass', flow: () => flow }, scrub);
+              const out = Buffer.concat(chunks.flatMap((chunk) => [...reader.push(chunk).out]));
+              return {
+                out: out.toString('hex'),
+                rows: flow.rows,
+                bytes: flow.bytes,
+                masked: flow.maskedCells,
+                stopped: flow.stopped,
+                sample: flow.sample.result(undefined),
+              };
+            };
+            const stream = Buffer.concat(messages);
+            const whole = passed([Buffer.from(stream)]);
+            assert.deepEqual(passed(cut(stream, at)), whole);
+            if (makeScan()) assert.doesNotMatch(Buffer.from(whole.out, 'hex').toString('latin1'), /4111/);
+            assert.doesNotMatch(Buffer.from(whole.out, 'hex').toString('latin1'), /canary-password/);
+          },
+        ),
       );
     });
   }
 
   test('of both sides gives the same conversation', () => {
-    const reply = fc.constantFrom('T a | D 1 | C SELECT 1 | Z I', 'E 22012 no | Z I', '1 | 2 | T a | D 1 | C SELECT 1 | Z I', 'C BEGIN | Z T', 'I | Z I', 'N 00000 hello', 'S TimeZone UTC', 'E 34000 no | Z E', 'H | d 1 | c | C COPY 1 | Z I', 'T a | D 1');
+    const reply = fc.constantFrom(
+      'T a | D 1 | C SELECT 1 | Z I',
+      'E 22012 no | Z I',
+      '1 | 2 | T a | D 1 | C SELECT 1 | Z I',
+      'C BEGIN | Z T',
+      'I | Z I',
+      'N 00000 hello',
+      'S TimeZone UTC',
+      'E 34000 no | Z E',
+      'H | d 1 | c | C COPY 1 | Z I',
+      'T a | D 1',
+    );
     fc.assert(
-      fc.property(fc.array(fc.oneof(clientMessage, reply), { maxLength: 15 }), places, fc.boolean(), (lines, at, permits) => {
-        const whole = converse(lines, [], permits);
-        assert.deepEqual(converse(lines, at, permits), whole);
-      }),
+      fc.property(
+        fc.array(fc.oneof(clientMessage, reply), { maxLength: 15 }),
+        places,
+        fc.boolean(),
+        (lines, at, permits) => {
+          const whole = converse(lines, [], permits);
+          assert.deepEqual(converse(lines, at, permits), whole);
+        },
+      ),
       { numRuns: 300 },
     );
   });
 });
 
 /** Runs a conversation in which every turn is judged at once. @returns what each side was sent and what was recorded */
-function converse(lines: readonly (Buffer | string)[], at: readonly number[], permits: boolean): Record<string, string> {
+function converse(
+  lines: readonly (Buffer | string)[],
+  at: readonly number[],
+  permits: boolean,
+): Record<string, string> {
   const conversation = newConversation();
   const said = { client: '', target: '', other: '' };
   const take = (happening: Happening<Judged>): void => {
@@ -131,7 +215,8 @@ function converse(lines: readonly (Buffer | string)[], at: readonly number[], pe
   };
   for (const line of lines) {
     const from = typeof line === 'string' ? 'target' : 'client';
-    for (const chunk of cut(typeof line === 'string' ? targetBytes(line) : line, at)) take({ kind: 'bytes', from, chunk });
+    for (const chunk of cut(typeof line === 'string' ? targetBytes(line) : line, at))
+      take({ kind: 'bytes', from, chunk });
   }
   return said;
 }
@@ -144,7 +229,9 @@ function newConversation(): PostgresConversation {
 function judgedOf(turn: Turn, permits: boolean): Judged {
   const units = turn.units.map((unit, first) => ({ unit, first, readings: [], sent: undefined }));
   const commands = turn.units.map((_, i) => ({ id: `c${i}`, meter: UNLIMITED }));
-  const answer = permits ? mintPermit({ commands, settle: () => {} }) : ({ kind: 'refusal', code: 'HOOP_DENIED', message: 'no' } as const);
+  const answer = permits
+    ? mintPermit({ commands, settle: () => {} })
+    : ({ kind: 'refusal', code: 'HOOP_DENIED', message: 'no' } as const);
   return { answer, units, basis: 'b', telling: 'all', detectors: undefined, masked: new Map() };
 }
 
@@ -181,13 +268,20 @@ describe('random bytes', () => {
         readRowDescription(body);
         scrub.error(body, 'E', 'code');
         const first = readClientFirst(body.toString('latin1'));
-        if (first) serverExchange({ kind: 'scram-sha-256', salt: '', iterations: 1, storedKey: '', serverKey: '' }, first).finish(body.toString('latin1'));
+        if (first)
+          serverExchange(
+            { kind: 'scram-sha-256', salt: '', iterations: 1, storedKey: '', serverKey: '' },
+            first,
+          ).finish(body.toString('latin1'));
       }),
     );
   });
 
   test('as rows never make a scan throw, or write outside its row', () => {
-    const enforced = createCellScanner([{ rule: 'all', detect: ['credit_card', 'email', 'us_ssn'], with: 'redact', strict: false }], () => '');
+    const enforced = createCellScanner(
+      [{ rule: 'all', detect: ['credit_card', 'email', 'us_ssn'], with: 'redact', strict: false }],
+      () => '',
+    );
     const types = [25, 114, 3802, 20, 1700, 17, 1009];
     fc.assert(
       fc.property(bytes, fc.constantFrom(0 as const, 1 as const), (body, format) => {
@@ -198,8 +292,13 @@ describe('random bytes', () => {
         const behind = Buffer.from('behind');
         const chunk = Buffer.concat([before, whole, behind]);
         if ('row' in made) made.row(chunk, before.length, before.length + whole.length, { replace: () => {} });
-        copyScan('csv', { enforced, shadow: undefined }).row(message('d', body), 0, body.length + 5, { replace: () => {} });
-        assert.ok(chunk.subarray(0, before.length).equals(before) && chunk.subarray(chunk.length - behind.length).equals(behind));
+        copyScan('csv', { enforced, shadow: undefined }).row(message('d', body), 0, body.length + 5, {
+          replace: () => {},
+        });
+        assert.ok(
+          chunk.subarray(0, before.length).equals(before) &&
+            chunk.subarray(chunk.length - behind.length).equals(behind),
+        );
       }),
     );
   });
@@ -208,10 +307,17 @@ describe('random bytes', () => {
 describe('what is written', () => {
   test('is read back as it was', () => {
     fc.assert(
-      fc.property(fc.dictionary(fc.constantFrom('S', 'C', 'M', 'D', 'H'), fc.string({ maxLength: 20 }).map((text) => text.replaceAll('\0', '')), { minKeys: 1 }), (fields) => {
-        const entries = new Map(Object.entries(fields));
-        assert.deepEqual(readErrorFields(errorResponse(entries).subarray(5)), entries);
-      }),
+      fc.property(
+        fc.dictionary(
+          fc.constantFrom('S', 'C', 'M', 'D', 'H'),
+          fc.string({ maxLength: 20 }).map((text) => text.replaceAll('\0', '')),
+          { minKeys: 1 },
+        ),
+        (fields) => {
+          const entries = new Map(Object.entries(fields));
+          assert.deepEqual(readErrorFields(errorResponse(entries).subarray(5)), entries);
+        },
+      ),
     );
   });
 });

@@ -29,7 +29,12 @@ import { clientBytes, clientWord, targetBytes, targetWord } from './words.ts';
 
 export interface Dialogue {
   readonly name: string;
-  readonly lines: readonly { readonly who: string; readonly way: '<' | '>'; readonly what: string; readonly line: number }[];
+  readonly lines: readonly {
+    readonly who: string;
+    readonly way: '<' | '>';
+    readonly what: string;
+    readonly line: number;
+  }[];
 }
 
 /** Dialogues are separated by lines that begin with `# `; other lines are empty or `who > what`. */
@@ -44,7 +49,9 @@ export function readDialogues(text: string): Dialogue[] {
     }
     const match = /^(client|gate|target|record|session)\s*([<>])\s?(.*)$/.exec(line);
     if (!match || dialogues.length === 0) throw new Error(`line ${i + 1} is no line of a dialogue: ${line}`);
-    dialogues.at(-1)?.lines.push({ who: match[1] as string, way: match[2] as '<' | '>', what: match[3] as string, line: i + 1 });
+    dialogues
+      .at(-1)
+      ?.lines.push({ who: match[1] as string, way: match[2] as '<' | '>', what: match[3] as string, line: i + 1 });
   }
   return dialogues;
 }
@@ -74,7 +81,13 @@ export function closeReader(): Promise<void> {
   return reader.close();
 }
 
-const BASIS: SqlBasis = { catalog: EMPTY_CATALOG, masks: [], guarded: false, searchPath: ['public'], trustedFunctions: [] };
+const BASIS: SqlBasis = {
+  catalog: EMPTY_CATALOG,
+  masks: [],
+  guarded: false,
+  searchPath: ['public'],
+  trustedFunctions: [],
+};
 
 class Stage {
   readonly #split: number;
@@ -95,7 +108,12 @@ class Stage {
       ['standard_conforming_strings', 'on'],
     ]);
     this.#conversation = new PostgresConversation({ scrub, mirror, state, parameters });
-    const view = { basis: 'p1', grant: { entries: [], effects: [], guarded: false }, masks: NO_MASK, trustedFunctions: [] };
+    const view = {
+      basis: 'p1',
+      grant: { entries: [], effects: [], guarded: false },
+      masks: NO_MASK,
+      trustedFunctions: [],
+    };
     const judge = createJudge({
       ...{ mirror, state },
       session: { submit: (turn) => this.#submit(turn) },
@@ -125,7 +143,10 @@ class Stage {
       const next = this.#said.findIndex((line) => line.startsWith(`${who} `));
       const [said = '(nothing)'] = next < 0 ? [] : this.#said.splice(next, 1);
       const matches = expected.endsWith('*') ? said.startsWith(expected.slice(0, -1)) : said === expected;
-      assert.ok(matches, `${at}\n  expected: ${expected}\n  happened: ${said}\n  then: ${this.#said.join('\n        ')}`);
+      assert.ok(
+        matches,
+        `${at}\n  expected: ${expected}\n  happened: ${said}\n  then: ${this.#said.join('\n        ')}`,
+      );
     }
   }
 
@@ -146,7 +167,11 @@ class Stage {
 
   #bytes(from: 'client' | 'target', bytes: Buffer): void {
     for (let at = 0; at < bytes.length; at += this.#split) {
-      this.#take({ kind: 'bytes', from, chunk: Buffer.from(bytes.subarray(at, Math.min(bytes.length, at + this.#split))) });
+      this.#take({
+        kind: 'bytes',
+        from,
+        chunk: Buffer.from(bytes.subarray(at, Math.min(bytes.length, at + this.#split))),
+      });
     }
   }
 
@@ -209,12 +234,19 @@ class Stage {
   #submit(turn: SubmittedTurn): Promise<Permit | Refusal> {
     this.#submitted = turn;
     for (const command of turn.commands) {
-      this.#said.push(`gate < ${command.text.trim()}${command.part ? ` (${command.part})` : ''}${command.impossible ? ` (impossible: ${command.impossible.protocolCode ?? command.impossible.code})` : ''}`);
+      this.#said.push(
+        `gate < ${command.text.trim()}${command.part ? ` (${command.part})` : ''}${command.impossible ? ` (impossible: ${command.impossible.protocolCode ?? command.impossible.code})` : ''}`,
+      );
     }
     const impossible = turn.commands.find((command) => command.impossible)?.impossible;
     if (impossible) {
       const { code, reason, protocolCode } = impossible;
-      return Promise.resolve({ kind: 'refusal', code, message: `${code}: ${reason}`, ...(protocolCode ? { protocolCode } : {}) });
+      return Promise.resolve({
+        kind: 'refusal',
+        code,
+        message: `${code}: ${reason}`,
+        ...(protocolCode ? { protocolCode } : {}),
+      });
     }
     return new Promise((resolve) => {
       this.#answer = resolve;
