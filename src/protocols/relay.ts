@@ -83,7 +83,7 @@ export function startRelay<Work, Answer>(parts: RelayParts<Work, Answer>): Relay
           waiting?.abort();
           break;
         case 'settle':
-          if (clientLeft) fate = fateOf(step.outcome.state);
+          if (clientLeft) fate = FATES[step.outcome.state] ?? fate;
           step.permit.settle(step.index, step.outcome, step.result);
           break;
         case 'cancelTarget':
@@ -219,9 +219,12 @@ export function startRelay<Work, Answer>(parts: RelayParts<Work, Answer>): Relay
   };
 }
 
-function fateOf(state: OutcomeState): Fate {
-  return state === 'completed' || state === 'cancelled' ? state : state === 'failed' ? 'completed' : 'unknown';
-}
+/** What did not run, because something before it ended, says nothing of what was in flight. */
+const FATES: Readonly<Partial<Record<OutcomeState, Fate>>> = {
+  completed: 'completed',
+  failed: 'completed',
+  cancelled: 'cancelled',
+};
 
 function patienceOf(end: SessionEnd): number {
   return LINGER[end.kind] ?? IMPOSED;

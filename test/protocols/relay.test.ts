@@ -181,19 +181,19 @@ describe('a relay', () => {
   test('waits a moment for the fate of what was in flight, and no longer', async () => {
     const permit = mintPermit({ commands: [], settle: () => {} });
     for (const answers of [true, false]) {
+      const dismissed: Step<string>[] = [{ kind: 'cancelTarget' }, { kind: 'dismissClient', end: { kind: 'revoked' } }];
+      const settledNow: Step<string> = {
+        kind: 'settle',
+        permit,
+        index: 0,
+        outcome: { state: 'cancelled', durationMs: 0 },
+      };
+      const finish: Step<string> = { kind: 'finish', end: { kind: 'revoked' } };
       const { target, clock, over, relay } = stage((happening) => {
-        if (happening.kind === 'over')
-          return over.signal.aborted && !told
-            ? ((told = true), [{ kind: 'cancelTarget' }, { kind: 'dismissClient', end: happening.end }])
-            : [{ kind: 'finish', end: happening.end }];
-        if (happening.kind === 'bytes')
-          return [
-            { kind: 'settle', permit, index: 0, outcome: { state: 'cancelled', durationMs: 0 } },
-            { kind: 'finish', end: { kind: 'revoked' } },
-          ];
-        return [];
+        if (happening.kind === 'bytes') return [settledNow, finish];
+        if (happening.kind !== 'over') return [];
+        return dismissed.length > 0 ? dismissed.splice(0) : [finish];
       });
-      let told = false;
       await settled();
       over.abort({ kind: 'revoked' });
       const fate = relay.cut();

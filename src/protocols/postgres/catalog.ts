@@ -23,7 +23,7 @@ import { connectUpstream, type Upstream, type Way } from './upstream.ts';
 
 const fail = errorTable({
   CATALOG_UNREADABLE: { exit: 6, hint: 'check that the account may read pg_catalog' },
-  TARGET_NOT_SUPPORTED: { exit: 6, hint: 'use PostgreSQL 12 to 18' },
+  TARGET_NOT_SUPPORTED: { exit: 6, hint: 'use PostgreSQL 13 to 18' },
 });
 
 export interface Snapshot {

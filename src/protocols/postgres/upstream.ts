@@ -35,7 +35,7 @@ const fail = errorTable({
     exit: 6,
     hint: "use scram-sha-256 for this account in the server's pg_hba.conf, and set its password again",
   },
-  TARGET_NOT_SUPPORTED: { exit: 6, hint: `use PostgreSQL 12 to 18` },
+  TARGET_NOT_SUPPORTED: { exit: 6, hint: 'use PostgreSQL 13 to 18' },
   TARGET_PROTOCOL: { exit: 6, hint: 'check that the address is a PostgreSQL server' },
 });
 
@@ -312,7 +312,7 @@ function loginError(body: Buffer, scrub: Scrub): HoopError {
 }
 
 /** The newest grammar we can read, and the oldest whose catalogs we know. */
-const VERSIONS = { oldest: 12, newest: 18 };
+const VERSIONS = { oldest: 13, newest: 18 };
 
 function checkServer(parameters: ReadonlyMap<string, string>): number {
   const version = parameters.get('server_version') ?? '';
