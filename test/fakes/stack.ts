@@ -40,6 +40,8 @@ export interface StackOptions {
   readonly prepare?: (postgres: RunningPostgres) => Promise<unknown>;
   /** Where the gateway runs: in this process unless told. */
   readonly gateway?: 'here' | 'process' | BuiltGateway;
+  /** Further variables of the gateway's environment. */
+  readonly env?: Readonly<Record<string, string>>;
   /** Further people who can sign in. */
   readonly users?: readonly IdpUser[];
   readonly postgres?: PostgresOptions;
@@ -106,7 +108,7 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
   const gatewayFolder = join(folder, 'gateway');
   await mkdir(gatewayFolder);
   const configPath = join(gatewayFolder, 'gateway.yaml');
-  const env = { SHOP_PASSWORD: DATABASE_PASSWORD };
+  const env = { SHOP_PASSWORD: DATABASE_PASSWORD, ...options.env };
   const log: string[] = [];
   let durability = options.durability ?? 'effects';
   const writeConfig = async (port: number) => {

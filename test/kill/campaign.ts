@@ -64,7 +64,7 @@ export async function campaign({ times, seed, onKill }: CampaignOptions): Promis
     let checking: Promise<void> = Promise.resolve();
     for (let life = 1; life <= times; life++) {
       // Moments are counted in what was answered, so that a slow machine is killed in the same places; then a few ms at random.
-      await traffic.further(chance.below(40));
+      await traffic.further(chance.below(25));
       await new Promise((resolve) => setTimeout(resolve, chance.below(25)));
       await checking;
       await stack.process.kill();

@@ -5,7 +5,9 @@ import { campaign } from './campaign.ts';
 
 const TIMES = 20;
 
-test('a gateway killed at any moment leaves no statement in the target without its record', async (t) => {
+test('a gateway killed at any moment leaves no statement in the target without its record', {
+  timeout: 600_000,
+}, async (t) => {
   const seed = randomInt(2 ** 32);
   t.diagnostic(`again with: npm run test:kill -- --times ${TIMES} --seed ${seed}`);
   const { problems, refused, ...report } = await campaign({ times: TIMES, seed });
