@@ -2,7 +2,7 @@
  * The gateway's HTTP server: HTTP/2 and HTTP/1.1 on one port, every route from one table. A token is checked before a handler
  * runs, and a handler asks for the kind of caller it was promised.
  */
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import { constants, type Http2ServerRequest } from 'node:http2';
 import type { AddressInfo, Server, Socket } from 'node:net';
 import fastify, {
@@ -38,8 +38,6 @@ export interface ApiServerOptions {
   readonly version: string;
   readonly log: FastifyBaseLogger;
   readonly clock?: Clock;
-  /** Requests that are none of ours, such as a built-in issuer's below its own path. @returns whether it took the request */
-  readonly elsewhere?: (request: IncomingMessage, response: ServerResponse) => boolean;
 }
 
 export interface ApiServer {
@@ -60,7 +58,7 @@ const BODY_BYTES = 16 * 1024;
 const BODY_MS = 10_000;
 
 export async function startApiServer(options: ApiServerOptions): Promise<ApiServer> {
-  const { services, log, tls, elsewhere, publicUrl, clock = systemClock } = options;
+  const { services, log, tls, publicUrl, clock = systemClock } = options;
   const sockets = new Set<Socket>();
   let listening: Server | undefined;
   // Both versions come through Node's one request and response API, which is what fastify's own types describe.
@@ -72,10 +70,7 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
     routerOptions: { maxParamLength: 1000 },
     exposeHeadRoutes: false,
     serverFactory: (handle: unknown) => {
-      const handler: Handler = (request, response) => {
-        if (!elsewhere?.(request, response)) (handle as Handler)(request, response);
-      };
-      listening = createListener({ tls, handler, clock });
+      listening = createListener({ tls, handler: handle as Handler, clock });
       listening.on('connection', (socket) => {
         sockets.add(socket);
         socket.setNoDelay(true);

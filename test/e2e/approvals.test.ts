@@ -124,7 +124,7 @@ describe('waiting', () => {
       assert.equal(told.code, '55000');
       assert.doesNotMatch(told.message, new RegExp(request.id));
     }
-    assert.equal(await ran(stack, '1014'), 0);
+    assert.equal(await ran(stack, "'1014'"), 0);
     assert.equal(await ran(stack, 'OR true'), 0);
     await remove(1013);
     assert.equal(await ran(stack, "$1 = '1013'"), 1);
