@@ -116,7 +116,7 @@ class Stage {
     };
     const judge = createJudge({
       ...{ mirror, state },
-      session: { submit: (turn) => this.#submit(turn) },
+      session: { submit: (turn) => this.#submit(turn), note: () => {} },
       transaction: () => this.#conversation.transaction,
       basis: () => ({ id: 'b1', view, sql: BASIS, guarded: false, detectors: undefined, masked: new Map() }),
       analyse: (text, { sql }) => reader.analyse(text, sql),

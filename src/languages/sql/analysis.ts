@@ -8,8 +8,10 @@ import type { CatalogSnapshot } from './catalog.ts';
  */
 export interface SqlBasis {
   readonly catalog: CatalogSnapshot;
-  /** Enforced column masks only; those in shadow are left out. */
+  /** Enforced column masks only. */
   readonly masks: readonly SqlMask[];
+  /** Those in shadow: told of, never applied. */
+  readonly watched?: readonly SqlMask[];
   /** An enforced column mask or a scope applies to the session: what cannot be resolved, and user code, is then refused. */
   readonly guarded: boolean;
   /** Schemas in the order the session looks through them: what `current_schemas(false)` gives, `"$user"` already resolved. */
@@ -60,6 +62,8 @@ export interface StatementAnalysis {
   readonly refused?: SqlRefusal;
   /** It names a relation with masked columns: errors and notices of its turn are to be generic. */
   readonly touchesMasked: boolean;
+  /** Columns with a mask in shadow that it touches: `public.customers.name`. Absent without any. */
+  readonly watched?: readonly string[];
   /** It reached (trusted) user code: likewise. */
   readonly ranUserCode: boolean;
   /** Literals aimed at a masked column or holding a credential, in the original bytes from the start of the whole text. */
@@ -159,6 +163,7 @@ export function resolveIndirect(statement: StatementAnalysis, runs: StatementAna
   const aimed = statement.prepared?.op === 'execute' ? statement.prepared.arguments : [];
   const struck = runs.struckParameters.flatMap((number) => aimed[number - 1] ?? []);
   const refused = statement.refused ?? runs.refused;
+  const watched = [...new Set([...(statement.watched ?? []), ...(runs.watched ?? [])])];
   const own =
     statement.prepared?.op === 'execute'
       ? statement.prepared.own
@@ -178,6 +183,7 @@ export function resolveIndirect(statement: StatementAnalysis, runs: StatementAna
     touchesMasked: statement.touchesMasked || runs.touchesMasked,
     ranUserCode: statement.ranUserCode || runs.ranUserCode,
     struck: [...statement.struck, ...struck],
+    ...(watched.length === 0 ? {} : { watched }),
     ...(refused === undefined ? {} : { refused }),
   };
 }

@@ -18,6 +18,7 @@ import { type Aim, CREDENTIAL_STATEMENTS, findStruck } from './struck.ts';
 import { touchedBy } from './touched.ts';
 import { eachObject, type Fields, isFields, type Site } from './tree.ts';
 import type { Behind, Knowledge, Resolved } from './understanding.ts';
+import { watchedColumns } from './watched.ts';
 
 export interface Bench {
   readonly basis: Omit<SqlBasis, 'catalog'>;
@@ -55,6 +56,8 @@ export function judgeStatement(text: string, raw: RawStatement, bench: Bench): S
   const prepared = preparedOf(raw, effects, text);
   const facts = factsOf({ raw, gathered, resolved, touched, masked: masked.map(({ hit }) => hit), own });
 
+  const watched = watchedColumns(resolved, knowledge, basis.watched ?? []);
+
   // Everything that needs the tree as it was written is done: the rewrite changes it.
   const guarded = basis.guarded ? guard(raw, gathered, resolved, bench, behind, own, calls) : {};
   return {
@@ -68,6 +71,7 @@ export function judgeStatement(text: string, raw: RawStatement, bench: Bench): S
     objects: touched.objects,
     ...guarded,
     touchesMasked: masked.length > 0,
+    ...(watched.length === 0 ? {} : { watched }),
     ranUserCode: resolved.reached.length > 0 || behind.some((one) => one.reached.length > 0),
     struck: struckSpans,
     struckParameters: struck.parameters,

@@ -73,12 +73,16 @@ function makeBasis(
     view.masks.columns.map(({ relation, column, with: how }): SqlMask => ({ relation, column, with: how })),
   );
   const { guarded } = view.grant;
+  const shadow = view.masks.shadow.columns;
   return {
     id: `${view.basis} ${snapshot.catalog.version} ${searchPath.join(',')}`,
     view,
     sql: {
       catalog: snapshot.catalog,
       masks,
+      ...(shadow.length === 0
+        ? {}
+        : { watched: shadow.map(({ relation, column, with: how }): SqlMask => ({ relation, column, with: how })) }),
       guarded,
       searchPath,
       trustedFunctions: view.trustedFunctions,

@@ -26,7 +26,7 @@ import type { Mirror, Portal, Prepared, Reading } from './statements.ts';
 import type { QueryUnit, StatementUnit, Turn, Unit } from './turn.ts';
 
 export interface JudgeParts {
-  readonly session: Pick<Session, 'submit'>;
+  readonly session: Pick<Session, 'submit' | 'note'>;
   readonly mirror: Mirror;
   readonly state: SessionState;
   /** What the target's transaction state is now. */
@@ -55,9 +55,18 @@ export function createJudge(parts: JudgeParts): Judge {
         options,
       );
       const again = answer.kind === 'refusal' && answer.code === 'HOOP_STALE' && attempt < ATTEMPTS && !read.stale;
-      if (!again) return read.judged(answer);
+      if (again) continue;
+      if (answer.kind === 'permit') noteWatched(parts.session, read.watched, basis);
+      return read.judged(answer);
     }
   };
+}
+
+function noteWatched(session: JudgeParts['session'], watched: ReadonlySet<string>, { view }: Basis): void {
+  if (watched.size === 0) return;
+  const masks = view.masks.shadow.columns.filter(({ relation, column }) => watched.has(`${relation}.${column}`));
+  const rules = [...new Set(masks.map(({ rule }) => rule))];
+  session.note({ type: 'notice', notice: 'wouldBe', kind: 'mask', rules, columns: [...watched] });
 }
 
 /** One attempt at one turn. What it prepares and declares is found by what follows in it. */
@@ -68,6 +77,8 @@ class TurnReading {
   readonly #prepared = new Map<string, Named | undefined>();
   readonly #declared = new Map<string, Named | undefined>();
   readonly commands: Command[] = [];
+  /** Columns with a mask in shadow that it touches. */
+  readonly watched = new Set<string>();
   #telling: Telling = 'all';
   #position: number | undefined;
   /** Something was prepared under another basis, and would now be sent otherwise. */
@@ -186,6 +197,7 @@ class TurnReading {
         ...(impossible ? { impossible } : {}),
       }),
     );
+    if (meaning.part !== 'prepare') for (const column of analysis.watched ?? []) this.watched.add(column);
     this.#telling = strictest(this.#telling, tellingOf(analysis, guarded, meaning.sent));
     this.#note(statement, slice);
     return { analysis: statement, basis: this.#basis.id, sent: meaning.sent };

@@ -36,6 +36,7 @@ function stage() {
   const parts = {
     ...{ mirror, state, basis: (): Basis => basis, transaction: () => 'I' as const },
     session: {
+      note: () => {},
       submit: async (turn: Submitted) => {
         submitted.push(turn);
         return answers.shift() ?? NO;
