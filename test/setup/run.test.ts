@@ -101,7 +101,7 @@ test('a signal reaches the task, and what ends the task ends the run', () =>
   withCheckout({}, async ({ run, start, write }) => {
     write(
       'bin/hoopctl.js',
-      "console.log('up'); process.on('SIGTERM', () => { console.log('told'); process.kill(process.pid, 'SIGKILL'); }); setInterval(() => {}, 1000);",
+      "process.on('SIGTERM', () => { console.log('told'); process.kill(process.pid, 'SIGKILL'); }); setInterval(() => {}, 1000); console.log('up');",
     );
     assert.equal(run('setup').status, 0);
     const task = start('demo');
