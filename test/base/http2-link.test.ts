@@ -5,6 +5,7 @@ import { type AddressInfo, connect } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { describe, type TestContext, test } from 'node:test';
 import { createServer as createTlsServer } from 'node:tls';
+import { freePort } from '../../src/app/demo/free-port.ts';
 import { HoopError } from '../../src/base/error.ts';
 import { createHttp2Link, type Http2LinkOptions } from '../../src/base/http2-link.ts';
 import { selfSigned } from '../fakes/certificate.ts';
@@ -148,14 +149,6 @@ async function listening(
   await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));
   t.after(() => void server.close());
   return (server.address() as AddressInfo).port;
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise<void>((resolve) => server.close(() => resolve()));
-  return port;
 }
 
 async function connectProxy(t: TestContext, route: (authority: string) => number | undefined) {

@@ -1,24 +1,15 @@
 /** Setting a gateway up from the command line: what is written, what is refused, and that it loads and starts. */
 import assert from 'node:assert/strict';
 import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
-import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { freePort } from '../../src/app/demo/free-port.ts';
 import { type Home, jsonError, newHome } from './cli.ts';
 
 const LOCAL = ['gateway', 'init', 'gw', '--local', '--user', 'dana', '--target', 'shop=postgres://me@127.0.0.1/db'];
 
 function initLocal(home: Home) {
   return home.run([...LOCAL, '--password-file', '-'], { input: 'canary-pass\n' });
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await new Promise((resolve) => server.once('listening', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }
 
 test('without a terminal the password is not asked for, the option that gives it is named, and nothing is written', async (t) => {

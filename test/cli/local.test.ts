@@ -1,19 +1,11 @@
 /** The single-person start against a real gateway: init, start, sign in with the printed code, and every command that asks it something. */
 import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
-import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { freePort } from '../../src/app/demo/free-port.ts';
 import { visit } from '../../src/app/demo/visitor.ts';
 import { type Home, jsonError, newHome, type RunningCli } from './cli.ts';
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await new Promise((resolve) => server.once('listening', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
 
 interface Local {
   readonly home: Home;

@@ -1,10 +1,10 @@
 /** A real PostgreSQL for one test: a fresh cluster in a private folder, on a free port of 127.0.0.1, gone with the test. */
 import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { chmod, chown, mkdtemp, readFile, rm, writeFile, appendFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
+import { freePort } from '../../src/app/demo/free-port.ts';
 import { requireServer } from './servers.ts';
 
 const run = promisify(execFile);
@@ -221,17 +221,4 @@ async function ended(server: ChildProcess): Promise<void> {
   // Immediate shutdown: nothing here is kept.
   server.kill('SIGQUIT');
   await promise;
-}
-
-export function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const probe = createServer();
-    probe.once('error', reject);
-    probe.listen(0, HOST, () => {
-      const address = probe.address();
-      probe.close(() =>
-        typeof address === 'object' && address ? resolve(address.port) : reject(new Error('no port')),
-      );
-    });
-  });
 }

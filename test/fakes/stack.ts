@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import pino from 'pino';
 import { createGatewayClient, type GatewayClient } from '../../src/api/client.ts';
 import { demoGatewayYaml, demoPolicyYaml } from '../../src/app/demo/files.ts';
+import { freePort } from '../../src/app/demo/free-port.ts';
 import type { IdpUser } from '../../src/app/issuer/index.ts';
 import { SHOP_TABLES, shopSql } from '../../src/app/demo/shop.sql.ts';
 import { chooseTargets, prepare } from '../../src/app/endpoint.ts';
@@ -21,7 +22,7 @@ import { clients } from '../../src/protocols/index.ts';
 import type { BuiltGateway } from './built-gateway.ts';
 import { type GatewayProcess, startGatewayProcess } from './gateway-process.ts';
 import { DANA, type FakeIdp, RILEY, startFakeIdp } from './idp.ts';
-import { freePort, type PostgresOptions, type RunningPostgres, startPostgres } from './postgres.ts';
+import { type PostgresOptions, type RunningPostgres, startPostgres } from './postgres.ts';
 
 /** What nobody but the gateway and PostgreSQL may ever see. It is spelt otherwise in URLs and in Base64. */
 export const DATABASE_PASSWORD = 'canary/4f9c+1e7d=3b8a';

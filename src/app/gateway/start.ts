@@ -31,6 +31,7 @@ import { startAdmin } from './admin.ts';
 import { approvalLoginsFor } from './approval-logins.ts';
 import { explainText } from './explain.ts';
 import { gatewayIdentity } from './gateway-id.ts';
+import { listening } from './listening.ts';
 import { startLocalIssuer } from './local-issuer.ts';
 import { createMetrics } from './metrics.ts';
 import { recordingLines } from './recording-lines.ts';
@@ -269,7 +270,7 @@ async function start(options: GatewayOptions, undo: (() => Promise<void> | void)
     health: () => ({ ok: !draining.signal.aborted, problems: [] }),
   });
 
-  const api = await startApiServer({
+  const serving = startApiServer({
     services,
     host: config.listen.host,
     port: config.listen.port,
@@ -279,10 +280,15 @@ async function start(options: GatewayOptions, undo: (() => Promise<void> | void)
     log,
     clock,
   });
+  const api = await listening('listen', config.listen, serving);
   undo.push(() => api.destroy());
-  const admin = config.admin
-    ? await startAdmin({ ...config.admin.listen, ready: readiness, metrics: metrics.render })
-    : undefined;
+  const admin =
+    config.admin &&
+    (await listening(
+      'admin.listen',
+      config.admin.listen,
+      startAdmin({ ...config.admin.listen, ready: readiness, metrics: metrics.render }),
+    ));
   if (admin) undo.push(() => admin.close());
   if (local) options.onSignInCode?.(local.signInCode);
 
