@@ -39,3 +39,18 @@ export async function startFakeIdp(options: Partial<IdpOptions> = {}): Promise<F
     [Symbol.asyncDispose]: () => idp.close(),
   };
 }
+
+/** A device login made by hand: starts it, signs in as the person, fetches the token. */
+export async function deviceToken(idp: FakeIdp, user: string): Promise<string> {
+  const form = async (path: string, body: Record<string, string>) => {
+    const response = await fetch(idp.issuer + path, { method: 'POST', body: new URLSearchParams(body) });
+    return (await response.json()) as Record<string, string>;
+  };
+  const { client_id, scope } = { client_id: idp.clientId, scope: 'openid offline_access email groups' };
+  const started = await form('/device/auth', { client_id, scope });
+  await idp.visit(started.verification_uri_complete ?? '', { user });
+  const grant_type = 'urn:ietf:params:oauth:grant-type:device_code';
+  const tokens = await form('/token', { client_id, grant_type, device_code: started.device_code ?? '' });
+  if (!tokens.access_token) throw new Error(`no token: ${JSON.stringify(tokens)}`);
+  return tokens.access_token;
+}

@@ -121,7 +121,7 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Runn
 }
 
 /** PostgreSQL does not run as root: Debian's package brings an account for it. */
-async function serverAccount(): Promise<{ uid?: number; gid?: number }> {
+export async function serverAccount(): Promise<{ uid?: number; gid?: number }> {
   if (process.getuid?.() !== 0) return {};
   const passwd = await readFile('/etc/passwd', 'utf8');
   const line = ['postgres', 'nobody']

@@ -21,7 +21,7 @@ import type { RunKind } from '../../src/domain/run.ts';
 import { clients } from '../../src/protocols/index.ts';
 import type { BuiltGateway } from './built-gateway.ts';
 import { type GatewayProcess, startGatewayProcess } from './gateway-process.ts';
-import { DANA, type FakeIdp, RILEY, startFakeIdp } from './idp.ts';
+import { DANA, deviceToken, type FakeIdp, RILEY, startFakeIdp } from './idp.ts';
 import { type PostgresOptions, type RunningPostgres, startPostgres } from './postgres.ts';
 
 /** What nobody but the gateway and PostgreSQL may ever see. It is spelt otherwise in URLs and in Base64. */
@@ -267,19 +267,4 @@ function listening() {
       });
     },
   };
-}
-
-/** A device login made by hand: starts it, signs in as the person, fetches the token. */
-async function deviceToken(idp: FakeIdp, user: string): Promise<string> {
-  const form = async (path: string, body: Record<string, string>) => {
-    const response = await fetch(idp.issuer + path, { method: 'POST', body: new URLSearchParams(body) });
-    return (await response.json()) as Record<string, string>;
-  };
-  const { client_id, scope } = { client_id: idp.clientId, scope: 'openid offline_access email groups' };
-  const started = await form('/device/auth', { client_id, scope });
-  await idp.visit(started.verification_uri_complete ?? '', { user });
-  const grant_type = 'urn:ietf:params:oauth:grant-type:device_code';
-  const tokens = await form('/token', { client_id, grant_type, device_code: started.device_code ?? '' });
-  if (!tokens.access_token) throw new Error(`no token: ${JSON.stringify(tokens)}`);
-  return tokens.access_token;
 }
