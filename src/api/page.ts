@@ -89,8 +89,11 @@ async function load() {
   }).join('\\n');
   at('params').hidden = !(request.parameters || []).length;
   const open = request.state === 'open';
-  for (const button of [at('approve'), at('deny')]) button.disabled = !open || !request.mayDecide;
-  problem(!open ? 'This request is ' + request.state + '.' : request.mayDecide ? '' : 'You may read this request, not decide it.');
+  const elsewhere = request.proof === 'launcher';
+  at('deny').disabled = !open || !request.mayDecide;
+  at('approve').disabled = at('deny').disabled || elsewhere;
+  problem(!open ? 'This request is ' + request.state + '.' : !request.mayDecide ? 'You may read this request, not decide it.'
+    : elsewhere ? 'It is approved by a key press in the terminal that launched the agent. Here you can deny it.' : '');
   show('request');
 }
 async function decide(decision) {

@@ -6,6 +6,8 @@ const text = (most: number) => z.string().min(1).max(most);
 const base64 = z.base64().max(1024);
 /** 32 bytes. */
 const sha256 = z.base64().length(44);
+/** 32 bytes. */
+const bits256 = z.base64url().length(43);
 const duration = z
   .number()
   .int()
@@ -37,6 +39,7 @@ export const runRequest = z.strictObject({
     .min(0)
     .max(24 * 3_600_000)
     .optional(),
+  launcherKey: bits256.optional(),
 });
 
 export const endRequest = z.strictObject({ reason: text(500).optional() });
@@ -45,6 +48,7 @@ export const decisionRequest = z.strictObject({
   decision: z.enum(['approve', 'deny']),
   reason: text(1000).optional(),
   digest: z.string().regex(/^[0-9a-f]{64}$/),
+  launcherProof: bits256.optional(),
 });
 
 export const approvalLoginRequest = z.strictObject({ approval: text(64) });

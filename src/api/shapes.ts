@@ -56,6 +56,8 @@ export interface RunRequest {
   max?: number;
   /** ms; replaces a rule's `wait`, at most `within`. */
   wait?: number;
+  /** SHA-256, base64url, of 256 random bits that only the launching process has: with them it decides what a rule with `proof: launcher` holds. */
+  launcherKey?: string;
 }
 
 export interface RunView {
@@ -103,6 +105,8 @@ export type RunEvent =
       target: string;
       within: number;
       wait: number;
+      /** The launcher decides it, with `launcherProof`. */
+      decide?: 'launcher';
     }
   | {
       type: 'decided';
@@ -137,7 +141,8 @@ export interface ApprovalView {
   parameters?: { type: string; text: string | null; statement?: number }[];
   effects: Effect[];
   resources: Resource[];
-  proof: 'fresh' | 'login';
+  /** What approving it takes: a sign-in made for it, any login, or a key press in the terminal that launched the run. */
+  proof: 'fresh' | 'login' | 'launcher';
   reason?: string;
   self: boolean;
   /** Whether the caller may decide it. */
@@ -150,12 +155,14 @@ export interface ApprovalView {
   link: string;
 }
 
-/** POST /v1/approvals/:id/decision (approval token, or user token where the rule says `proof: login`) */
+/** POST /v1/approvals/:id/decision (approval token; user token where the rule says `proof: login`, or with `launcherProof` where it says `launcher`) */
 export interface DecisionRequest {
   decision: 'approve' | 'deny';
   reason?: string;
   /** What the approver saw; refused when the request differs. */
   digest: string;
+  /** The bits whose hash was the run's `launcherKey`, base64url. Counts with the launcher's own login, where the rule says `proof: launcher`. */
+  launcherProof?: string;
 }
 
 /** POST /v1/approval-logins: the gateway starts a device login for one request and keeps the device code. */

@@ -9,6 +9,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import type { Cancel, Clock } from '../base/clock.ts';
+import { exhaustive } from '../base/exhaustive.ts';
 import { unshowable } from '../base/shown.ts';
 import type {
   ApprovalDecision,
@@ -34,6 +35,8 @@ export interface DeskParts {
   policy(): Pick<Policy, 'agent'>;
   /** Whether what this person was vouched for at `since` (epoch ms) is dead: revoked now, or revoked after it. */
   isDead(principal: Principal, since: number): boolean;
+  /** Whether this is what only the process has that launched the run; wrong ones are counted. Absent: no run has such a process. */
+  launcher?(run: string, nonce: string): 'right' | 'wrong' | 'absent' | 'locked';
   readonly notifier?: Notifier;
   readonly limits?: { readonly openPerRun?: number };
   /** Told when the store failed under a timer; the desk tries again. */
@@ -152,15 +155,42 @@ export function createDesk(parts: DeskParts): ApprovalDesk {
     return { kind: 'decided', row: (await approvals.find(row.id)) ?? row };
   }
 
-  function refuseAnswer(row: ApprovalRow, { principal, digest, proof }: Answer): DecideRefusal | undefined {
+  function refuseAnswer(row: ApprovalRow, answer: Answer): DecideRefusal | undefined {
+    const { principal, digest, proof } = answer;
+    const asked = row.question.ask.proof;
     if (parts.isDead(principal, shownAt(proof))) return refusals.revoked();
     const objection = objectionTo(principal, row.question, parts.policy());
     if (objection) return refusals[objection]();
     if (row.state !== 'open') return refusals.notOpen(row.state);
     if (row.expiresAt <= clock.now()) return refusals.notOpen('expired');
     if (digest !== row.question.digest) return refusals.otherDigest();
-    if (!proves(proof, row.question.ask.proof, row.id, clock.now())) return refusals.proofNeeded(row.id);
+    if (asked.kind === 'launcher') return refuseAtTerminal(row, answer);
+    if (!proves(proof, asked, row.id, clock.now())) return refusals.proofNeeded(row.id);
     return undefined;
+  }
+
+  /** A yes is a key press in the launching terminal; a no may come from there, or from an approver who signed in for it. */
+  function refuseAtTerminal(row: ApprovalRow, { principal, decision, proof }: Answer): DecideRefusal | undefined {
+    const { ask, requester, run } = row.question;
+    if (proof.kind !== 'launcher') {
+      const denies = decision === 'deny' && proves(proof, { kind: 'fresh' }, row.id, clock.now());
+      return denies ? undefined : refusals.launcherOnly(row.id);
+    }
+    // Before the proof is looked at: nobody else shall learn whether it is right, or use up the tries.
+    if (!ask.self || !samePrincipal(requester, principal)) return refusals.launcherOnly(row.id);
+    const answer = parts.launcher?.(run, proof.nonce.expose()) ?? 'absent';
+    switch (answer) {
+      case 'right':
+        return undefined;
+      case 'wrong':
+        return refusals.launcherWrong();
+      case 'locked':
+        return refusals.launcherLocked(row.id);
+      case 'absent':
+        return refusals.launcherOnly(row.id);
+      default:
+        return exhaustive(answer);
+    }
   }
 
   async function consume(ids: readonly string[], question: ApprovalQuestion): Promise<ConsumeResult> {
@@ -283,6 +313,7 @@ export function createDesk(parts: DeskParts): ApprovalDesk {
     request,
     consume,
     withdraw,
+    mayConfirm: (question) => objectionTo(question.requester, question, parts.policy()) === undefined,
     decide,
     withdrawWhere,
     withdrawRun: (run, reason) => withdrawWhere((row) => row.question.run === run, reason),

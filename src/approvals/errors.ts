@@ -53,6 +53,25 @@ export const refusals = {
       `decide it with: hoopctl approve ${id}`,
     ),
 
+  launcherOnly: (id: string): DecideRefusal =>
+    refuse(
+      'LAUNCHER_ONLY',
+      403,
+      'the rule wants a key press in the terminal that launched the agent',
+      `approve it there; to refuse it from here: hoopctl deny ${id}`,
+    ),
+
+  launcherWrong: (): DecideRefusal =>
+    refuse('LAUNCHER_PROOF_WRONG', 403, 'this is not the terminal that launched the run', 'decide it in that one'),
+
+  launcherLocked: (id: string): DecideRefusal =>
+    refuse(
+      'LAUNCHER_LOCKED',
+      403,
+      'too many wrong proofs came for this run, and its terminal decides nothing any more',
+      `start the run anew; to refuse the request: hoopctl deny ${id}`,
+    ),
+
   notOpen: (state: ApprovalState): DecideRefusal => refuse('APPROVAL_SETTLED', 409, `it is already ${WORD[state]}`),
 } as const;
 

@@ -1,5 +1,6 @@
 /** Who may decide a held command, and with what proof. Pure: asked when someone decides, and again when the approval is used. */
 import type { ApprovalQuestion } from '../domain/approval.ts';
+import type { Token } from '../base/secret.ts';
 import { matchesSubject, type Principal, type SubjectMatcher, samePrincipal } from '../domain/principal.ts';
 import type { Policy, Proof } from '../domain/verdict.ts';
 
@@ -8,7 +9,9 @@ export type ProofShown =
   /** A device login of its own, started for `request` after it existed. */
   | { readonly kind: 'fresh'; readonly request: string; readonly madeAt: number }
   /** An ordinary login. */
-  | { readonly kind: 'login'; readonly issuedAt: number };
+  | { readonly kind: 'login'; readonly issuedAt: number }
+  /** An ordinary login, and what only the process has that launched the run. */
+  | { readonly kind: 'launcher'; readonly issuedAt: number; readonly nonce: Token };
 
 export type Objection = 'notApprover' | 'ownRequest' | 'ownersUnknown';
 
@@ -44,11 +47,16 @@ function names(approvers: SubjectMatcher, principal: Principal): boolean {
   return Object.values(approvers).some((value) => value !== undefined) && matchesSubject(approvers, principal);
 }
 
-/** Whether the proof is one the rule takes, for this request, now. */
-export function proves(shown: ProofShown, asked: Proof, request: string, now: number): boolean {
+/** Whether the proof is one the rule takes, for this request, now. A key press at a run's terminal is looked at where the run is known, and is here a login. */
+export function proves(
+  shown: ProofShown,
+  asked: Exclude<Proof, { kind: 'launcher' }>,
+  request: string,
+  now: number,
+): boolean {
   // A login made for one request counts for no other, however little the other's rule asks for.
   const forThis = shown.kind === 'fresh' && shown.request === request;
-  if (asked.kind === 'login') return forThis || shown.kind === 'login';
+  if (asked.kind === 'login') return forThis || shown.kind !== 'fresh';
   if (forThis) return true;
   return shown.kind === 'fresh' && asked.freshFor !== undefined && now - shown.madeAt <= asked.freshFor;
 }

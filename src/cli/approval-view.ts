@@ -4,6 +4,12 @@ import type { ApprovalView } from '../api/shapes.ts';
 import type { Context } from './context.ts';
 import { agentName, ago, orDash, until } from './wording.ts';
 
+const PROOF: Readonly<Record<ApprovalView['proof'], string>> = {
+  fresh: 'a sign-in made for this request',
+  login: 'your login',
+  launcher: 'a key press in the terminal that launched the agent',
+};
+
 /** Everything about one request, on stdout. */
 export function showApproval(ctx: Context, view: ApprovalView): void {
   const { out, clock } = ctx;
@@ -21,7 +27,7 @@ export function showApproval(ctx: Context, view: ApprovalView): void {
     ['run', view.run],
     ['session', view.session],
     ['asked', ago(clock, view.requestedAt)],
-    ['proof', view.proof === 'fresh' ? 'a sign-in made for this request' : 'your login'],
+    ['proof', PROOF[view.proof]],
     ['length', `${view.bytes} bytes`],
     ['sha256', createHash('sha256').update(view.text, 'utf8').digest('hex')],
     ['digest', view.digest],

@@ -40,6 +40,7 @@ async function decide(ctx: Context, word: Word, args: Arguments, options: Option
   if (!ctx.out.json) showApproval(ctx, view);
   if (view.state !== 'open') throw notOpen(view);
   if (!view.mayDecide) throw fail('NOT_YOURS', `request ${view.id} is not yours to decide`);
+  if (word === 'approve' && view.proof === 'launcher') throw onlyThere(view);
 
   const token = view.proof === 'login' ? await confirmed(ctx, word, view, login) : await signIn(ctx, view.id);
   const reason = options.text('reason');
@@ -91,6 +92,16 @@ async function signIn(ctx: Context, approval: string): Promise<Token> {
     }
   }
   throw fail('SIGN_IN_EXPIRED', 'nobody signed in with the code in time');
+}
+
+function onlyThere(view: ApprovalView): HoopError {
+  return fail(
+    'LAUNCHER_ONLY',
+    `request ${view.id} is approved by a key press in the terminal that launched the agent`,
+    {
+      hint: `approve it there; to refuse it from here: hoopctl deny ${view.id}`,
+    },
+  );
 }
 
 function checkDigest(view: ApprovalView, digest: string | undefined): void {

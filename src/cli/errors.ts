@@ -9,6 +9,7 @@ export const fail = errorTable({
   FILE_UNREADABLE: { exit: 2 },
   INTERRUPTED: { exit: 130 },
   NOT_FOUND: { exit: 4 },
+  LAUNCHER_ONLY: { exit: 4 },
   NOT_YOURS: { exit: 4, hint: 'ask someone whom the rule names as approver' },
   NOT_OPEN: { exit: 5, hint: 'run the command that was held once more: it asks anew' },
   DIGEST_DIFFERS: { exit: 5, hint: 'look at what it asks now: hoopctl approvals show ID' },

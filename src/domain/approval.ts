@@ -76,6 +76,8 @@ export interface Desk {
   consume(ids: readonly string[], question: ApprovalQuestion): Promise<ConsumeResult>;
   /** Withdraws an undecided or unconsumed request. Harmless otherwise. */
   withdraw(id: string, reason: string): Promise<void>;
+  /** Whether the one who asks may answer it, a fitting proof aside: what a rule with `proof: launcher` needs to be answered at all. */
+  mayConfirm(question: ApprovalQuestion): boolean;
 }
 
 export type ConsumeResult = { readonly kind: 'consumed' } | { readonly kind: 'refused'; readonly reason: string };

@@ -30,6 +30,8 @@ export interface RunRow {
   readonly wait?: number;
   /** SHA-256 of the run token, hex. */
   readonly tokenDigest: string;
+  /** SHA-256 of what only the launching process has, base64url: whoever shows it sits at the terminal that launched the run. */
+  readonly launcherKey?: string;
   readonly startedAt: number;
   /** Wall time, epoch ms. */
   readonly deadline: number;

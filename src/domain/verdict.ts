@@ -20,8 +20,14 @@ export interface Ask {
   readonly reason?: string;
 }
 
-/** `fresh`: a device login made for this request, or at most `freshFor` ms old. `login`: any login of an approver. */
-export type Proof = { readonly kind: 'fresh'; readonly freshFor?: number } | { readonly kind: 'login' };
+/**
+ * `fresh`: a device login made for this request, or at most `freshFor` ms old. `login`: any login of an approver. `launcher`: a key press in the
+ * terminal of the hoopctl that launched the run.
+ */
+export type Proof =
+  | { readonly kind: 'fresh'; readonly freshFor?: number }
+  | { readonly kind: 'login' }
+  | { readonly kind: 'launcher' };
 
 /** What a rule, mask or limit in `mode: shadow` would have done. */
 export interface WouldBe {

@@ -1,6 +1,7 @@
 /** The gateway room's door: everything the composition needs, and nothing of the gate's inside. */
 export { createCancelDesk, createDoor, type Door, type DoorParts } from './door.ts';
 export { type Address, dial } from './dialer.ts';
+export type { LauncherAnswer } from './launcher.ts';
 export { HEARTBEAT_MS, LEASE_MS, type LiveRun, type RunHappening } from './live-run.ts';
 export { createRegistry, type Registry } from './registry.ts';
 export { refusal } from './refusal.ts';

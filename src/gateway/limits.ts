@@ -14,6 +14,8 @@ export interface RunLimits {
   readonly listeners: number;
   /** Sessions its summary names: the latest. */
   readonly sessionsNamed: number;
+  /** Wrong proofs of sitting at the run's terminal; then nothing is decided there any more. */
+  readonly launcherTries: number;
   /** Runs one person has alive at a time. */
   readonly runsPerPerson: number;
 }
@@ -26,5 +28,6 @@ export const RUN_LIMITS: RunLimits = {
   refusalsPerMinute: 60,
   listeners: 32,
   sessionsNamed: 1_000,
+  launcherTries: 5,
   runsPerPerson: 1_000,
 };

@@ -6,6 +6,7 @@ import type { RunState } from '../domain/run.ts';
 import type { RunRow } from '../domain/store.ts';
 import { type Admission, createAdmission } from './admission.ts';
 import { createRunBudget, type RunBudget } from './budget.ts';
+import { createLauncher, type Launcher } from './launcher.ts';
 import type { RunLimits } from './limits.ts';
 import { type Moment, momentOf, since } from './moment.ts';
 
@@ -32,6 +33,8 @@ export type RunHappening =
       readonly target: string;
       readonly within: number;
       readonly wait: number;
+      /** A key press in the launcher's terminal answers it, and nothing else approves it. */
+      readonly decide?: 'launcher';
     }
   | {
       readonly type: 'decided';
@@ -82,6 +85,8 @@ export class LiveRun {
   readonly limits: RunLimits;
   readonly restored: boolean;
   readonly admission: Admission;
+  /** Who sits at the terminal that launched it. */
+  readonly launcher: Launcher;
   /** Sessions that are open or being opened. */
   openSessions = 0;
   /** When the run's first session on a target was opened: `session.max` counts from there. */
@@ -108,6 +113,7 @@ export class LiveRun {
     this.limits = parts.limits;
     this.restored = parts.restored ?? false;
     this.admission = createAdmission(parts.clock, parts.limits);
+    this.launcher = createLauncher(parts.row.launcherKey, parts.limits.launcherTries);
     this.#heardAt = this.#streamAt = parts.clock.monotonic();
     this.#vouchedHeard = this.#suspendedAt = momentOf(parts.clock);
   }

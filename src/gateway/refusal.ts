@@ -81,6 +81,14 @@ export const refusal = {
     hint: 'close connections that are not needed, or use a pool',
   }),
 
+  noTerminal: (rule: string, why: 'absent' | 'locked' | 'notApprover'): Refusal => ({
+    kind: 'refusal',
+    code: 'HOOP_DENIED',
+    message: `HOOP_DENIED: rule "${rule}" wants a key press in the terminal that launched this run, ${NO_TERMINAL[why].why}`,
+    hint: `do not retry; ${NO_TERMINAL[why].hint}`,
+    rule,
+  }),
+
   unshowable: (what: string): Refusal => ({
     kind: 'refusal',
     code: 'HOOP_DENIED',
@@ -129,6 +137,18 @@ export const refusal = {
     message: `HOOP_DENIED: no target "${name}" for you`,
     hint: 'list yours with: hoopctl targets',
   }),
+} as const;
+
+const NO_TERMINAL = {
+  absent: {
+    why: 'and it was launched without one to ask in',
+    hint: 'a person has to start the script in a terminal with: hoopctl run SCRIPT',
+  },
+  locked: { why: 'and too many wrong proofs of it came', hint: 'a person has to start the run anew' },
+  notApprover: {
+    why: 'and who launched it is not among its approvers',
+    hint: 'one of its approvers has to launch the agent',
+  },
 } as const;
 
 const CODE_OF_END: Readonly<Partial<Record<SessionEnd['kind'], Refusal['code']>>> = {

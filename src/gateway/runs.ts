@@ -47,6 +47,8 @@ export interface StartRun {
   readonly scope?: Readonly<Record<string, readonly string[]>>;
   readonly max?: number;
   readonly wait?: number;
+  /** SHA-256 of what only the launching process has, base64url. Stays the run's own for as long as it lives. */
+  readonly launcherKey?: string;
 }
 
 export interface RunsParts {
@@ -209,6 +211,7 @@ export function createRuns(parts: RunsParts): Runs {
         ...(request.scope ? { scope: request.scope } : {}),
         ...(request.wait === undefined ? {} : { wait: request.wait }),
         tokenDigest: digestOf(token),
+        ...(request.launcherKey === undefined ? {} : { launcherKey: request.launcherKey }),
         startedAt: now,
         deadline: now + life,
         bootId: clock.bootId,

@@ -263,6 +263,7 @@ export class LiveSession {
             target: target.name,
             within: ask.within,
             wait: ask.wait,
+            ...(ask.proof.kind === 'launcher' ? { decide: 'launcher' } : {}),
           });
         },
         decided: (request, decision) =>
@@ -343,7 +344,7 @@ export class LiveSession {
     const parameters = shownParameters(turn.commands, shownText);
     const effects = new Set(turn.commands.flatMap((command) => [...command.effects]));
     const { agent } = run;
-    return {
+    const question: ApprovalQuestion = {
       ask,
       digest,
       session: this.id,
@@ -364,6 +365,16 @@ export class LiveSession {
       resources: turn.commands.flatMap((command) => command.resources),
       ...afterwards(turn.commands),
     };
+    return this.#hopeless(question) ?? question;
+  }
+
+  /** Nobody is kept waiting for a key press that cannot come. */
+  #hopeless(question: ApprovalQuestion): Refusal | undefined {
+    const { ask } = question;
+    if (ask.proof.kind !== 'launcher') return undefined;
+    const { state } = this.#parts.run.launcher;
+    if (state !== 'present') return refusal.noTerminal(ask.rule, state);
+    return this.#parts.desk.mayConfirm(question) ? undefined : refusal.noTerminal(ask.rule, 'notApprover');
   }
 
   #waitFor(ask: Ask, turn: Turn): number {

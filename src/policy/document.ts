@@ -70,14 +70,11 @@ export const access = fields({
   session: fields({ max: duration.exactOptional(), idle: duration.exactOptional() }).exactOptional(),
 });
 
-const NO_LAUNCHER = say('the proof "launcher" is not in this version', 'use proof: fresh');
-
 const proof = byShape<Proof>((value) => {
-  if (value === 'fresh' || value === 'login') return given<Proof>({ kind: value });
-  if (value === 'launcher') return NO_LAUNCHER;
+  if (value === 'fresh' || value === 'login' || value === 'launcher') return given<Proof>({ kind: value });
   if (isObject(value))
     return fields({ fresh: duration }).transform(({ fresh }): Proof => ({ kind: 'fresh', freshFor: fresh }));
-  return notOneOf(value, ['fresh', 'login']);
+  return notOneOf(value, ['fresh', 'login', 'launcher', '{ fresh: DURATION }']);
 });
 
 export const hold = fields({

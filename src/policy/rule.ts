@@ -113,7 +113,13 @@ function compileThen(item: Item<RuleDocument>, around: RuleSurroundings): Then |
     note('waits longer than its request lives', 'make wait at most within');
   const proof = merged.proof ?? { kind: 'fresh' };
   if (merged.self && proof.kind === 'login') {
-    note('lets people approve themselves with an ordinary login', 'self: true needs proof: fresh');
+    note('lets people approve themselves with an ordinary login', 'self: true needs proof: fresh or proof: launcher');
+  }
+  if (!merged.self && proof.kind === 'launcher') {
+    note(
+      'can never be approved: only the launcher is at the launching terminal, and may not approve their own',
+      'proof: launcher needs self: true',
+    );
   }
   checkNotifiers(merged.notify ?? [], around.notifiers, note);
   return {

@@ -27,6 +27,7 @@ export function runToRow(run: RunRow): RunsTable {
     resumable_until: run.resumableUntil ?? null,
     ended_at: run.endedAt ?? null,
     end_reason: run.endReason ?? null,
+    launcher_key: run.launcherKey ?? null,
   };
 }
 
@@ -64,6 +65,7 @@ export function runFromRow(row: RunsTable): RunRow {
     resumableUntil: numberMaybe(row.resumable_until),
     endedAt: numberMaybe(row.ended_at),
     endReason: row.end_reason,
+    launcherKey: row.launcher_key,
   });
 }
 

@@ -35,6 +35,7 @@ export interface RunsTable {
   resumable_until: number | null;
   ended_at: number | null;
   end_reason: string | null;
+  launcher_key: string | null;
 }
 
 export interface SessionsTable {
@@ -91,7 +92,10 @@ export interface Migration {
 }
 
 /** Rows are added, never changed: a file that met an older version must become the same schema. */
-export const MIGRATIONS: readonly Migration[] = [{ version: 1, up: first }];
+export const MIGRATIONS: readonly Migration[] = [
+  { version: 1, up: first },
+  { version: 2, up: launcherKeys },
+];
 
 async function first(db: Kysely<Tables>): Promise<void> {
   await db.schema
@@ -197,6 +201,10 @@ async function first(db: Kysely<Tables>): Promise<void> {
     .addColumn('principal', 'text', (c) => c.notNull())
     .addColumn('last_seen_at', 'bigint', (c) => c.notNull())
     .execute();
+}
+
+async function launcherKeys(db: Kysely<Tables>): Promise<void> {
+  await db.schema.alterTable('runs').addColumn('launcher_key', 'text').execute();
 }
 
 function index(db: Kysely<Tables>, name: string, table: keyof Tables, columns: string[]): Promise<void> {

@@ -109,6 +109,10 @@ export class FakeDesk implements Desk {
     return request;
   }
 
+  mayConfirm(question: ApprovalQuestion): boolean {
+    return question.ask.self;
+  }
+
   async consume(ids: readonly string[]): Promise<{ kind: 'consumed' } | { kind: 'refused'; reason: string }> {
     if (this.broken === 'consume') throw new Error('the store is away');
     if (this.refuseConsume) return { kind: 'refused', reason: this.refuseConsume };

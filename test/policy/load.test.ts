@@ -131,9 +131,13 @@ describe('hold', () => {
     refuses(rule('then: { hold: { approvers: { groups: [] } } }'), /must not be empty/);
   });
 
-  test('with the proof that is not built', () => {
-    refuses(held('proof: launcher'), /"launcher" is not in this version/, /proof: fresh/);
-    refuses(held('proof: weak'), /must be one of: fresh, login/);
+  test('with a proof that there is not', () => {
+    refuses(held('proof: weak'), /must be one of: fresh, login, launcher/);
+  });
+
+  test("with a key press in the launcher's terminal, where the launcher may not approve", () => {
+    refuses(held('proof: launcher'), /can never be approved/, /proof: launcher needs self: true/);
+    refuses(held('self: false, proof: launcher'), /can never be approved/);
   });
 
   test('that waits longer than it lives', () => {

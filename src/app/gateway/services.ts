@@ -21,6 +21,7 @@ import type { ApprovalDesk, ProofShown } from '../../approvals/index.ts';
 import type { ByteChannel } from '../../base/channel.ts';
 import type { Clock } from '../../base/clock.ts';
 import { errorTable } from '../../base/error.ts';
+import { Token } from '../../base/secret.ts';
 import type { ApprovalState } from '../../domain/approval.ts';
 import { matchesSubject, type Principal, principalKey, samePrincipal } from '../../domain/principal.ts';
 import type { ApprovalRow, SessionRow, Store, StoredScope } from '../../domain/store.ts';
@@ -218,8 +219,11 @@ export function createServices(parts: ServiceParts): Services {
     return may ? approvalView(row, desk.mayDecide(row, caller.principal), desk.link(row.id)) : undefined;
   }
 
-  function proofOf(caller: Exclude<Caller, { kind: 'run' }>): ProofShown {
-    if (caller.kind === 'user') return { kind: 'login', issuedAt: caller.issuedAt };
+  function proofOf(caller: Exclude<Caller, { kind: 'run' }>, nonce: string | undefined): ProofShown {
+    if (caller.kind === 'user') {
+      const { issuedAt } = caller;
+      return nonce === undefined ? { kind: 'login', issuedAt } : { kind: 'launcher', issuedAt, nonce: Token.of(nonce) };
+    }
     const login = parts.approvalLogins.byToken(caller.token);
     if (!login) throw fail('APPROVAL_REFUSED', 'the sign-in for this request has run out');
     return { kind: 'fresh', request: login.request, madeAt: login.madeAt };
@@ -416,12 +420,12 @@ export function createServices(parts: ServiceParts): Services {
       return approvalFor(caller, row);
     },
     approvalChanges: followApprovals,
-    async decide(caller, id, { decision, reason, digest }) {
+    async decide(caller, id, { decision, reason, digest, launcherProof }) {
       const result = await desk.decide(id, {
         principal: caller.principal,
         decision,
         digest,
-        proof: proofOf(caller),
+        proof: proofOf(caller, launcherProof),
         ...(reason === undefined ? {} : { reason }),
       });
       if (result.kind === 'refused') {

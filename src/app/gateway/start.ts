@@ -134,6 +134,7 @@ async function start(options: GatewayOptions, undo: (() => Promise<void> | void)
     publicUrl: config.publicUrl,
     policy: () => policy.current(),
     isDead: (principal, since) => revocations.barred({ principal, vouchedAt: since }) !== undefined,
+    launcher: (run, nonce) => runs.byId(run)?.launcher.check(nonce) ?? 'absent',
     notifier: createNotifier({
       clock,
       notifiers: config.notify.map(({ name, webhook }) => ({
