@@ -70,7 +70,7 @@ export function openContext(around: Surroundings, globals: Globals): OpenContext
     return interrupts.signal;
   };
   const out = createOutput({ ...around, ...globals });
-  const prompt = createPrompt(around.stdin, around.stderr, signal);
+  const prompt = createPrompt(around.stdin, around.stderr, signal, out.aside);
   const place: LoginPlace = {
     env: around.env,
     cwd: around.cwd,
@@ -84,10 +84,10 @@ export function openContext(around: Surroundings, globals: Globals): OpenContext
   };
   let opened: Promise<OpenGateway> | undefined;
   const openOnce = async () => {
-    const { openGateway } = await import('../app/login.ts');
+    const [{ openGateway }, { tellingClient }] = await Promise.all([import('../app/login.ts'), import('./waiting.ts')]);
     const gateway = await openGateway(place);
     closers.push(() => gateway.client.close());
-    return gateway;
+    return { ...gateway, client: tellingClient(gateway.client, out) };
   };
   const ctx: Context = {
     ...around,
@@ -105,10 +105,13 @@ export function openContext(around: Surroundings, globals: Globals): OpenContext
       return opened;
     },
     async stranger() {
-      const { openAsStranger } = await import('../app/login.ts');
+      const [{ openAsStranger }, { tellingClient }] = await Promise.all([
+        import('../app/login.ts'),
+        import('./waiting.ts'),
+      ]);
       const client = await openAsStranger(place);
       closers.push(() => client.close());
-      return client;
+      return tellingClient(client, out);
     },
     get signal() {
       return signal();
@@ -121,6 +124,7 @@ export function openContext(around: Surroundings, globals: Globals): OpenContext
     async close() {
       for (const close of closers.reverse()) await close();
       process.off('SIGINT', onInterrupt);
+      out.makeRoom(); // what went wrong is said by another voice
     },
   };
 }

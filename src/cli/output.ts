@@ -5,10 +5,14 @@
  * and put on after the escaping.
  */
 import { styleText } from 'node:util';
+import { type Clock, systemClock } from '../base/clock.ts';
 import type { HoopError } from '../base/error.ts';
 import { escapeForDisplay, escapeLinesForDisplay, jsonForDisplay } from '../base/shown.ts';
+import { wrapToWidth } from '../base/width.ts';
 import type { Part } from './part.ts';
-import { layOut } from './table.ts';
+import { createProgressLine } from './progress.ts';
+import { type ColumnShape, layOut } from './table.ts';
+import { wrapParts } from './wrap.ts';
 
 export type Format = 'text' | 'json' | 'csv' | 'tsv';
 
@@ -19,21 +23,37 @@ export interface OutputOptions {
   readonly format: Format;
   readonly quiet: boolean;
   readonly verbose: boolean;
+  readonly clock?: Clock;
 }
 
-export interface Column<Row> {
-  readonly title: string;
+export interface Column<Row> extends ColumnShape {
   cell(row: Row): Part;
-  /** Never shortened to fit the terminal: ids that are copied. */
-  readonly whole?: boolean;
 }
+
+/** By which further lines of a line that does not fit are set in. */
+const INDENT = 4;
+/** Before each line of a text from outside, and before what is left of one that did not fit. */
+const BAR = '  │ ';
+const FURTHER = '  ┆ ';
 
 export type Output = ReturnType<typeof createOutput>;
 
 export function createOutput(options: OutputOptions) {
-  const { stdout, stderr, env, format, quiet, verbose } = options;
-  const write = (stream: NodeJS.WriteStream, parts: readonly Part[]) =>
-    void stream.write(`${parts.map((part) => render(part, stream, env)).join('')}\n`);
+  const { stdout, stderr, env, format, quiet, verbose, clock = systemClock } = options;
+  const dumb = env['TERM'] === 'dumb';
+  const live = createProgressLine(stderr, clock, stderr.isTTY === true && !quiet && !dumb && format !== 'json');
+  // What goes into a file or another program leaves the line on the terminal alone.
+  const send = (stream: NodeJS.WriteStream, text: string): boolean => {
+    if (stream.isTTY) live.makeRoom();
+    return stream.write(text);
+  };
+  const write = (stream: NodeJS.WriteStream, parts: readonly Part[], indent = INDENT) => {
+    const width = widthOf(stream);
+    const shown = parts.map(safe);
+    const lines = width === undefined ? [shown] : wrapParts(shown, width, indent);
+    const text = lines.map((line) => `${line.map((part) => render(part, stream, env)).join('')}\n`);
+    send(stream, text.join(''));
+  };
   const out = {
     format,
     json: format === 'json',
@@ -44,24 +64,31 @@ export function createOutput(options: OutputOptions) {
     /** Text with its own line breaks, on stdout, each line behind a bar: no line of it can pose as ours. */
     printBlock: (text: string) => block(stdout, text),
     /** A whole document (`json`): one value on one line. */
-    document: (value: unknown) => void stdout.write(`${jsonForDisplay(value)}\n`),
+    document: (value: unknown) => void send(stdout, `${jsonForDisplay(value)}\n`),
     /** One value of a stream or list (`json`): NDJSON. */
-    ndjson: (value: unknown) => void stdout.write(`${jsonForDisplay(value)}\n`),
+    ndjson: (value: unknown) => void send(stdout, `${jsonForDisplay(value)}\n`),
     /** What a program sent: exactly, except on a terminal. Resolves when the reader wants more. */
-    data: (chunk: string) => drained(stdout, stdout.isTTY ? escapeLinesForDisplay(chunk).join('\n') : chunk),
+    data: async (chunk: string) => {
+      if (send(stdout, stdout.isTTY ? escapeLinesForDisplay(chunk).join('\n') : chunk)) return;
+      await drained(stdout);
+    },
+    /** Resolves when whoever reads stdout wants more: to be awaited now and then by what prints without end. */
+    ready: async () => (stdout.writableNeedDrain ? drained(stdout) : undefined),
     /** Rows under titles on stdout, fitted to the terminal. */
     table: <Row>(rows: readonly Row[], columns: readonly Column<Row>[]) => {
-      const titles = columns.map(({ title }): Part => ({ text: title, style: 'dim' }));
+      const titled = columns.map((column) => ({ ...column, title: escapeForDisplay(column.title) }));
       const cells = rows.map((row) => columns.map((column) => safe(column.cell(row))));
-      const whole = columns.map((column) => column.whole === true);
-      const width = stdout.isTTY ? stdout.columns : undefined;
-      for (const line of layOut([titles, ...cells], whole, width)) write(stdout, line);
+      const { lines, leftOut } = layOut(titled, cells, widthOf(stdout));
+      send(stdout, lines.map((line) => `${line.map((part) => render(part, stdout, env)).join('')}\n`).join(''));
+      if (leftOut.length > 0)
+        out.notice({ text: `no room here for ${leftOut.join(', ')}; --json has all`, style: 'dim' });
     },
     /** Names and values, one a line; what is undefined is left out. */
     fields: (fields: readonly (readonly [string, Part | undefined])[]) => {
       const shown = fields.filter((field): field is [string, Part] => field[1] !== undefined);
       const width = Math.max(0, ...shown.map(([name]) => name.length));
-      for (const [name, value] of shown) write(stdout, [{ text: name.padEnd(width + 2), style: 'dim' }, value]);
+      for (const [name, value] of shown)
+        write(stdout, [{ text: name.padEnd(width + 2), style: 'dim' }, value], Math.min(width + 2, 24));
     },
     /** What goes on, on stderr. Silent with --quiet. */
     notice: (...parts: Part[]) => (quiet ? undefined : write(stderr, ['hoopctl: ', ...parts])),
@@ -73,22 +100,33 @@ export function createOutput(options: OutputOptions) {
     /** Reasons and details, on stderr, only with --verbose. */
     explain: (...parts: Part[]) => (verbose ? write(stderr, ['hoopctl: ', ...parts]) : undefined),
     /** An event beside the result, for programs (`json`), on stderr. */
-    event: (value: unknown) => void stderr.write(`${jsonForDisplay(value)}\n`),
+    event: (value: unknown) => void send(stderr, `${jsonForDisplay(value)}\n`),
     /** The error's lines, or its JSON form, on stderr. */
     error: (error: HoopError) => {
-      if (format === 'json') return void stderr.write(`${jsonForDisplay({ error: errorShape(error) })}\n`);
+      if (format === 'json') return void send(stderr, `${jsonForDisplay({ error: errorShape(error) })}\n`);
       const [first = '', ...further] = error.message.split('\n');
       write(stderr, ['hoopctl: ', { text: 'error: ', style: 'red' }, first, ` [${error.code}]`]);
       // Set in, so that no line of what is told can pose as a line of ours.
       for (const line of further) write(stderr, ['  ', line]);
       if (error.hint !== undefined) write(stderr, ['hoopctl: ', { text: 'hint: ', style: 'cyan' }, error.hint]);
     },
+    /** Says on the terminal that something takes time, until it is ended. */
+    progress: live.start,
+    /** Nothing is drawn while a person is asked. */
+    aside: live.aside,
+    /** Takes the line of progress away: something prints past this voice. */
+    makeRoom: live.makeRoom,
     colour: (stream: 'stdout' | 'stderr') => hasColour(stream === 'stdout' ? stdout : stderr, env),
   };
   return out;
 
   function block(stream: NodeJS.WriteStream, text: string): void {
-    for (const line of escapeLinesForDisplay(text)) stream.write(`  │ ${line}\n`);
+    const width = widthOf(stream);
+    const lines = escapeLinesForDisplay(text).flatMap((line) => {
+      const [first = '', ...further] = width === undefined ? [line] : wrapToWidth(line, width - BAR.length);
+      return [BAR + first, ...further.map((each) => FURTHER + each)];
+    });
+    send(stream, lines.map((line) => `${line}\n`).join(''));
   }
 }
 
@@ -97,10 +135,10 @@ function errorShape(error: HoopError): Record<string, unknown> {
   return { ...details, code, message, hint, exit };
 }
 
+/** @param part escaped */
 function render(part: Part, stream: NodeJS.WriteStream, env: OutputOptions['env']): string {
-  if (typeof part === 'string') return escapeForDisplay(part);
-  const text = escapeForDisplay(part.text);
-  return hasColour(stream, env) ? styleText(part.style, text, { validateStream: false }) : text;
+  if (typeof part === 'string') return part;
+  return hasColour(stream, env) ? styleText(part.style, part.text, { validateStream: false }) : part.text;
 }
 
 /** Escaped before it is measured: what is laid out is what is shown. */
@@ -108,11 +146,16 @@ function safe(part: Part): Part {
   return typeof part === 'string' ? escapeForDisplay(part) : { ...part, text: escapeForDisplay(part.text) };
 }
 
+/** Columns of the terminal; undefined where there is none, or none that says. */
+function widthOf(stream: NodeJS.WriteStream): number | undefined {
+  return stream.isTTY && stream.columns > 0 ? stream.columns : undefined;
+}
+
 // https://no-color.org: any value that is not empty.
 function hasColour(stream: NodeJS.WriteStream, env: OutputOptions['env']): boolean {
   return stream.isTTY === true && !env['NO_COLOR'] && env['TERM'] !== 'dumb';
 }
 
-async function drained(stream: NodeJS.WriteStream, chunk: string): Promise<void> {
-  if (!stream.write(chunk)) await new Promise<void>((resolve) => stream.once('drain', resolve));
+function drained(stream: NodeJS.WriteStream): Promise<void> {
+  return new Promise((resolve) => stream.once('drain', resolve));
 }

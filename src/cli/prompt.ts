@@ -13,8 +13,16 @@ export interface Prompt {
   hidden(question: string, answeredBy: string): Promise<string>;
 }
 
-/** @param signal aborted by Ctrl-C; obtained only when a question is asked */
-export function createPrompt(stdin: NodeJS.ReadStream, stderr: NodeJS.WriteStream, signal: () => AbortSignal): Prompt {
+/**
+ * @param signal aborted by Ctrl-C; obtained only when a question is asked
+ * @param aside keeps everything else off the terminal while a question stands there
+ */
+export function createPrompt(
+  stdin: NodeJS.ReadStream,
+  stderr: NodeJS.WriteStream,
+  signal: () => AbortSignal,
+  aside: <T>(asking: () => Promise<T>) => Promise<T> = (asking) => asking(),
+): Prompt {
   const possible = stdin.isTTY === true && stderr.isTTY === true;
   const need = (question: string, answeredBy: string) => {
     if (!possible)
@@ -38,15 +46,15 @@ export function createPrompt(stdin: NodeJS.ReadStream, stderr: NodeJS.WriteStrea
     possible,
     async confirm(question, answeredBy) {
       need(question, answeredBy);
-      return /^(y|yes)$/i.test((await line(`${question} [y/N]`)).trim());
+      return /^(y|yes)$/i.test((await aside(() => line(`${question} [y/N]`))).trim());
     },
     async text(question, answeredBy) {
       need(question, answeredBy);
-      return (await line(question)).trim();
+      return (await aside(() => line(question))).trim();
     },
     async hidden(question, answeredBy) {
       need(question, answeredBy);
-      return readSilently(stdin, stderr, question, signal());
+      return aside(() => readSilently(stdin, stderr, question, signal()));
     },
   };
 }

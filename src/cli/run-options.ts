@@ -6,6 +6,7 @@ import { clients } from '../protocols/index.ts';
 import type { Options, OptionSpec } from './command.ts';
 import type { Context } from './context.ts';
 import { fail } from './errors.ts';
+import { silentClient } from './waiting.ts';
 
 export const RUN_OPTIONS: readonly OptionSpec[] = [
   { flags: '--agent <name>', summary: 'the agent this runs as' },
@@ -26,8 +27,13 @@ export function runOptions(options: Options, project?: Project): RunOptions {
   };
 }
 
+/** A run goes on beside a program that has the terminal, so nothing is drawn for it. */
 export function gearOf(ctx: Context, { client }: OpenGateway): Gear {
-  return { client, clock: ctx.clock, clients: async (protocol) => (await clients.get(protocol)?.())?.client };
+  return {
+    client: silentClient(client),
+    clock: ctx.clock,
+    clients: async (protocol) => (await clients.get(protocol)?.())?.client,
+  };
 }
 
 /**

@@ -1,62 +1,123 @@
-/** Lays cells out in columns that fit the terminal. Cells are already escaped. */
+/**
+ * Lays cells out in columns that fit the terminal. Cells are already escaped.
+ *
+ * Where the room is short, text is shortened first, then columns that can be spared go, and where even that is not enough each row becomes a small
+ * list of its own. Ids and numbers are never shortened: they are copied and compared.
+ */
+import { cutToWidth, displayWidth, wrapToWidth } from '../base/width.ts';
 import type { Part } from './part.ts';
 
+export interface ColumnShape {
+  readonly title: string;
+  /** Never shortened to fit the terminal: ids that are copied. */
+  readonly whole?: boolean | undefined;
+  /** Numbers: on the right, and never shortened. */
+  readonly right?: boolean | undefined;
+  /** May be left out where the terminal is narrow; the highest number goes first. */
+  readonly spare?: number | undefined;
+}
+
+export interface LaidOut {
+  readonly lines: readonly (readonly Part[])[];
+  /** Titles of the columns there was no room for. */
+  readonly leftOut: readonly string[];
+}
+
 const GAP = '  ';
+/** Text that is shortened further tells nobody anything. */
 const LEAST = 8;
 
-/**
- * @param whole columns that are never shortened
- * @param width of the terminal; undefined: as wide as it is
- */
-export function layOut(rows: readonly (readonly Part[])[], whole: readonly boolean[], width?: number): Part[][] {
-  const widths = whole.map((_, column) => Math.max(...rows.map((row) => widthOf(textOf(row[column])))));
-  if (width !== undefined) shrink(widths, whole, width);
-  return rows.map((row) => row.map((cell, column) => fit(cell, widths[column] ?? 0, column === row.length - 1)));
+/** @param width of the terminal; undefined: as wide as it is */
+export function layOut(
+  columns: readonly ColumnShape[],
+  rows: readonly (readonly Part[])[],
+  width?: number | undefined,
+): LaidOut {
+  const natural = columns.map(({ title }, at) =>
+    rows.reduce((most, row) => Math.max(most, widthOf(row[at])), displayWidth(title)),
+  );
+  const shown = width === undefined ? columns.map((_, at) => at) : whatFits(columns, natural, width);
+  if (shown === undefined) return { lines: asLists(columns, rows, width ?? 0), leftOut: [] };
+  const widths = shown.map((at) => natural[at] ?? 0);
+  const kept = shown.flatMap((at) => columns[at] ?? []);
+  if (width !== undefined) shrink(widths, kept, width);
+  const line = (cells: readonly Part[]) => cells.map((cell, at) => fit(cell, widths[at] ?? 0, kept[at], at));
+  const last = (parts: Part[]) => [...parts.slice(0, -1), trimmed(parts.at(-1) ?? '')];
+  const titles = kept.map(({ title }): Part => ({ text: title, style: 'dim' }));
+  return {
+    lines: [titles, ...rows.map((row) => shown.map((at) => row[at] ?? ''))].map((cells) => last(line(cells))),
+    leftOut: columns.flatMap(({ title }, at) => (shown.includes(at) ? [] : [title])),
+  };
 }
 
-/** Takes from the widest column that may be shortened until the row fits, or nothing is left to take. */
-function shrink(widths: number[], whole: readonly boolean[], width: number): void {
+/** Indexes of the columns that have room when all text is as short as it may be; undefined when not even those do that must be there. */
+function whatFits(columns: readonly ColumnShape[], natural: readonly number[], width: number): number[] | undefined {
+  const least = columns.map((column, at) => (isFirm(column) ? natural[at] : Math.min(natural[at] ?? 0, LEAST)) ?? 0);
+  let shown = columns.map((_, at) => at);
+  for (;;) {
+    const needed = shown.reduce((sum, at) => sum + (least[at] ?? 0), GAP.length * (shown.length - 1));
+    if (needed <= width) return shown;
+    const spared = shown.reduce((most, at) => Math.max(most, columns[at]?.spare ?? 0), 0);
+    if (spared === 0) return undefined;
+    shown = shown.filter((at) => columns[at]?.spare !== spared);
+  }
+}
+
+/** Takes from the widest column that may be shortened until the row fits. */
+function shrink(widths: number[], columns: readonly ColumnShape[], width: number): void {
   let excess = widths.reduce((sum, each) => sum + each, GAP.length * (widths.length - 1)) - width;
   while (excess > 0) {
-    const candidates = widths.map((each, column) => (whole[column] ? 0 : each));
+    const candidates = widths.map((each, at) => (isFirm(columns[at]) ? 0 : each));
     const widest = Math.max(...candidates);
     if (widest <= LEAST) return;
-    widths[candidates.indexOf(widest)] = widest - 1;
-    excess--;
+    // Down to the next widest at once: a cell of a megabyte is no million steps.
+    const next = Math.max(LEAST, ...candidates.filter((each) => each < widest));
+    const taken = Math.min(excess, widest - next);
+    widths[candidates.indexOf(widest)] = widest - taken;
+    excess -= taken;
   }
 }
 
-function fit(cell: Part, width: number, last: boolean): Part {
-  const text = cut(textOf(cell), width);
-  const padded = last ? text : text + ' '.repeat(Math.max(0, width - widthOf(text))) + GAP;
-  return typeof cell === 'string' ? padded : { ...cell, text: padded };
+function isFirm(column: ColumnShape | undefined): boolean {
+  return column?.whole === true || column?.right === true;
 }
 
-function cut(text: string, width: number): string {
-  if (widthOf(text) <= width) return text;
-  let kept = '';
-  let used = 0;
-  for (const char of text) {
-    const next = widthOf(char);
-    if (used + next > width - 1) break;
-    kept += char;
-    used += next;
-  }
-  return `${kept}…`;
+function fit(cell: Part, width: number, column: ColumnShape | undefined, at: number): Part {
+  const text = cutToWidth(textOf(cell), width);
+  const pad = ' '.repeat(Math.max(0, width - displayWidth(text)));
+  const placed = (at === 0 ? '' : GAP) + (column?.right ? pad + text : text + pad);
+  return typeof cell === 'string' ? placed : { ...cell, text: placed };
+}
+
+/** Each row under its first cell, one value a line, wrapped beside its title. */
+function asLists(
+  columns: readonly ColumnShape[],
+  rows: readonly (readonly Part[])[],
+  width: number,
+): readonly (readonly Part[])[] {
+  const room = Math.max(...columns.map(({ title }) => displayWidth(title)));
+  const head = GAP.length * 2 + room;
+  return rows.flatMap((row) => [
+    [row[0] ?? ''],
+    ...columns.slice(1).flatMap(({ title }, at): Part[][] => {
+      const cell = row[at + 1] ?? '';
+      const pieces = wrapToWidth(textOf(cell), Math.max(LEAST, width - head));
+      return pieces.map((piece, line) => [
+        { text: `${GAP}${(line === 0 ? title : '').padEnd(room)}${GAP}`, style: 'dim' },
+        typeof cell === 'string' ? piece : { ...cell, text: piece },
+      ]);
+    }),
+  ]);
+}
+
+function trimmed(cell: Part): Part {
+  return typeof cell === 'string' ? cell.trimEnd() : { ...cell, text: cell.text.trimEnd() };
+}
+
+function widthOf(part: Part | undefined): number {
+  return displayWidth(textOf(part));
 }
 
 function textOf(part: Part | undefined): string {
   return typeof part === 'string' ? part : (part?.text ?? '');
-}
-
-// Wide in a terminal (UAX #11, roughly): CJK, Hangul, kana, fullwidth forms and emoji. Marks take no place of their own.
-const WIDE =
-  /[\p{Emoji_Presentation}\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6\u{20000}-\u{3fffd}]/u;
-const MARK = /\p{M}/u;
-
-function widthOf(text: string): number {
-  if (/^[ -~]*$/.test(text)) return text.length;
-  let width = 0;
-  for (const char of text) width += MARK.test(char) ? 0 : WIDE.test(char) ? 2 : 1;
-  return width;
 }
