@@ -21,7 +21,7 @@ import type {
 } from '../domain/approval.ts';
 import { matchesSubject, type Principal, principalKey, samePrincipal } from '../domain/principal.ts';
 import type { ApprovalRow, Store } from '../domain/store.ts';
-import type { Policy } from '../domain/verdict.ts';
+import type { Policy, Proof } from '../domain/verdict.ts';
 import { type DecideRefusal, fail, refusals } from './errors.ts';
 import type { Notifier } from './notifier.ts';
 import { objectionTo, type ProofShown, proves, shownAt } from './standing.ts';
@@ -145,9 +145,10 @@ export function createDesk(parts: DeskParts): ApprovalDesk {
     return waiter;
   }
 
-  async function decide(id: string, answer: Answer): Promise<DecideResult> {
+  async function decide(id: string, given: Answer): Promise<DecideResult> {
     const row = await approvals.find(id);
-    if (!row || !maySee(row, answer.principal)) return refusals.unknown();
+    if (!row || !maySee(row, given.principal)) return refusals.unknown();
+    const answer = { ...given, proof: meant(given.proof, row.question.ask.proof) };
     const refused = refuseAnswer(row, answer);
     if (refused) return refused;
     const decision = decisionOf(answer);
@@ -349,6 +350,12 @@ const USABLE = ['open', 'approved'] as const;
 
 function hasDecided({ decision }: ApprovalRow, principal: Principal): boolean {
   return decision !== undefined && 'by' in decision && samePrincipal(decision.by, principal);
+}
+
+/** A key press in a terminal is one where the rule asks for it; elsewhere nobody looks at it, and it is the login it came with. */
+function meant(shown: ProofShown, asked: Proof): ProofShown {
+  if (shown.kind !== 'launcher' || asked.kind === 'launcher') return shown;
+  return { kind: 'login', issuedAt: shown.issuedAt };
 }
 
 function decisionOf({ principal, decision, reason, proof }: Answer): ApprovalDecision {

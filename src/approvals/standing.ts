@@ -47,7 +47,7 @@ function names(approvers: SubjectMatcher, principal: Principal): boolean {
   return Object.values(approvers).some((value) => value !== undefined) && matchesSubject(approvers, principal);
 }
 
-/** Whether the proof is one the rule takes, for this request, now. A key press at a run's terminal is looked at where the run is known, and is here a login. */
+/** Whether the proof is one the rule takes, for this request, now. A key press at a run's terminal is looked at where the run is known. */
 export function proves(
   shown: ProofShown,
   asked: Exclude<Proof, { kind: 'launcher' }>,
@@ -56,7 +56,7 @@ export function proves(
 ): boolean {
   // A login made for one request counts for no other, however little the other's rule asks for.
   const forThis = shown.kind === 'fresh' && shown.request === request;
-  if (asked.kind === 'login') return forThis || shown.kind !== 'fresh';
+  if (asked.kind === 'login') return forThis || shown.kind === 'login';
   if (forThis) return true;
   return shown.kind === 'fresh' && asked.freshFor !== undefined && now - shown.madeAt <= asked.freshFor;
 }

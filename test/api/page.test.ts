@@ -117,6 +117,12 @@ test('a request that is not theirs, or settled, cannot be decided', async () => 
   }
 });
 
+test('what is approved in the launching terminal can only be denied here', async () => {
+  const { part } = await signedIn({ ...ANSWERS, '/v1/approvals/apr_1': { ...REQUEST, proof: 'launcher' } });
+  assert.deepEqual([part('approve').disabled, part('deny').disabled], [true, false]);
+  assert.match(part('problem').textContent, /key press in the terminal/);
+});
+
 test('a provider that gives no web address is not linked to', async () => {
   const login = { ...ANSWERS['/v1/approval-logins'], verificationUri: 'javascript:alert(1)' };
   const { part, calls } = await signedIn({ ...ANSWERS, '/v1/approval-logins': login });

@@ -413,6 +413,23 @@ describe('what comes in', () => {
     assert.equal((await post(`${url}/v1/approvals/x/decision`, 'approval', { decision: 'approve' })).status, 400);
   });
 
+  test("a run's token decides nothing, with the launcher's bits either", async () => {
+    const { url, calls } = await server();
+    const decision = { decision: 'approve', digest: 'd'.repeat(64), launcherProof: 'A'.repeat(43) };
+    assert.equal((await post(`${url}/v1/approvals/x/decision`, 'run-1', decision)).status, 403);
+    assert.equal(calls.filter(({ name }) => name === 'decide').length, 0);
+  });
+
+  test("the launcher's bits are 256, and so is their hash", async () => {
+    const { url } = await server();
+    for (const bits of ['', 'A'.repeat(42), 'A'.repeat(44), `${'A'.repeat(42)}+`]) {
+      const decision = { decision: 'approve', digest: 'd'.repeat(64), launcherProof: bits };
+      assert.equal((await post(`${url}/v1/approvals/x/decision`, 'dana', decision)).status, 400, bits);
+      const run = { kind: 'run', targets: [], launcherKey: bits };
+      assert.equal((await post(`${url}/v1/runs`, 'dana', run)).status, 400, bits);
+    }
+  });
+
   test('no GET decides', () => {
     const deciding = ROUTES.filter(({ method, audience }) => method === 'GET' && /approver|admin/.test(audience));
     assert.deepEqual(deciding, []);

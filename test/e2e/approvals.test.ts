@@ -1,12 +1,38 @@
 /** Held commands, through everything: what the client hears, who may decide, what an approval is good for, and what ends the waiting. */
 import assert from 'node:assert/strict';
+import { createHash, randomBytes } from 'node:crypto';
 import { after, before, describe, test } from 'node:test';
+import { demoPolicyYaml } from '../../src/app/demo/files.ts';
 import { type Stack, startStack } from '../fakes/stack.ts';
-import { cancel, connected, decide, hangUp, later, openRequest, ran, refused, until, verified } from './clients.ts';
+import {
+  cancel,
+  connected,
+  decide,
+  hangUp,
+  later,
+  openRequest,
+  ran,
+  recorded,
+  refused,
+  until,
+  verified,
+} from './clients.ts';
+
+/** Writes are confirmed in the launching terminal; what deletes a customer there, and by an owner too. */
+const CONFIRMED = `
+  - name: writes-are-confirmed
+    targets: [shop]
+    when: { effects: [write] }
+    then: { hold: { approvers: { users: [dana@example.test] }, self: true, proof: launcher } }
+  - name: customers-are-confirmed
+    targets: [shop]
+    when: { effects: [delete], resources: [public.customers] }
+    then: { hold: { approvers: { groups: [data-agents] }, self: true, proof: launcher } }
+masks:`;
 
 let stack: Stack;
 before(async () => {
-  stack = await startStack();
+  stack = await startStack({ policy: demoPolicyYaml().replace('\nmasks:', CONFIRMED) });
 });
 after(() => stack[Symbol.asyncDispose]());
 
@@ -164,6 +190,81 @@ describe('waiting', () => {
     await client.query(text);
     await client.query('COMMIT');
     assert.equal(await ran(stack, '1016'), 1);
+  });
+});
+
+describe('a write that is confirmed in the launching terminal', () => {
+  const terminal = () => {
+    const bits = randomBytes(32);
+    return { nonce: bits.toString('base64url'), launcherKey: createHash('sha256').update(bits).digest('base64url') };
+  };
+  const press = async (approval: string, launcherProof: string, who = 'dana') => {
+    const client = await stack.client(who);
+    const { digest } = await client.approval(approval);
+    return client.decide(approval, { decision: 'approve', digest, launcherProof });
+  };
+  const mark = (id: number) => `UPDATE orders SET status = 'seen' WHERE id = ${id}`;
+
+  test('runs after a key press there, which the recording says, without what proved it', async () => {
+    const { nonce, launcherKey } = terminal();
+    await using run = await stack.run('dana', { launcherKey });
+    await using client = await connected(run);
+    const answer = later(client.query(mark(1021)));
+    const held = await run.event('held');
+    assert.equal((held as { decide?: string }).decide, 'launcher');
+    assert.equal((await (await stack.client('dana')).approval(held.approval)).proof, 'launcher');
+    await press(held.approval, nonce);
+    assert.ok((await answer).ok);
+    const events = await recorded(stack, held.session);
+    const decided = events.find((event) => event.type === 'approval.decided');
+    assert.ok(decided?.type === 'approval.decided' && decided.proof === 'launcher', JSON.stringify(decided));
+    assert.equal(decided.by, 'dana@example.test');
+    assert.ok(!JSON.stringify(events).includes(nonce) && !stack.log.join().includes(nonce));
+  });
+
+  test("does not run by another run's key press, another person's, or a login made for the request", async () => {
+    const [one, two] = [terminal(), terminal()];
+    await using run = await stack.run('dana', { launcherKey: one.launcherKey });
+    await using _other = await stack.run('dana', { launcherKey: two.launcherKey });
+    await using client = await connected(run);
+    const answer = later(client.query(mark(1022)));
+    const { approval } = await run.event('held');
+    await assert.rejects(press(approval, two.nonce), /not the terminal that launched the run/);
+    await assert.rejects(press(approval, one.nonce, 'riley'));
+    await assert.rejects(decide(stack, approval, 'dana'), /key press in the terminal/);
+    const dana = await stack.client('dana');
+    const { digest } = await dana.approval(approval);
+    const proof = { decision: 'approve', digest, launcherProof: one.nonce } as const;
+    await assert.rejects(dana.decide(approval, proof, { token: run.token }));
+    assert.equal(await ran(stack, '1022'), 0);
+    await press(approval, one.nonce);
+    assert.ok((await answer).ok);
+  });
+
+  test('is refused at once where nobody sits at a terminal, with what to do', async () => {
+    await using run = await stack.run('dana');
+    await using client = await connected(run);
+    const told = await refused(client.query(mark(1023)));
+    assert.equal(told.code, '42501');
+    assert.match(told.message, /^HOOP_DENIED: rule "writes-are-confirmed" wants a key press in the terminal/);
+    assert.match(told.hint ?? '', /hoopctl run SCRIPT/);
+    assert.equal(await ran(stack, '1023'), 0);
+  });
+
+  test('needs the other approval too, where another rule holds it', async () => {
+    const { nonce, launcherKey } = terminal();
+    await using run = await stack.run('dana', { launcherKey });
+    await using client = await connected(run);
+    const answer = later(client.query('DELETE FROM customers WHERE id = 1024'));
+    const own = await run.event('held', ({ rule }) => rule === 'customers-are-confirmed');
+    const others = await run.event('held', ({ rule }) => rule === 'deletes-need-a-person');
+    assert.equal((others as { decide?: string }).decide, undefined);
+    await press(own.approval, nonce);
+    await assert.rejects(press(others.approval, nonce));
+    assert.equal(await ran(stack, '1024'), 0);
+    await decide(stack, others.approval, 'riley');
+    await answer;
+    assert.equal(await ran(stack, '1024'), 1);
   });
 });
 

@@ -83,7 +83,7 @@ export interface Stack extends AsyncDisposable {
   logOut(user: Who): void;
   client(user: Who): Promise<GatewayClient>;
   /** `target`: the shop, unless gateway.yaml was given others. */
-  run(user: Who, options?: RunOptions & { kind?: RunKind; target?: string }): Promise<StackRun>;
+  run(user: Who, options?: RunOptions & { kind?: RunKind; target?: string; launcherKey?: string }): Promise<StackRun>;
   /** Signs in for one request, as the approver would. @returns the approval token */
   approvalToken(approval: string, user: Who): Promise<string>;
   /** Changes gateway.yaml's durability from the next start on. */
@@ -168,14 +168,14 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
       opened.push(client);
       return client;
     },
-    async run(user, { kind = 'run', target = 'shop', ...more } = {}) {
+    async run(user, { kind = 'run', target = 'shop', launcherKey, ...more } = {}) {
       const client = await stack.client(user);
       const heard = listening();
       const targets = chooseTargets(await client.targets(), [target]);
       const prepared = await Promise.all(targets.map((one) => prepare(one, protocolClient)));
       let token = '';
-      const startRun: GatewayClient['startRun'] = async (...request) => {
-        const created = await client.startRun(...request);
+      const startRun: GatewayClient['startRun'] = async (request, signal) => {
+        const created = await client.startRun({ ...request, ...(launcherKey ? { launcherKey } : {}) }, signal);
         token = created.token;
         return created;
       };

@@ -1,5 +1,6 @@
 /** Runs and their leases, deadlines and owners. */
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import { describe, test } from 'node:test';
 import type { HoopError } from '../../src/base/error.ts';
 import { settled } from '../fakes/clock.ts';
@@ -152,6 +153,21 @@ describe('the lease', () => {
     assert.equal(run.state, 'live');
     assert.equal(runs.byToken(token.expose()), run);
     await under.connect(run);
+  });
+
+  test('who sits at its terminal stays the same, through a renewal, a suspension and a restart of the gateway', async () => {
+    const bits = Buffer.alloc(32, 7);
+    const launcherKey = createHash('sha256').update(bits).digest('base64url');
+    const { run, runs, clock, store, who } = await started({}, { launcherKey });
+    const nonce = bits.toString('base64url');
+    await runs.renew(run.id, { ...who, vouchedAt: clock.now() });
+    await clock.advance(16_000);
+    await runs.resume(run.id, { ...who, vouchedAt: clock.now() });
+    assert.equal(run.launcher.check(nonce), 'right');
+    const again = await gatewayUnderTest({ store, clock });
+    await again.runs.restore();
+    assert.equal(again.runs.byId(run.id)?.launcher.check(nonce), 'right');
+    assert.doesNotMatch(JSON.stringify(await store.runs.list({})), new RegExp(nonce));
   });
 
   test("another's run cannot be resumed, and reads like an unknown one", async () => {

@@ -1,9 +1,11 @@
 /** An admitted session, attacked: what it waits for, what it remembers, and what it shows. */
 import assert from 'node:assert/strict';
+import { createHash, randomBytes } from 'node:crypto';
 import { describe, test } from 'node:test';
 import type { Command } from '../../src/domain/command.ts';
 import type { Session } from '../../src/domain/session.ts';
-import type { Policy } from '../../src/domain/verdict.ts';
+import type { Ask, Policy } from '../../src/domain/verdict.ts';
+import type { RunHappening } from '../../src/gateway/index.ts';
 import { settled } from '../fakes/clock.ts';
 import { ask, command, dana, riley } from '../fakes/gate.ts';
 import { GRANT, type GatewayOptions, gatewayUnderTest, OPEN, VERIFIER } from '../fakes/gateway.ts';
@@ -71,6 +73,89 @@ describe('waiting for people', () => {
     under.desk.approve('apr_1');
     assert.equal((await answer).kind, 'refusal');
     assert.deepEqual(under.desk.consumed, []);
+  });
+});
+
+describe('a hold that only the launcher can answer', () => {
+  const own: Ask = { ...ask, approvers: { users: [dana.name] }, self: true, proof: { kind: 'launcher' } };
+  const bits = randomBytes(32);
+  const launcherKey = createHash('sha256').update(bits).digest('base64url');
+  const holding = (...asks: readonly Ask[]): Policy => ({
+    ...OPEN,
+    judge: () => ({ kind: 'hold', rules: asks.map(({ rule }) => rule), asks }),
+  });
+
+  async function launched(policy: Policy, more: { launcherKey?: string } = { launcherKey }) {
+    const { under } = await admitted();
+    under.policy = policy;
+    const { run } = await under.runs.start({ principal: dana, vouchedAt: under.clock.now() }, { ...request, ...more });
+    const heard: RunHappening[] = [];
+    run.listen((happening) => heard.push(happening));
+    const { session } = await under.connect(run);
+    const remove = () => send(session, command('DELETE FROM t', ['delete']));
+    const held = () => heard.filter((one) => one.type === 'held');
+    return { under, run, remove, held };
+  }
+
+  test('is put before the terminal that launched the run', async () => {
+    const { remove, held } = await launched(holding(own));
+    void remove();
+    await settled();
+    assert.deepEqual(
+      held().map(({ rule, decide }) => [rule, decide]),
+      [[ask.rule, 'launcher']],
+    );
+  });
+
+  test('beside one for others, each is asked for where it is answered, and both are wanted', async () => {
+    const { under, remove, held } = await launched(holding(own, { ...ask, rule: 'two-people' }));
+    const answer = remove();
+    await settled();
+    assert.deepEqual(
+      held().map(({ rule, decide }) => [rule, decide]),
+      [
+        [ask.rule, 'launcher'],
+        ['two-people', undefined],
+      ],
+    );
+    under.desk.approve('apr_1');
+    await settled();
+    assert.deepEqual(under.desk.consumed, []);
+    under.desk.approve('apr_2');
+    assert.equal((await answer).kind, 'permit');
+    assert.deepEqual(under.desk.consumed, ['apr_1', 'apr_2']);
+  });
+
+  const hopeless = [
+    ['was launched without a terminal', holding(own), {}, /without one to ask in/],
+    [
+      'was launched by somebody who is no approver',
+      holding({ ...own, self: false }),
+      { launcherKey },
+      /who launched it is not among its approvers/,
+    ],
+    [
+      'was launched without a terminal, whoever else is asked',
+      holding({ ...ask, rule: 'two-people' }, own),
+      {},
+      /without one to ask in/,
+    ],
+  ] as const;
+  for (const [what, policy, more, why] of hopeless) {
+    test(`is refused at once, with what to do, when the run ${what}`, async () => {
+      const { under, remove, held } = await launched(policy, more);
+      const told = await remove();
+      assert.ok(told.kind === 'refusal' && told.code === 'HOOP_DENIED' && why.test(told.message), JSON.stringify(told));
+      assert.match(told.hint ?? '', /launch the agent|hoopctl run SCRIPT/);
+      assert.deepEqual([under.desk.questions, held()], [[], []]);
+    });
+  }
+
+  test('is refused at once after too many wrong proofs', async () => {
+    const { run, remove } = await launched(holding(own));
+    for (let i = 0; i < run.limits.launcherTries; i++) run.launcher.check('A'.repeat(43));
+    const told = await remove();
+    assert.ok(told.kind === 'refusal' && /too many wrong proofs/.test(told.message), JSON.stringify(told));
   });
 });
 

@@ -21,6 +21,7 @@ describe('runs', () => {
       purpose: 'reports',
       scope: { schema: ['public'] },
       wait: 0,
+      launcherKey: 'k'.repeat(43),
       resumableUntil: 8_000,
       endedAt: 8_500,
       endReason: 'done',

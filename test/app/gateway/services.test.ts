@@ -1,5 +1,6 @@
 /** Who may see and do what at the API, attacked: namesakes, guessed ids, people who were revoked meanwhile. */
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import { describe, test } from 'node:test';
 import type { ApprovalView, UserCaller } from '../../../src/api/index.ts';
 import { approvalLoginsFor } from '../../../src/app/gateway/approval-logins.ts';
@@ -32,6 +33,7 @@ async function api(people: readonly Principal[] = [dana, riley, alex, admin, aud
     publicUrl: 'https://gateway.test',
     policy: () => under.policy,
     isDead: (principal, since) => revocations.barred({ principal, vouchedAt: since }) !== undefined,
+    launcher: (run, nonce) => runs.byId(run)?.launcher.check(nonce) ?? 'absent',
   });
   const logins = new Map<string, { principal: Principal; request: string; madeAt: number }>();
   const begun: { id: string; from: string }[] = [];
@@ -84,12 +86,13 @@ async function api(people: readonly Principal[] = [dana, riley, alex, admin, aud
     return answer.caller as UserCaller;
   };
   for (const principal of people) await as(principal);
-  const start = async (principal: Principal, agent?: string) => {
+  const start = async (principal: Principal, agent?: string, launcherKey?: string) => {
     const vouchedAt = clock.now();
     const request = {
       kind: 'run',
       targets: [{ name: 'orders-db', verifier: VERIFIER }],
       ...(agent ? { agent } : {}),
+      ...(launcherKey ? { launcherKey } : {}),
     } as const;
     return runs.start({ principal, vouchedAt }, request);
   };
@@ -246,6 +249,37 @@ describe('an approval request', () => {
     await assert.rejects(services.startApprovalLogin(id.slice(0, 10), 'here'), refusedWith('APPROVAL_UNKNOWN'));
     await services.startApprovalLogin(id, 'here');
     assert.deepEqual(begun, [{ id, from: 'here' }]);
+  });
+
+  test("is decided from the launching terminal with that run's bits, by the launcher's login, while the run lives", async () => {
+    const { services, desk, as, question, start, under, logins, clock } = await api();
+    const bits = (byte: number) => Buffer.alloc(32, byte);
+    const keyOf = (byte: number) => createHash('sha256').update(bits(byte)).digest('base64url');
+    const { run: one } = await start(dana, undefined, keyOf(1));
+    const { run: two } = await start(dana, undefined, keyOf(2));
+    const own = { ...ask, approvers: { users: [dana.name] }, self: true, proof: { kind: 'launcher' } } as const;
+    const asked = async (run: string, digest: string) =>
+      (await desk.request(question({ run, digest: digest.repeat(64), ask: own })))?.id ?? '';
+    const ofOne = await asked(one.id, 'b');
+    const ofTwo = await asked(two.id, 'c');
+    const press = (byte: number, digest = 'b') => ({
+      decision: 'approve' as const,
+      digest: digest.repeat(64),
+      launcherProof: bits(byte).toString('base64url'),
+    });
+    const caller = await as(dana);
+    assert.equal((await services.approval(caller, ofOne))?.proof, 'launcher');
+    logins.set('for-one', { principal: dana, request: ofOne, madeAt: clock.now() });
+    const fresh = await services.authenticate('for-one');
+    assert.ok(fresh.ok && fresh.caller.kind === 'approval');
+    await assert.rejects(services.decide(caller, ofOne, press(2)), /LAUNCHER_PROOF_WRONG/);
+    await assert.rejects(services.decide(caller, ofOne, press(1, 'c')), /DIGEST_MISMATCH/);
+    await assert.rejects(services.decide(fresh.caller, ofOne, press(1)), /LAUNCHER_ONLY/);
+    await assert.rejects(services.decide(await as(riley), ofOne, press(1)), refusedWith('APPROVAL_UNKNOWN'));
+    assert.equal((await services.decide(caller, ofOne, press(1))).state, 'approved');
+    await assert.rejects(services.decide(caller, ofOne, press(1)), /APPROVAL_SETTLED/);
+    await under.runs.end(two, 'ended', 'done');
+    await assert.rejects(services.decide(caller, ofTwo, press(2, 'c')), /LAUNCHER_ONLY|APPROVAL_SETTLED/);
   });
 
   test('a login made for one shows no other', async () => {
