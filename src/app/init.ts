@@ -1,45 +1,36 @@
 /**
- * Writes the files a gateway starts from, each explaining itself.
+ * Writes what a new user starts from: a template, or a gateway's files.
  *
  * Nothing that exists is overwritten, and no credential is written into gateway.yaml: a database password goes to a file of its own that only its
  * owner can read.
  */
-import { chmodSync, existsSync, mkdirSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { errorTable } from '../base/error.ts';
+import { isAbsolute, join, relative } from 'node:path';
 import type { Secret } from '../base/secret.ts';
 import type { TargetName } from '../domain/target.ts';
-import { writeSecret } from '../secrets/index.ts';
-import { gatewayYaml, localGatewayYaml, localPolicyYaml, policyYaml } from './init-files.ts';
+import { fillLocal } from './init-local.ts';
 import type { LocalTarget } from './init-target.ts';
+import { findTemplate, templateFiles } from './init-templates.ts';
+import { writeNew } from './init-write.ts';
 
-const fail = errorTable({
-  FILE_EXISTS: { exit: 2, hint: 'choose another folder: hoopctl gateway init DIR' },
-});
+export { TEMPLATES } from './init-templates.ts';
 
 export interface Written {
   readonly dir: string;
   /** Relative to `dir`. */
   readonly files: readonly string[];
-  /** Commands to run next, in order. */
+  /** What to do next, in order. */
   readonly next: readonly string[];
 }
 
-/** A gateway for a team: to be edited before it starts. */
-export function initGateway(dir: string): Written {
-  const files: File[] = [
-    { path: 'gateway.yaml', text: gatewayYaml() },
-    { path: 'policy.yaml', text: policyYaml() },
-  ];
-  return {
-    dir,
-    files: write(dir, files),
-    next: [
-      `edit ${join(dir, 'gateway.yaml')}: your identity provider and your targets`,
-      `hoopctl gateway check --config ${join(dir, 'gateway.yaml')} --login`,
-      `hoopctl gateway start --config ${join(dir, 'gateway.yaml')}`,
-    ],
-  };
+/**
+ * @param cwd where the user is: what to do next is told from there
+ * @throws HoopError TEMPLATE_UNKNOWN, FILE_EXISTS, FILE_UNWRITABLE
+ */
+export function initTemplate(name: string, dir: string, cwd: string): Written {
+  const { folders = [], next } = findTemplate(name);
+  const files = writeNew(dir, { files: templateFiles(name), folders });
+  const way = relative(cwd, dir);
+  return { dir, files, next: way === '' ? next : [`cd ${shellWord(isAbsolute(way) ? dir : way)}`, ...next] };
 }
 
 /** A gateway for one person on one machine: built-in sign-in, loopback only, ready to start. */
@@ -49,47 +40,20 @@ export function initLocalGateway(
   targets: readonly LocalTarget[],
   passwords: ReadonlyMap<TargetName, Secret>,
 ): Written {
-  const files: File[] = [
-    { path: 'gateway.yaml', text: localGatewayYaml(person, targets) },
-    { path: 'policy.yaml', text: localPolicyYaml(person, targets) },
-  ];
-  const secrets = [...passwords].map(([name, password]) => ({ path: `secrets/${name}.password`, password }));
-  const first = targets[0]?.name ?? 'NAME';
+  const secrets = [...passwords].map(([name, secret]) => ({ path: `secrets/${name}.password`, secret }));
+  const files = fillLocal(templateFiles('gateway-local'), person, targets);
   return {
     dir,
-    files: write(dir, files, secrets),
+    files: writeNew(dir, { files, secrets, folders: ['data', 'keys', 'secrets'] }),
     next: [
-      `hoopctl gateway start --config ${join(dir, 'gateway.yaml')}`,
+      `hoopctl gateway start --config ${shellWord(join(dir, 'gateway.yaml'))}`,
       'hoopctl login --gateway http://127.0.0.1:8443     (in another terminal; the code is printed on the first)',
-      `hoopctl exec ${first} -- 'select 1'`,
+      `hoopctl exec ${targets[0]?.name ?? 'NAME'} -- 'select 1'`,
     ],
   };
 }
 
-interface File {
-  readonly path: string;
-  readonly text: string;
-}
-
-interface SecretFile {
-  readonly path: string;
-  readonly password: Secret;
-}
-
-/** All or, when one is in the way, none. Folders that hold data, keys or passwords are for the owner alone. */
-function write(dir: string, files: readonly File[], secrets: readonly SecretFile[] = []): string[] {
-  for (const { path } of [...files, ...secrets]) {
-    if (existsSync(join(dir, path))) throw fail('FILE_EXISTS', `${join(dir, path)} exists already`);
-  }
-  mkdirSync(dir, { recursive: true });
-  const ours = ['data', 'keys', ...(secrets.length > 0 ? ['secrets'] : [])];
-  for (const folder of ours) {
-    mkdirSync(join(dir, folder), { recursive: true });
-    chmodSync(join(dir, folder), 0o700);
-  }
-  const ignore: File = { path: '.gitignore', text: ours.map((folder) => `/${folder}/\n`).join('') };
-  const all = existsSync(join(dir, ignore.path)) ? files : [...files, ignore];
-  for (const { path, text } of all) writeFileSync(join(dir, path), text, { flag: 'wx' });
-  for (const { path, password } of secrets) writeSecret(join(dir, path), password);
-  return [...all, ...secrets].map(({ path }) => path).concat(ours.map((folder) => `${folder}/`));
+/** One word of a POSIX shell's command line. */
+function shellWord(text: string): string {
+  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }

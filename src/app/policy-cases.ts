@@ -10,6 +10,8 @@ export interface PolicyCase {
   readonly text: string;
   readonly as?: string;
   readonly groups?: readonly string[];
+  /** What the token says besides, as policy's `claims:` look at it. */
+  readonly claims?: Readonly<Record<string, unknown>>;
   readonly agent?: string;
   readonly via?: 'run' | 'person';
   readonly expect: {
@@ -36,6 +38,7 @@ const one = fields({
   groups: byShape<string[]>((value) =>
     typeof value === 'string' ? text.transform((group) => [group]) : z.array(text),
   ).exactOptional(),
+  claims: z.record(text, z.unknown()).exactOptional(),
   agent: text.exactOptional(),
   via: word(['run', 'person']).exactOptional(),
   target: text,

@@ -56,6 +56,7 @@ export interface ExplainQuestion {
   readonly text: string;
   readonly as?: string;
   readonly groups?: readonly string[];
+  readonly claims?: Readonly<Record<string, unknown>>;
   readonly agent?: string;
   readonly via?: 'run' | 'person';
 }
@@ -214,8 +215,8 @@ function circumstancesOf(
   policy: CompiledPolicy,
   targets: readonly KnownTarget[] | undefined,
 ): Circumstances {
-  const { as = 'anyone', groups = [], via = 'run' } = question;
-  const principal: Principal = { issuer: 'policy', subject: as, name: as, groups, claims: {} };
+  const { as = 'anyone', groups = [], claims = {}, via = 'run' } = question;
+  const principal: Principal = { issuer: 'policy', subject: as, name: as, groups, claims };
   const agent = agentOf(question.agent, policy);
   return { principal, via, target: targetOf(question.target, targets), ...(agent && { agent }) };
 }

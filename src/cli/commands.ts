@@ -134,6 +134,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     group: GATEWAY,
     load: () => import('./commands/gateway.ts'),
   },
+  {
+    name: 'init',
+    summary: 'copy a template to start from',
+    group: MORE,
+    load: () => import('./commands/init.ts'),
+  },
   { name: 'demo', summary: 'see it all on this machine', group: MORE, load: () => import('./commands/demo.ts') },
   { name: 'help', summary: 'show help on a command or a topic', group: MORE, load: () => import('./commands/help.ts') },
   { name: 'version', summary: 'print the version', group: MORE, load: () => import('./commands/version.ts') },

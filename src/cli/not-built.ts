@@ -7,7 +7,6 @@ export interface NotBuilt {
 }
 
 export const NOT_BUILT: readonly NotBuilt[] = [
-  { path: 'init', hint: 'write hoop.yaml by hand; docs/cli.md shows one' },
   { path: 'doctor', hint: 'check the gateway with: hoopctl gateway check --config FILE' },
   { path: 'completion', hint: 'see the commands with: hoopctl help' },
   { path: 'targets refresh', hint: 'a new session reads the catalog anew' },

@@ -1,11 +1,20 @@
-/** What `gateway init` writes, and what it refuses to write. */
+/** What `init` and `gateway init` write, and what it refuses to write. */
 import assert from 'node:assert/strict';
-import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { parse } from 'yaml';
-import { initGateway, initLocalGateway } from '../../src/app/init.ts';
+import { initLocalGateway, initTemplate, TEMPLATES } from '../../src/app/init.ts';
 import { parseLocalTarget } from '../../src/app/init-target.ts';
 import { HoopError } from '../../src/base/error.ts';
 import { Secret } from '../../src/base/secret.ts';
@@ -102,12 +111,110 @@ test('names with quotes and line breaks stay one YAML value', (t) => {
   assert.equal(gateway.targets.shop.database, "d'b");
 });
 
+test('several targets stand in one file, each with its own values', (t) => {
+  const dir = folder(t);
+  const shop = parseLocalTarget('shop=postgres://me@127.0.0.1/shop');
+  const stock = parseLocalTarget('stock=postgres://you@[::1]:6000/stock');
+  initLocalGateway(dir, 'dana', [shop, stock], new Map());
+  const gateway = parse(readFileSync(join(dir, 'gateway.yaml'), 'utf8'));
+  assert.deepEqual(gateway.targets, {
+    shop: {
+      protocol: 'postgres',
+      address: '127.0.0.1:5432',
+      database: 'shop',
+      tls: 'disable',
+      account: { user: 'me', password: { file: './secrets/shop.password' } },
+    },
+    stock: {
+      protocol: 'postgres',
+      address: '[::1]:6000',
+      database: 'stock',
+      tls: 'disable',
+      account: { user: 'you', password: { file: './secrets/stock.password' } },
+    },
+  });
+  const policy = parse(readFileSync(join(dir, 'policy.yaml'), 'utf8'));
+  assert.deepEqual(
+    [policy.access[0].targets, policy.rules[0].targets],
+    [
+      ['shop', 'stock'],
+      ['shop', 'stock'],
+    ],
+  );
+});
+
+test('a name that looks like a mark of the template, or like a replacement pattern, is itself', (t) => {
+  const dir = folder(t);
+  const shop = parseLocalTarget('shop=postgres://__PERSON__@127.0.0.1/$&__TARGET__');
+  initLocalGateway(dir, '__TARGETS__ $1', [shop], new Map());
+  const gateway = parse(readFileSync(join(dir, 'gateway.yaml'), 'utf8'));
+  assert.deepEqual(
+    [gateway.identity.local.user, gateway.targets.shop.account.user, gateway.targets.shop.database],
+    ['__TARGETS__ $1', '__PERSON__', '$&__TARGET__'],
+  );
+});
+
+for (const { name } of TEMPLATES) {
+  test(`${name}: what is said to be written is what is there`, (t) => {
+    const dir = folder(t);
+    const { files, next } = initTemplate(name, dir, dirname(dir));
+    const there = readdirSync(dir, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
+    const paths = there.map((entry) => relative(dir, join(entry.parentPath, entry.name)));
+    assert.ok(paths.length > 1);
+    assert.deepEqual(files.filter((file) => !file.endsWith('/')).toSorted(), paths.toSorted());
+    assert.equal(next[0], 'cd gw');
+  });
+}
+
+test('what the kernel starts by its first line can be started', (t) => {
+  const dir = folder(t);
+  initTemplate('shell-agent', dir, dir);
+  assert.equal(statSync(join(dir, 'report.sh')).mode & 0o111, 0o111);
+});
+
+test('what a gateway must not share is kept out of git', (t) => {
+  const dir = folder(t);
+  initTemplate('gateway', dir, dir);
+  const ignored = readFileSync(join(dir, '.gitignore'), 'utf8').split('\n');
+  for (const line of ['/data/', '/keys/']) assert.ok(ignored.includes(line), line);
+});
+
+test('the way to the folder can be typed as it is told', (t) => {
+  const dir = `${folder(t)} it's`;
+  assert.equal(initTemplate('shell-agent', dir, dirname(dir)).next[0], "cd 'gw it'\\''s'");
+});
+
 test('nothing that exists is overwritten, and then nothing is written', (t) => {
   const dir = folder(t);
-  initGateway(dir);
-  rmSync(join(dir, 'gateway.yaml'));
+  mkdirSync(dir);
   writeFileSync(join(dir, 'policy.yaml'), 'mine');
-  assert.throws(() => initGateway(dir), code('FILE_EXISTS'));
+  assert.throws(
+    () => initTemplate('gateway', dir, dir),
+    (error: HoopError) => code('FILE_EXISTS')(error) && error.message.includes(join(dir, 'policy.yaml')),
+  );
+  assert.deepEqual(readdirSync(dir), ['policy.yaml']);
   assert.equal(readFileSync(join(dir, 'policy.yaml'), 'utf8'), 'mine');
-  assert.equal(existsSync(join(dir, 'gateway.yaml')), false);
+});
+
+test('a link that leads nowhere is in the way too', (t) => {
+  const dir = folder(t);
+  mkdirSync(dir);
+  symlinkSync('/nowhere/at/all', join(dir, 'hoop.yaml'));
+  assert.throws(() => initTemplate('shell-agent', dir, dir), code('FILE_EXISTS'));
+  assert.deepEqual(readdirSync(dir), ['hoop.yaml']);
+});
+
+test('what was begun is taken back when a file can not be written', (t) => {
+  const dir = folder(t);
+  mkdirSync(dir);
+  writeFileSync(join(dir, 'hoopctl'), 'a file where a folder has to be');
+  assert.throws(() => initTemplate('ci-gitlab', dir, dir), code('FILE_UNWRITABLE'));
+  assert.deepEqual(readdirSync(dir), ['hoopctl']);
+});
+
+test('a template that does not exist is refused, with the one that was probably meant', () => {
+  assert.throws(
+    () => initTemplate('openai-agnet', '/nowhere', '/'),
+    (error: HoopError) => code('TEMPLATE_UNKNOWN')(error) && error.hint === 'did you mean "openai-agent"?',
+  );
 });

@@ -8,12 +8,13 @@ import type { Context } from '../context.ts';
 import { fail } from '../errors.ts';
 import { gatewayLog } from '../gateway-log.ts';
 import { version } from '../version.ts';
+import { tellWritten } from './init.ts';
 
 const CONFIG = { flags: '--config <file>', summary: 'the gateway.yaml; needed' };
 
 const init: CommandForm = {
   name: 'init',
-  summary: 'Write gateway.yaml and policy.yaml to start from',
+  summary: 'Write gateway.yaml, policy.yaml and what belongs to them',
   details: [
     'With --local: a gateway for one person on this machine, ready to start. The database password is asked for and goes to a file of its own,',
     'which only you can read; it never stands in gateway.yaml or on the command line.',
@@ -86,7 +87,7 @@ export const command: CommandForm = {
 };
 
 async function runInit(ctx: Context, args: Arguments, options: Options): Promise<number> {
-  const { initGateway, initLocalGateway } = await import('../../app/init.ts');
+  const { initLocalGateway, initTemplate } = await import('../../app/init.ts');
   const { parseLocalTarget } = await import('../../app/init-target.ts');
   const dir = resolve(ctx.cwd, args.optional('DIR') ?? 'hoop-gateway');
   const given = options.list('target');
@@ -100,13 +101,8 @@ async function runInit(ctx: Context, args: Arguments, options: Options): Promise
     throw fail('USAGE', `target "${twice.name}" is given twice`, { hint: 'give each its own name' });
   const written = options.has('local')
     ? initLocalGateway(dir, await personOf(options), targets, await passwords(ctx, targets, options))
-    : initGateway(dir);
-  if (ctx.out.json) ctx.out.document(written);
-  else {
-    for (const file of written.files) ctx.out.print(`wrote ${written.dir}/${file}`);
-    ctx.out.notice('next:');
-    for (const line of written.next) ctx.out.notice(`  ${line}`);
-  }
+    : initTemplate('gateway', dir, ctx.cwd);
+  tellWritten(ctx, written);
   return 0;
 }
 
