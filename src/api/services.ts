@@ -10,6 +10,7 @@ import type {
   DecisionRequest,
   ExplainRequest,
   ExplainView,
+  HeartbeatView,
   MeView,
   PersonView,
   RevocationReceipt,
@@ -79,7 +80,7 @@ export interface Services {
   resumeRun(caller: UserCaller, id: string): Promise<RunView>;
   /** @returns stops the events */
   runEvents(run: string, listener: (event: RunEvent) => void): () => void;
-  heartbeat(run: string): { until: string };
+  heartbeat(run: string): HeartbeatView;
   endRun(run: string, reason: string | undefined): Promise<RunSummary>;
   /** Takes the stream over, or says why not. Unknown and forbidden targets read alike. */
   openTunnel(run: string, target: string, stream: ServerHttp2Stream): 'opened' | 'unknown';
@@ -99,6 +100,8 @@ export interface Services {
   session(caller: UserCaller, id: string): Promise<SessionView | undefined>;
   /** The recording's lines as they are on disk, without their newlines. */
   sessionEvents(caller: UserCaller, id: string): Promise<AsyncIterable<string> | undefined>;
+  /** The same from one line on, or from the last there is, and what is still written; an empty one now and then while nothing is. */
+  sessionTail(caller: UserCaller, id: string, from: number | 'last'): Promise<AsyncIterable<string> | undefined>;
   killSession(
     caller: UserCaller,
     id: string,

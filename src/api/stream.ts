@@ -40,8 +40,11 @@ export function sendEvents<Event extends { type?: string }>(
   for (const text of waiting) say(text);
 }
 
-/** Answers with NDJSON, one line each, waiting for the reader. */
-export async function sendLines(reply: FastifyReply, lines: AsyncIterable<string>): Promise<void> {
+/**
+ * Answers with NDJSON, one line each, waiting for the reader.
+ * @param patienceMs a reader that takes nothing for so long is cut; one that can come back where it was loses nothing by it
+ */
+export async function sendLines(reply: FastifyReply, lines: AsyncIterable<string>, patienceMs?: number): Promise<void> {
   const response = open(reply, 'application/x-ndjson');
   let closed = isGone(response);
   response.on('close', () => {
@@ -50,7 +53,7 @@ export async function sendLines(reply: FastifyReply, lines: AsyncIterable<string
   try {
     for await (const line of lines) {
       if (closed) return;
-      if (!response.write(`${line}\n`)) await drained(response);
+      if (!response.write(`${line}\n`)) await drained(response, patienceMs);
     }
     response.end();
   } catch {
@@ -74,14 +77,16 @@ function isGone(response: ServerResponse): boolean {
   return stream?.destroyed ?? response.destroyed;
 }
 
-function drained(response: ServerResponse): Promise<void> {
+function drained(response: ServerResponse, patienceMs: number | undefined): Promise<void> {
   return new Promise((resolve) => {
+    const late = patienceMs === undefined ? undefined : setTimeout(() => response.destroy(), patienceMs);
     const done = () => {
+      clearTimeout(late);
       response.off('drain', done);
       response.off('close', done);
       resolve();
     };
-    if (isGone(response)) return resolve();
+    if (isGone(response)) return done();
     response.on('drain', done);
     response.on('close', done);
   });

@@ -46,6 +46,8 @@ export interface LocalRecordings extends Recordings {
   readonly publicKey: { readonly id: string; readonly pem: string; readonly trusted: PublicKeys };
   /** Whether a session's recording is open in this gateway. */
   isLive(session: string): boolean;
+  /** Calls back when a recording that is open here grew, and when it is over. @returns undefined when it is not open here */
+  follow(session: string, onChange: () => void): { readonly over: boolean; stop(): void } | undefined;
   /** Fails when nothing could be recorded now. For /readyz. */
   check(): Promise<void>;
   /**
@@ -114,6 +116,18 @@ export class DiskRecordings implements LocalRecordings {
 
   isLive(session: string): boolean {
     return this.#live.has(session);
+  }
+
+  follow(session: string, onChange: () => void): ReturnType<LocalRecordings['follow']> {
+    const recorder = this.#live.get(session);
+    if (!recorder) return undefined;
+    const stop = recorder.follow(onChange);
+    return {
+      get over() {
+        return recorder.over;
+      },
+      stop,
+    };
   }
 
   async check(): Promise<void> {

@@ -61,6 +61,7 @@ export class SessionRecorder implements Recorder, Journaled {
   #compressed: Promise<void> | undefined;
   #folderSynced = false;
   #open = true;
+  readonly #followers = new Set<() => void>();
 
   constructor(parts: RecorderParts) {
     this.path = parts.path;
@@ -70,6 +71,17 @@ export class SessionRecorder implements Recorder, Journaled {
 
   get failed(): AbortSignal {
     return this.#failed.signal;
+  }
+
+  /** Nothing more will be written. */
+  get over(): boolean {
+    return !this.#open;
+  }
+
+  /** Calls back when something was written, and when nothing more will be. @returns stops it */
+  follow(onChange: () => void): () => void {
+    this.#followers.add(onChange);
+    return () => this.#followers.delete(onChange);
   }
 
   get session(): string {
@@ -206,6 +218,7 @@ export class SessionRecorder implements Recorder, Journaled {
     disk.write(fd, bytes);
     journal?.add(this, bytes);
     if (this.#chain.size > this.#signed) onUnsigned(this);
+    for (const onChange of this.#followers) onChange();
   }
 
   #safe(weight: Weight): Promise<void> | undefined {
@@ -233,6 +246,7 @@ export class SessionRecorder implements Recorder, Journaled {
     } catch {
       // What closing would have told, the sync before it or the journal has.
     }
+    for (const onChange of this.#followers) onChange();
   }
 }
 

@@ -5,6 +5,9 @@ import { killRequest } from '../schemas.ts';
 import type { SessionFilter } from '../services.ts';
 import { sendLines } from '../stream.ts';
 
+/** One who follows and reads nothing for so long holds a file open for nobody. */
+const PATIENCE_MS = 60_000;
+
 export const sessionRoutes: readonly Route[] = [
   route({
     method: 'GET',
@@ -29,12 +32,16 @@ export const sessionRoutes: readonly Route[] = [
   route({
     method: 'GET',
     path: '/v1/sessions/:id/events',
-    summary: 'its recording (NDJSON)',
+    summary:
+      'its recording (NDJSON); with follow=true also what is still recorded, from the line from=N or from=last on, and an empty line now and then',
     tokens: ['user'],
     audience: 'own',
-    async handle({ services, user, params, reply }) {
-      const lines = (await services.sessionEvents(user(), params.id ?? '')) ?? notFound(params.id);
-      await sendLines(reply, lines);
+    query: ['follow', 'from'],
+    async handle({ services, user, params, query, reply }) {
+      const from = tailOf(query);
+      const id = params.id ?? '';
+      if (from === undefined) return sendLines(reply, (await services.sessionEvents(user(), id)) ?? notFound(id));
+      await sendLines(reply, (await services.sessionTail(user(), id, from)) ?? notFound(id), PATIENCE_MS);
     },
   }),
   route({
@@ -62,6 +69,19 @@ function filterOf(query: Readonly<Record<string, string>>): SessionFilter {
     ...(wouldBe === undefined ? {} : { wouldBe: wouldBe === 'true' }),
     ...(most === undefined ? {} : { limit: most }),
   };
+}
+
+/** Where to begin to follow; undefined where the recording is wanted as it is now. */
+function tailOf({ follow, from }: Readonly<Record<string, string>>): number | 'last' | undefined {
+  if (follow !== undefined && follow !== 'true' && follow !== 'false')
+    throw fail('QUERY_INVALID', `follow "${follow}" is neither true nor false`);
+  if (follow !== 'true') {
+    if (from !== undefined) throw fail('QUERY_INVALID', 'from goes with follow=true');
+    return undefined;
+  }
+  if (from === 'last') return from;
+  if (from !== undefined && !/^\d{1,15}$/.test(from)) throw fail('QUERY_INVALID', `from "${from}" is no line's number`);
+  return Number(from ?? 0);
 }
 
 function notFound(id: string | undefined): never {

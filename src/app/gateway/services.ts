@@ -75,6 +75,10 @@ export interface ApprovalLogins {
 const LISTED = 1_000;
 /** Streams of approvals one person reads at a time. */
 const STREAMS_PER_PERSON = 32;
+/** Recordings one person follows at a time. */
+const TAILS_PER_PERSON = 32;
+/** Looks of a second each, after which somebody who follows a quiet session is sent an empty line. */
+const LOOKS_BETWEEN_LINES = 5;
 /** Lines of a recording that are sent before it is looked again whether its reader still may. */
 const LINES_BETWEEN_LOOKS = 256;
 
@@ -98,6 +102,8 @@ export interface ServiceParts {
   acceptTunnel(stream: ServerHttp2Stream): ByteChannel;
   /** Lines of a session's recording. */
   recording(session: string): Promise<AsyncIterable<string> | undefined>;
+  /** The same while it is written, and undefined every second in which nothing was. */
+  recordingTail(session: string, from: number | 'last'): Promise<AsyncIterable<string | undefined> | undefined>;
   explain(caller: UserCaller, request: ExplainRequest): Promise<ExplainView>;
   health(): { ok: boolean; problems: readonly string[] };
 }
@@ -170,6 +176,31 @@ export function createServices(parts: ServiceParts): Services {
     }
   }
 
+  async function* whileFollowing(
+    caller: UserCaller,
+    row: SessionRow,
+    lines: AsyncIterable<string | undefined>,
+  ): AsyncGenerator<string> {
+    const key = principalKey(caller.principal);
+    tails.set(key, (tails.get(key) ?? 0) + 1);
+    try {
+      let quiet = 0;
+      for await (const line of lines) {
+        const now = { ...caller, roles: rolesOf(caller.principal) };
+        if (!stillStands(caller) || !visible(now, row)) throw fail('FORBIDDEN', 'access was revoked');
+        quiet = line === undefined ? quiet + 1 : 0;
+        if (line !== undefined) yield line;
+        // What stands between may take a silent connection for a dead one; and a reader that is gone is noticed here.
+        else yield* quiet % LOOKS_BETWEEN_LINES === 0 ? [''] : [];
+      }
+    } finally {
+      const left = (tails.get(key) ?? 1) - 1;
+      if (left > 0) tails.set(key, left);
+      else tails.delete(key);
+    }
+  }
+
+  const tails = new Map<string, number>();
   const streams = new Map<string, number>();
 
   // Once a minute is often enough to know when somebody was last here, and keeps the store out of every request.
@@ -393,7 +424,10 @@ export function createServices(parts: ServiceParts): Services {
       listener({ type: 'lease', until: time(clock.now() + LEASE_MS) });
       return stop;
     },
-    heartbeat: (id) => ({ until: time(runs.heartbeat(ownRun(id))) }),
+    heartbeat(id) {
+      const run = ownRun(id);
+      return { until: time(runs.heartbeat(run)), commands: run.counts.commands };
+    },
     async endRun(id, reason) {
       const run = ownRun(id);
       await runs.end(run, 'ended', reason ?? 'the launcher ended it');
@@ -450,6 +484,13 @@ export function createServices(parts: ServiceParts): Services {
       const row = await findSession(caller, id);
       const lines = row && (await parts.recording(row.id));
       return lines && whileStanding(caller, lines);
+    },
+    async sessionTail(caller, id, from) {
+      const row = await findSession(caller, id);
+      if (row && (tails.get(principalKey(caller.principal)) ?? 0) >= TAILS_PER_PERSON)
+        throw fail('STREAMS_TOO_MANY', 'you follow as many sessions as you may');
+      const lines = row && (await parts.recordingTail(row.id, from));
+      return lines && whileFollowing(caller, row, lines);
     },
     async killSession(caller, id, reason) {
       const row = await findSession({ ...caller, roles: isAdmin(caller) ? caller.roles : [] }, id);

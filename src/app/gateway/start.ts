@@ -35,6 +35,7 @@ import { listening } from './listening.ts';
 import { startLocalIssuer } from './local-issuer.ts';
 import { createMetrics } from './metrics.ts';
 import { recordingLines } from './recording-lines.ts';
+import { recordingTail } from './recording-tail.ts';
 import { createServices } from './services.ts';
 import { createOfflineReader, type OfflineReader } from '../policy-text.ts';
 
@@ -267,6 +268,10 @@ async function start(options: GatewayOptions, undo: (() => Promise<void> | void)
     },
     acceptTunnel,
     recording: (session) => recordingLines(() => findRecording(config.recordings.dir, session)),
+    recordingTail: (session, from) => {
+      const find = () => findRecording(config.recordings.dir, session);
+      return recordingTail({ find, watch: (onChange) => recordings.follow(session, onChange), clock }, from);
+    },
     explain: (caller, request) => explainText({ caller, request, policy: policy.current(), targets, reader }),
     health: () => ({ ok: !draining.signal.aborted, problems: [] }),
   });

@@ -23,6 +23,9 @@ const POLICY = {
     groups.includes('admins') ? (['admin'] as const) : groups.includes('audit') ? (['auditor'] as const) : [],
 };
 
+/** What a followed recording gives; a test may make it wait. */
+let tailLine: (line: number) => Promise<string | undefined> = async (line) => `{"seq":${line}}`;
+
 async function api(people: readonly Principal[] = [dana, riley, alex, admin, auditor]) {
   const under = await gatewayUnderTest();
   under.policy = POLICY;
@@ -75,6 +78,11 @@ async function api(people: readonly Principal[] = [dana, riley, alex, admin, aud
     async recording() {
       return (async function* () {
         for (let line = 0; line < 1_000; line++) yield `{"seq":${line}}`;
+      })();
+    },
+    async recordingTail() {
+      return (async function* () {
+        for (let line = 0; ; line++) yield tailLine(line);
       })();
     },
     explain: async () => ({ verdict: 'deny', rules: [], statements: [] }),
@@ -378,6 +386,41 @@ describe('who was revoked', () => {
     assert.equal(got, 256);
   });
 
+  test('hears nothing further of a session that is followed, though nothing is recorded', async () => {
+    const { under, services, as, start } = await api();
+    const { run } = await start(dana);
+    const { session } = await under.connect(run);
+    const lines = await services.sessionTail(await as(dana), session.id, 'last');
+    const got: string[] = [];
+    await assert.rejects(async () => {
+      for await (const line of lines ?? []) {
+        got.push(line);
+        await under.revocations.revoke(
+          { scope: { kind: 'user', who: dana.name, principalKey: principalKey(dana) } },
+          admin,
+        );
+        tailLine = async () => undefined;
+      }
+    });
+    tailLine = async (line) => `{"seq":${line}}`;
+    assert.deepEqual(got, ['{"seq":0}']);
+  });
+
+  test('an auditor who is none any more follows no session of others', async () => {
+    const { under, services, as, start } = await api();
+    const { run } = await start(dana);
+    const { session } = await under.connect(run);
+    const lines = await services.sessionTail(await as(auditor), session.id, 'last');
+    let got = 0;
+    await assert.rejects(async () => {
+      for await (const _ of lines ?? []) {
+        got += 1;
+        under.policy = OPEN;
+      }
+    });
+    assert.equal(got, 1);
+  });
+
   test('when everybody is, an admin may still come and lift it, and nobody else comes', async () => {
     const { services, as } = await api();
     const receipt = await services.revoke(await as(admin), revoke({ kind: 'all' }));
@@ -385,6 +428,31 @@ describe('who was revoked', () => {
     await services.lift(await as(admin), receipt.revocation.id, 'over');
     assert.equal((await services.authenticate(dana.name)).ok, true);
   });
+});
+
+test('so many sessions followed by one person and no more', async () => {
+  const { under, services, as, start } = await api();
+  const { run } = await start(dana);
+  const { session } = await under.connect(run);
+  const caller = await as(dana);
+  const tail = async () => {
+    const lines = (await services.sessionTail(caller, session.id, 0))?.[Symbol.asyncIterator]();
+    await lines?.next();
+    return lines;
+  };
+  const tails = await Promise.all(Array.from({ length: 32 }, tail));
+  await assert.rejects(tail(), { code: 'STREAMS_TOO_MANY' });
+  await tails[0]?.return?.();
+  await (await tail())?.return?.();
+  for (const lines of tails) await lines?.return?.();
+});
+
+test("another's session is not followed, and reads as one that is not there", async () => {
+  const { under, services, as, start } = await api();
+  const { run } = await start(dana);
+  const { session } = await under.connect(run);
+  assert.equal(await services.sessionTail(await as(alex), session.id, 0), undefined);
+  assert.equal(await services.sessionTail(await as(alex), 'ses_nope', 0), undefined);
 });
 
 test('so many streams of approvals for one person and no more', async () => {
