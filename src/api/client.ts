@@ -136,6 +136,11 @@ export function createGatewayClient(options: GatewayClientOptions) {
     /** The recording's lines exactly as they are kept: what is hashed is the line. */
     sessionEvents: (id: string, signal?: AbortSignal) =>
       lines({ method: 'GET', path: `/v1/sessions/${part(id)}/events`, signal }),
+    /** The same from line `from` on, or from the last there is, and then as they are written; the empty ones are left out. */
+    followSession: (id: string, from: number | 'last', signal?: AbortSignal) =>
+      withoutEmpty(
+        lines({ method: 'GET', path: `/v1/sessions/${part(id)}/events${query({ follow: true, from })}`, signal }),
+      ),
     killSession: (id: string, reason?: string, signal?: AbortSignal) =>
       post<RevocationReceipt['sessions'][number]>(
         `/v1/sessions/${part(id)}/kill`,
@@ -173,6 +178,10 @@ export function createGatewayClient(options: GatewayClientOptions) {
 }
 
 const part = encodeURIComponent;
+
+async function* withoutEmpty(lines: AsyncIterable<string>): AsyncGenerator<string, void, undefined> {
+  for await (const line of lines) if (line !== '') yield line;
+}
 
 function query(values: object): string {
   const params = new URLSearchParams();
