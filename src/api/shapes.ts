@@ -81,6 +81,14 @@ export interface RunCreated {
   leaseMs: number;
 }
 
+/** POST /v1/runs/:id/heartbeat (run token) */
+export interface HeartbeatView {
+  /** When the lease would lapse. */
+  until: string;
+  /** Commands that were let through so far. */
+  commands?: number;
+}
+
 /** POST /v1/runs/:id/end (run token): what the summary shows. */
 export interface RunSummary {
   run: string;
