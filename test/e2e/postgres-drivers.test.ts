@@ -278,6 +278,63 @@ describe('masks', () => {
 
   const guarded = { entries: ['all'], effects: ['read', 'write', 'delete', 'control'] as const, guarded: true };
 
+  // Each as psql sends it; three customers, of whom the ssn is hidden.
+  const counted: readonly (readonly [string, number])[] = [
+    ['SELECT name, ssn FROM customers WHERE id <= 3', 3],
+    ['SELECT * FROM customers WHERE id <= 3', 3],
+    ['SELECT ssn, ssn AS again FROM customers WHERE id <= 3', 6],
+    ['SELECT c.x FROM (SELECT ssn AS x FROM customers WHERE id <= 3) c', 3],
+    ['SELECT b FROM (SELECT id, ssn FROM customers WHERE id <= 3) c (a, b)', 3],
+    ['WITH c (a, b) AS (SELECT id, ssn FROM customers WHERE id <= 3) SELECT b AS d FROM c', 3],
+    ['SELECT * FROM customers c (a, b, c, d) WHERE a <= 3', 3],
+    ['SELECT ssn FROM customers WHERE id = 1 UNION ALL SELECT name FROM customers WHERE id = 2', 2],
+    ['UPDATE customers SET name = name WHERE id <= 3 RETURNING ssn AS shown', 3],
+    ['UPDATE customers SET name = name WHERE id <= 3 RETURNING *', 3],
+    ['COPY (SELECT id, ssn FROM customers WHERE id <= 3) TO STDOUT', 3],
+    ['SELECT name AS other FROM customers WHERE id <= 3', 0],
+    ['SELECT count(ssn) FROM customers', 0],
+    ['SELECT id FROM customers WHERE ssn IS NULL', 0],
+    ['SELECT ssn FROM customers WHERE id < 0', 0],
+  ];
+  test('on columns count the cells they hide, by whatever name they are shown', () =>
+    inHouse(
+      async (house) => {
+        for (const [text] of counted) {
+          const { code, stderr } = await house.psql('-c', text);
+          assert.equal(code, 0, `${text}: ${stderr}`);
+        }
+        assert.deepEqual(
+          house.settled.map(({ outcome }, i) => [counted[i]?.[0], outcome.maskedCells ?? 0]),
+          counted,
+        );
+      },
+      { view: () => ({ masks: COLUMNS, grant: guarded }) },
+    ));
+
+  test('on columns count them for what was prepared, fetched bit by bit, and run by name too', () =>
+    inHouse(
+      (house) =>
+        connected(house, async (client) => {
+          const text = 'SELECT ssn FROM customers WHERE id <= $1';
+          await client.query({ name: 'p', text, values: [3] });
+          await client.query({ name: 'p', text, values: [2] });
+          const cursor = client.query(new Cursor('SELECT id, ssn FROM customers WHERE id <= 3'));
+          while ((await cursor.read(2)).length > 0);
+          await cursor.close();
+          await client.query('BEGIN');
+          await client.query('DECLARE c CURSOR FOR SELECT ssn AS x FROM customers');
+          await client.query('FETCH 4 FROM c');
+          await client.query('COMMIT');
+          await client.query('PREPARE q AS SELECT ssn FROM customers WHERE id = 5');
+          await client.query('EXECUTE q');
+          const counts = house.settled.flatMap(({ outcome: { maskedCells = 0 } }) =>
+            maskedCells > 0 ? [maskedCells] : [],
+          );
+          assert.deepEqual(counts, [3, 2, 2, 1, 4, 1]);
+        }),
+      { view: () => ({ masks: COLUMNS, grant: guarded }) },
+    ));
+
   test('on columns reach the result by rewriting, in the simple and the extended protocol, by name, alias and cursor', () =>
     inHouse(
       (house) =>

@@ -62,6 +62,8 @@ export interface StatementAnalysis {
   readonly refused?: SqlRefusal;
   /** It names a relation with masked columns: errors and notices of its turn are to be generic. */
   readonly touchesMasked: boolean;
+  /** How its result shows masked columns, for counting. Absent where it names no relation with any. */
+  readonly shown?: Shown;
   /** Columns with a mask in shadow that it touches: `public.customers.name`. Absent without any. */
   readonly watched?: readonly string[];
   /** It reached (trusted) user code: likewise. */
@@ -77,6 +79,13 @@ export interface StatementAnalysis {
   readonly prepared?: Prepared;
   readonly cursor?: Cursor;
   readonly copy?: Copy;
+}
+
+export interface Shown {
+  /** Names that a result's column goes by when it shows a mask; it has no origin then. */
+  readonly labels: readonly string[];
+  /** COPY … TO: how many of its columns show a mask. */
+  readonly copied: number;
 }
 
 export interface Rewrite {
@@ -184,6 +193,7 @@ export function resolveIndirect(statement: StatementAnalysis, runs: StatementAna
     ranUserCode: statement.ranUserCode || runs.ranUserCode,
     struck: [...statement.struck, ...struck],
     ...(watched.length === 0 ? {} : { watched }),
+    ...(runs.shown === undefined ? {} : { shown: runs.shown }),
     ...(refused === undefined ? {} : { refused }),
   };
 }

@@ -15,6 +15,7 @@ import { refuse } from './refusing.ts';
 import { maskReturning } from './returning.ts';
 import { isStandIn, rewrite } from './rewrite.ts';
 import { type Aim, CREDENTIAL_STATEMENTS, findStruck } from './struck.ts';
+import { shownMasks } from './shown.ts';
 import { touchedBy } from './touched.ts';
 import { eachObject, type Fields, isFields, type Site } from './tree.ts';
 import type { Behind, Knowledge, Resolved } from './understanding.ts';
@@ -47,6 +48,7 @@ export function judgeStatement(text: string, raw: RawStatement, bench: Bench): S
   for (const effect of viewEffects(resolved, knowledge)) effects.add(effect);
 
   const control = [...(own?.control ?? []), ...calls.flatMap((call) => call.control)];
+  const shown = shownMasks(raw.kind, raw.node, masked);
   const aim = masked.length === 0 ? undefined : aimOf(raw, masked, book);
   const struck = findStruck(site, aim);
   const struckSpans = [
@@ -71,6 +73,7 @@ export function judgeStatement(text: string, raw: RawStatement, bench: Bench): S
     objects: touched.objects,
     ...guarded,
     touchesMasked: masked.length > 0,
+    ...(shown === undefined ? {} : { shown }),
     ...(watched.length === 0 ? {} : { watched }),
     ranUserCode: resolved.reached.length > 0 || behind.some((one) => one.reached.length > 0),
     struck: struckSpans,

@@ -77,6 +77,8 @@ interface Running {
   offset: number;
   fields: readonly Field[] | undefined;
   flow: RowFlow | undefined;
+  /** How many of its result's columns show a mask instead of what the target holds. */
+  hidden: number;
   /** The target has answered something for it: it was prepared, at least. */
   acknowledged: boolean;
   settled: boolean;
@@ -119,6 +121,7 @@ export class Flight implements ResultHandler {
       offset: 0,
       fields: undefined,
       flow: undefined,
+      hidden: 0,
       acknowledged: false,
       settled: false,
     }));
@@ -384,6 +387,7 @@ export class Flight implements ResultHandler {
     const scan = detectors && format !== 'binary' && format !== undefined ? copyScan(format, detectors) : undefined;
     this.#copyOut = newFlow(permit, scan);
     running.flow = this.#copyOut;
+    running.hidden = running.unit.readings[running.offset]?.shown?.copied ?? 0;
     return 'pass';
   }
 
@@ -426,7 +430,7 @@ export class Flight implements ResultHandler {
     const copied = this.copyIn?.running === running ? { bytes: this.copyIn.bytes } : {};
     if (copied.bytes !== undefined) this.copyIn = undefined;
     const counted = flow
-      ? { rows: flow.rows, bytes: flow.bytes, maskedCells: flow.maskedCells }
+      ? { rows: flow.rows, bytes: flow.bytes, maskedCells: flow.maskedCells + flow.rows * running.hidden }
       : { ...rowsOf(tag), ...copied };
     if (flow?.scan && flow.scan.wouldBe.size > 0) this.#parts.wouldBe(flow.scan.wouldBe);
     const outcome = { state, ...counted, ...(code === undefined ? {} : { code }), ...(tag ? { tag } : {}) };
@@ -479,6 +483,7 @@ export class Flight implements ResultHandler {
     if (bare) this.problem = `column "${bare.name}" would have shown a masked column`;
     const scan = detectors && rowScan(fields, detectors);
     running.fields = fields;
+    running.hidden = hiddenColumns(fields, running.unit.readings[running.offset]);
     running.flow = newFlow(permit, scan && 'row' in scan ? scan : undefined);
     if (scan && 'unscannable' in scan) running.flow.stopped = 'withheld';
   }
@@ -553,6 +558,13 @@ function withFormats(fields: readonly Field[], formats: readonly number[]): read
 
 function newFlow({ meter }: Permit['commands'][number], scan: RowFlow['scan']): RowFlow {
   return { meter, scan, sample: new Sample(), rows: 0, bytes: 0, maskedCells: 0, stopped: undefined };
+}
+
+// A column that a stand-in masked comes from no table any more; one that is as the target holds it says where it comes from.
+function hiddenColumns(fields: readonly Field[], reading: Reading | undefined): number {
+  const labels = reading?.shown?.labels;
+  if (labels === undefined) return 0;
+  return fields.reduce((count, { name, table }) => count + (table === 0 && labels.includes(name) ? 1 : 0), 0);
 }
 
 /** `DELETE 3` → 3. */

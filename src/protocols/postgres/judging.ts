@@ -200,7 +200,8 @@ class TurnReading {
     if (meaning.part !== 'prepare') for (const column of analysis.watched ?? []) this.watched.add(column);
     this.#telling = strictest(this.#telling, tellingOf(analysis, guarded, meaning.sent));
     this.#note(statement, slice);
-    return { analysis: statement, basis: this.#basis.id, sent: meaning.sent };
+    const { shown } = analysis;
+    return { analysis: statement, basis: this.#basis.id, sent: meaning.sent, ...(shown ? { shown } : {}) };
   }
 
   async #resolve(statement: StatementAnalysis): Promise<Resolved> {

@@ -27,6 +27,8 @@ export interface Reading {
   readonly basis: string;
   /** The rewritten text that was sent, where it differs. */
   readonly sent: string | undefined;
+  /** How its rows show masked columns; of EXECUTE and FETCH, those of what they run. */
+  readonly shown?: StatementAnalysis['shown'];
 }
 
 export interface Portal {
