@@ -48,6 +48,8 @@ export interface CurrentLogin {
   readonly ca?: string;
   /** `stored`, or where a token was given: `the variable HOOPCTL_TOKEN`. */
   readonly source: string;
+  /** Whether another token can come when this one is over: what a variable holds stays what it is. */
+  readonly renewable: boolean;
   /** A token that is good for a while yet; refreshed silently where it can be. @throws exit 3 when there is none any more */
   token(signal?: AbortSignal): Promise<Token>;
 }
@@ -63,13 +65,14 @@ export async function currentLogin(place: LoginPlace): Promise<CurrentLogin> {
   const { token: given } = await clientConfig(place);
   if (given !== undefined) {
     const source = describeOrigin(given.from);
-    return { gateway, ...ca, source, token: tokenSource(given.value, source, place) };
+    const renewable = given.value.kind !== 'variable';
+    return { gateway, ...ca, source, renewable, token: tokenSource(given.value, source, place) };
   }
   refuseInRun(place);
   const { storedToken } = await import('./stored-login.ts');
   const token = await storedToken(place, { url: gateway, ...ca });
   if (token === undefined) throw notLoggedIn(gateway);
-  return { gateway, ...ca, source: 'stored', token };
+  return { gateway, ...ca, source: 'stored', renewable: true, token };
 }
 
 export function notLoggedIn(gateway: string): HoopError {

@@ -1,6 +1,13 @@
 /** `hoopctl sessions replay`: finds a session's recording and gives its lines as plain data. */
 import { errorTable } from '../base/error.ts';
-import { findRecording, type ReplayLine, readEvents, replay, type Source } from '../record/index.ts';
+import {
+  findRecording,
+  type RecordedEvent,
+  type ReplayLine,
+  readEvents,
+  replay,
+  type Source,
+} from '../record/index.ts';
 
 export interface ReplayRequest {
   readonly session: string;
@@ -21,4 +28,9 @@ export function replaySession({ session, recordings, openedAt, source }: ReplayR
   const found = source ?? (recordings === undefined ? undefined : findRecording(recordings, session, openedAt));
   if (found === undefined) throw fail('SESSION_UNKNOWN', `there is no recording of session ${session}`);
   return replay(readEvents(found));
+}
+
+/** The same of events as they come. */
+export function replayEvents(events: AsyncIterable<RecordedEvent>): AsyncGenerator<ReplayLine> {
+  return replay(events);
 }

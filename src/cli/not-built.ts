@@ -8,13 +8,11 @@ export interface NotBuilt {
 
 export const NOT_BUILT: readonly NotBuilt[] = [
   { path: 'doctor', hint: 'check the gateway with: hoopctl gateway check --config FILE' },
-  { path: 'completion', hint: 'see the commands with: hoopctl help' },
   { path: 'targets refresh', hint: 'a new session reads the catalog anew' },
   {
     path: 'targets rotate',
     hint: "change the password at the target and in the secret's source, then restart the gateway",
   },
-  { path: 'sessions tail', hint: 'see what was recorded so far with: hoopctl sessions replay ID' },
   { path: 'sessions export', hint: 'read the recording as NDJSON with: hoopctl sessions replay ID --json' },
   { path: 'sessions flag', hint: 'find sessions with: hoopctl sessions list' },
   { path: 'sessions reindex', hint: 'the gateway indexes sessions as they happen' },

@@ -15,7 +15,10 @@ export async function replay(ctx: Context, args: Arguments, options: Options): P
   const source = isPath(session) ? resolve(ctx.cwd, session) : await fetched(ctx, session);
   if (ctx.out.json) {
     const { recordedEvents } = await import('../app/recording.ts');
-    for await (const event of recordedEvents(source)) ctx.out.ndjson(event);
+    for await (const event of recordedEvents(source)) {
+      ctx.out.ndjson(event);
+      await ctx.out.ready();
+    }
     return 0;
   }
   const { replaySession } = await import('../app/replay.ts');
@@ -24,7 +27,8 @@ export async function replay(ctx: Context, args: Arguments, options: Options): P
     if (options.has('timing') && line.afterMs > before)
       await wait(ctx.clock, Math.min(LONGEST_PAUSE, line.afterMs - before), ctx.signal);
     before = line.afterMs;
-    show(ctx, line);
+    showLine(ctx, line);
+    await ctx.out.ready();
   }
   return 0;
 }
@@ -53,7 +57,8 @@ const STYLES = new Map<Line['kind'], Style>([
   ['closed', 'dim'],
 ]);
 
-function show({ out }: Context, line: Line): void {
+/** One line of what happened, with a text's own lines and a result's rows below it. */
+export function showLine({ out }: Context, line: Line): void {
   const style = STYLES.get(line.kind);
   const head: Part[] = [
     { text: `${clockTime(line.at)}  `, style: 'dim' },

@@ -1,10 +1,11 @@
-/** `hoopctl sessions [list|show ID|replay ID|kill ID]`. */
+/** `hoopctl sessions [list|show ID|replay ID|tail ID|kill ID]`. */
 import type { SessionView } from '../../api/shapes.ts';
 import { describeEnd } from '../../domain/end.ts';
 import type { CommandForm } from '../command.ts';
 import type { Context } from '../context.ts';
 import { fail } from '../errors.ts';
 import { replay } from '../replay.ts';
+import { tail } from '../tail.ts';
 import { agentName, ago } from '../wording.ts';
 
 const list: CommandForm = {
@@ -12,9 +13,9 @@ const list: CommandForm = {
   summary: 'List sessions, the latest first',
   options: [
     { flags: '--live', summary: 'only those that are open' },
-    { flags: '--target <name>', summary: 'only those on one target' },
-    { flags: '--run <id>', summary: 'only those of one run' },
-    { flags: '--agent <name>', summary: 'only those of one agent' },
+    { flags: '--target <name>', summary: 'only those on one target', completes: 'target' },
+    { flags: '--run <id>', summary: 'only those of one run', completes: 'run' },
+    { flags: '--agent <name>', summary: 'only those of one agent', completes: 'agent' },
     { flags: '--limit <number>', summary: 'at most so many' },
     { flags: '--would-be', summary: 'only those where a rule in mode: shadow would have acted' },
   ],
@@ -59,7 +60,7 @@ const list: CommandForm = {
 const show: CommandForm = {
   name: 'show',
   summary: 'Show one session',
-  arguments: [{ name: 'ID', summary: 'the session', required: true }],
+  arguments: [{ name: 'ID', summary: 'the session', required: true, completes: 'session' }],
   async run(ctx, args) {
     const { client } = await ctx.gateway();
     const session = await client.session(args.one('ID'), ctx.signal);
@@ -78,16 +79,29 @@ const replayOne: CommandForm = {
       name: 'ID',
       summary: "the session, or a recording's path (with a slash, or ending in .ndjson or .gz)",
       required: true,
+      completes: 'session',
     },
   ],
   options: [{ flags: '--timing', summary: 'pause between events as it happened, at most 2 s each' }],
   run: replay,
 };
 
+const tailOne: CommandForm = {
+  name: 'tail',
+  summary: 'Print what happens in a session as it happens, until it is over',
+  details: [
+    'From now on, or with --from-start from its beginning. With --json the recording itself, one event a line.',
+    'Goes on where it was when the gateway was away for a while. Ends with 0 when the session ends, whatever ended it.',
+  ],
+  arguments: [{ name: 'ID', summary: 'the session', required: true, completes: 'session' }],
+  options: [{ flags: '--from-start', summary: 'from the beginning of the session' }],
+  run: tail,
+};
+
 const kill: CommandForm = {
   name: 'kill',
   summary: 'Cut one session now; its run may open another',
-  arguments: [{ name: 'ID', summary: 'the session', required: true }],
+  arguments: [{ name: 'ID', summary: 'the session', required: true, completes: 'liveSession' }],
   options: [
     { flags: '--reason <text>', summary: 'recorded, and told to the client' },
     { flags: '-y, --yes', summary: 'do not ask' },
@@ -108,7 +122,7 @@ const kill: CommandForm = {
 export const command: CommandForm = {
   name: 'sessions',
   summary: 'List, replay and cut sessions',
-  subcommands: [list, show, replayOne, kill],
+  subcommands: [list, show, replayOne, tailOne, kill],
   defaultSubcommand: 'list',
 };
 

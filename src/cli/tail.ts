@@ -1,0 +1,79 @@
+/** `hoopctl sessions tail`: what happens in a session, as it happens, until the session is over. */
+import type { TailHappening } from '../app/session-tail.ts';
+import { describeEnd, type SessionEnd } from '../domain/end.ts';
+import type { Arguments, Options } from './command.ts';
+import type { Context } from './context.ts';
+import { showLine } from './replay.ts';
+import { agentName, seconds } from './wording.ts';
+
+export async function tail(ctx: Context, args: Arguments, options: Options): Promise<number> {
+  const { out, clock, signal } = ctx;
+  const [{ tailEvents }, { client, login }] = await Promise.all([import('../app/session-tail.ts'), ctx.gateway()]);
+  const view = await client.session(args.one('ID'), signal);
+  if (view.state === 'live' && !out.json) {
+    const agent = view.agent === undefined ? '' : `, agent ${agentName(view.agent)}`;
+    out.notice(`following ${view.id}: ${view.principal} on ${view.target}${agent}; Ctrl-C leaves it as it is`);
+  }
+  const events = tailEvents({
+    client,
+    session: view.id,
+    from: options.has('from-start') ? 'start' : 'now',
+    renewable: login.renewable,
+    clock,
+    signal,
+    tell: (happening) => tellOf(ctx, happening),
+  });
+  return out.json ? asJson(ctx, view.id, events) : asText(ctx, events);
+}
+
+type Events = ReturnType<typeof import('../app/session-tail.ts').tailEvents>;
+
+async function asJson({ out }: Context, session: string, events: Events): Promise<number> {
+  for (;;) {
+    const { value, done } = await events.next();
+    if (done) {
+      out.event({ event: 'ended', session, end: value });
+      return 0;
+    }
+    out.ndjson(value);
+    await out.ready();
+  }
+}
+
+async function asText(ctx: Context, events: Events): Promise<number> {
+  const { replayEvents } = await import('../app/replay.ts');
+  let closed = false;
+  let end: SessionEnd | undefined;
+  const followed = async function* () {
+    end = yield* events;
+  };
+  for await (const line of replayEvents(followed())) {
+    closed ||= line.kind === 'closed';
+    showLine(ctx, line);
+    await ctx.out.ready();
+  }
+  // The recording said so before this began, or could not be written to its end.
+  if (!closed) ctx.out.notice(end === undefined ? 'the session is over' : `the session is over: ${describeEnd(end)}`);
+  return 0;
+}
+
+/** Never silenced by being JSON: a gap in what one reads is part of what one reads. */
+function tellOf({ out }: Context, happening: TailHappening): void {
+  if (out.json) return void out.event({ event: happening.type, ...withoutType(happening) });
+  switch (happening.type) {
+    case 'reconnecting':
+      return void out.notice(`${happening.message}; trying again`);
+    case 'reconnected':
+      return void out.notice(`connected again after ${seconds(happening.awayMs)}; nothing was missed`);
+    case 'loginRequired':
+      return void out.warn(`${happening.message}; log in again in another terminal with: hoopctl login`);
+    case 'diverged':
+      return void out.warn(
+        `the recording goes on otherwise than it was shown, from event ${happening.seq} on: what the machine had not yet written was lost with it`,
+      );
+  }
+}
+
+function withoutType({ type: _, ...rest }: TailHappening): Record<string, unknown> {
+  return rest;
+}
