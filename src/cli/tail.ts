@@ -53,7 +53,8 @@ async function asText(ctx: Context, events: Events): Promise<number> {
     await ctx.out.ready();
   }
   // The recording said so before this began, or could not be written to its end.
-  if (!closed) ctx.out.notice(end === undefined ? 'the session is over' : `the session is over: ${describeEnd(end)}`);
+  const why = end === undefined || end.kind === 'closed' ? '' : `: ${describeEnd(end)}`;
+  if (!closed) ctx.out.notice(`the session is over${why}`);
   return 0;
 }
 
