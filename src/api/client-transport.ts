@@ -1,7 +1,7 @@
 /** One call to the gateway: headers, token, body, the answer or what went wrong. Knows no route. */
 import { type ClientHttp2Stream, constants, type IncomingHttpHeaders } from 'node:http2';
 import { errorTable } from '../base/error.ts';
-import type { Http2Link } from '../base/http2-link.ts';
+import type { OneConnection } from '../base/http2-link.ts';
 import type { Token } from '../base/secret.ts';
 import { errorFrom } from './client-errors.ts';
 import { eventData, splitLines } from './lines.ts';
@@ -36,7 +36,7 @@ const fail = errorTable({
 });
 
 export function createTransport(
-  link: Http2Link,
+  link: OneConnection,
   userToken: ((signal?: AbortSignal) => Promise<string | Token>) | undefined,
 ): Transport {
   async function begin(call: Call): Promise<Begun> {
@@ -152,7 +152,7 @@ function read(body: Buffer, as: 'json' | 'text' | 'bytes', headers: IncomingHttp
   }
 }
 
-function lost(link: Http2Link, cause?: unknown): Error {
+function lost(link: OneConnection, cause?: unknown): Error {
   return fail('GATEWAY_LOST', `the connection to ${link.origin} was lost`, { cause });
 }
 

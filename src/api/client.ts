@@ -1,5 +1,5 @@
 /** The typed client for the gateway's HTTP API: what the command line and the launcher speak to a gateway with. */
-import { createHttp2Link, type Http2Link, type Http2LinkOptions } from '../base/http2-link.ts';
+import { createHttp2Link, type Http2Link, type Http2LinkOptions, type OneConnection } from '../base/http2-link.ts';
 import type { Token } from '../base/secret.ts';
 import { createTransport } from './client-transport.ts';
 import type {
@@ -11,6 +11,7 @@ import type {
   DecisionRequest,
   ExplainRequest,
   ExplainView,
+  HeartbeatView,
   MeView,
   PersonView,
   RevocationReceipt,
@@ -88,9 +89,9 @@ export function createGatewayClient(options: GatewayClientOptions) {
     resumeRun: (id: string, signal?: AbortSignal) => post<RunView>(`/v1/runs/${part(id)}/resume`, undefined, signal),
     runEvents: (run: RunHandle, signal?: AbortSignal) =>
       events<RunEvent>({ method: 'GET', path: `/v1/runs/${part(run.id)}/stream`, as: run.token, signal }),
-    /** Keeps the lease; `until` is when it would lapse. */
+    /** Keeps the lease. */
     heartbeat: (run: RunHandle, signal?: AbortSignal) =>
-      call<{ until: string }>({ method: 'POST', path: `/v1/runs/${part(run.id)}/heartbeat`, as: run.token, signal }),
+      call<HeartbeatView>({ method: 'POST', path: `/v1/runs/${part(run.id)}/heartbeat`, as: run.token, signal }),
     endRun: (run: RunHandle, reason?: string, signal?: AbortSignal) =>
       call<RunSummary>({
         method: 'POST',
@@ -175,6 +176,16 @@ export function createGatewayClient(options: GatewayClientOptions) {
         signal,
       }),
   };
+}
+
+/** What the gateway at the other end of this one connection says of itself. Shows it no token. */
+export function configOver(connection: OneConnection, signal?: AbortSignal): Promise<ConfigView> {
+  return createTransport(connection, undefined).call<ConfigView>({
+    method: 'GET',
+    path: '/v1/config',
+    as: 'nobody',
+    signal,
+  });
 }
 
 const part = encodeURIComponent;

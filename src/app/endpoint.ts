@@ -6,8 +6,8 @@ import type { Http2Link } from '../base/http2-link.ts';
 import { nearest } from '../base/nearest.ts';
 import { Token } from '../base/secret.ts';
 import type { TargetView } from '../api/shapes.ts';
-import type { Endpoint, ProtocolClient, Unavailable } from '../domain/protocol.ts';
-import { type Listener, type ListenPlace, listen, openTunnel } from '../tunnel/index.ts';
+import type { Endpoint, Parting, ProtocolClient, Unavailable } from '../domain/protocol.ts';
+import { type Leave, type Listener, type ListenPlace, listen, openTunnel } from '../tunnel/index.ts';
 
 export const fail = errorTable({
   TARGET_UNKNOWN: { exit: 4, hint: 'list them with: hoopctl targets' },
@@ -74,6 +74,8 @@ export interface DoorKeeper {
   readonly run: { readonly id: string; readonly token: Token };
   /** Why no connection can be opened, where the lease knows better than the connection's own error. */
   problem(): HoopError | undefined;
+  /** The gateway no longer takes the run's token: is it over? */
+  doubt?(): void;
   /** A client could not be connected. */
   onRefused?(target: string, error: HoopError): void;
 }
@@ -81,13 +83,16 @@ export interface DoorKeeper {
 export async function openDoor(prepared: Prepared, keeper: DoorKeeper): Promise<OpenDoor> {
   const { target, client, secret, wish } = prepared;
   const { unavailable } = client;
+  const tell = (error: HoopError) => {
+    if (error.exit === 3) keeper.doubt?.();
+    return unavailableFor(error, keeper.problem());
+  };
   const listener = await listen({
     place: placeOf(prepared),
     open: () => openTunnel(keeper.link, { run: keeper.run.id, target: target.name, token: keeper.run.token }),
     onRefused: (error) => keeper.onRefused?.(target.name, error),
-    unavailable:
-      unavailable &&
-      ((error, received) => unavailable.call(client, unavailableFor(keeper.problem() ?? error), received)),
+    unavailable: unavailable && ((error, received) => unavailable.call(client, tell(error), received)),
+    parting: client.parting && (() => partingOf(client.parting?.(), keeper)),
   });
   const endpoint: Endpoint = {
     target: target.name,
@@ -109,12 +114,33 @@ function placeOf({ wish, client, target }: Prepared): ListenPlace {
   return { kind: 'socket', path: join(wish.folder, client.socketName(client.defaultPort)) };
 }
 
-function unavailableFor(error: HoopError): Unavailable {
-  const hint = error.hint === undefined ? '' : ` (${error.hint})`;
-  return { kind: kindOf(error), message: `${error.message}${hint}` };
+/** What was heard at the door, or what the lease knows of it: that the gateway is away, or the login has run out. */
+function unavailableFor(error: HoopError, known: HoopError | undefined): Unavailable {
+  if (known !== undefined && AWAY.has(error.exit)) return said(known, known.exit === 3 ? 'login' : 'unreachable');
+  // Only the run's own token was shown: no login would help.
+  if (error.exit === 3) return { kind: 'refused', message: 'the gateway does not know this run any more' };
+  return said(error, error.exit === 6 || error.code.includes('SUSPENDED') ? 'unreachable' : 'refused');
 }
 
-function kindOf(error: HoopError): Unavailable['kind'] {
-  if (error.exit === 3) return 'login';
-  return error.exit === 6 || error.code.includes('SUSPENDED') ? 'unreachable' : 'refused';
+const AWAY: ReadonlySet<number> = new Set([3, 6]);
+
+function said({ message, hint }: HoopError, kind: Unavailable['kind']): Unavailable {
+  return { kind, message: hint === undefined ? message : `${message} (${hint})` };
+}
+
+/** What a client hears whose open connection was cut without a word of the gateway. */
+function partingOf(parting: Parting | undefined, keeper: DoorKeeper): Leave | undefined {
+  return (
+    parting && {
+      heard: (chunk) => parting.heard(chunk),
+      words: () => parting.words({ kind: 'unreachable', message: `${CUT}${because(keeper.problem())}; ${UNKNOWN}` }),
+    }
+  );
+}
+
+const CUT = 'the connection to the gateway was cut';
+const UNKNOWN = 'a statement that was under way is not sent again, and may or may not have been carried out';
+
+function because(known: HoopError | undefined): string {
+  return known === undefined ? '' : `: ${known.message}`;
 }

@@ -1,29 +1,29 @@
 /**
- * Keeps a run alive and hears what happens to it: holds its event stream open, sends heartbeats, renews the launcher's groups, and comes back after
- * the gateway or the line was away.
+ * Keeps a run alive and hears what happens to it: holds its event stream open, sends heartbeats, and comes back after the gateway, the line or this
+ * machine was away.
  *
  * After any interruption it asks for the run to be resumed, whether or not it was suspended: that is harmless while it lives, and only the gateway knows.
  */
 import type { GatewayClient, RunHandle } from '../api/client.ts';
 import type { RunEvent, RunView } from '../api/shapes.ts';
-import { type Cancel, type Clock, wait } from '../base/clock.ts';
+import type { Cancel, Clock } from '../base/clock.ts';
+import { formatDuration } from '../base/duration.ts';
 import { HoopError } from '../base/error.ts';
 import type { RunKind } from '../domain/run.ts';
+import { asHoopError, type LeaseEnd, overFrom, revoked } from './run-end.ts';
+import { LOGIN_AGAIN_MS, type LoginKeeper, Renewal, type RenewalEvent } from './run-renewal.ts';
 
-export type LeaseEnd =
-  | { readonly kind: 'revoked'; readonly reason?: string }
-  /** `--max`, `runs.max`: its time was over. */
-  | { readonly kind: 'limit'; readonly reason?: string }
-  /** The gateway ended it for another reason, or no longer knows it. */
-  | { readonly kind: 'ended'; readonly reason: string }
-  /** Out of touch for longer than a run may be. */
-  | { readonly kind: 'lost'; readonly error: HoopError };
+export type { LeaseEnd } from './run-end.ts';
+
+/** Why the gateway was out of touch: the line or the gateway itself; this machine or process slept; it had not heard of us in time. */
+export type Absence = 'lost' | 'slept' | 'suspended';
 
 /** What happens to the lease itself, beside what the gateway tells. */
 export type LeaseEvent =
-  | RunEvent
-  | { readonly type: 'reconnecting'; readonly message: string }
-  | { readonly type: 'reconnected' };
+  | Exclude<RunEvent, { type: 'loginRequired' }>
+  | { readonly type: 'reconnecting'; readonly message: string; readonly cause: Absence }
+  | { readonly type: 'reconnected'; readonly awayMs: number; readonly cause: Absence }
+  | RenewalEvent;
 
 export interface Lease {
   readonly ended: Promise<LeaseEnd>;
@@ -41,6 +41,7 @@ export interface LeaseOptions {
   readonly heartbeatMs: number;
   readonly leaseMs: number;
   readonly clock: Clock;
+  readonly login?: LoginKeeper | undefined;
   onEvent(event: LeaseEvent): void;
 }
 
@@ -51,15 +52,21 @@ const RESUMABLE_MS: Readonly<Record<RunKind, number>> = {
   connect: 15 * MINUTE,
   tunnel: 12 * 60 * MINUTE,
 };
-const PAUSES_MS = [250, 500, 1_000, 2_000, 5_000];
-/** Half of the gateway's default `identity.maxAge`; it also asks for renewal by itself, in time for another setting. */
-const RENEW_EVERY_MS = 30 * MINUTE;
-const LOGIN_AGAIN_MS = 10_000;
+const PAUSES_MS = [250, 500, 1_000, 2_000];
+const LONGEST_PAUSE_MS = 5_000;
+/** One attempt to come back: a connection that leads nowhere is given up for a new one. */
+const ATTEMPT_MS = 10_000;
 /** What the gateway may still say about a run whose time is over, before we go by our own clock. */
 const DEADLINE_GRACE_MS = 5_000;
 
-/** What a gateway answers about a run that is over: it forgets its token, and then its id. */
-const OVER = new Set(['RUN_ENDED', 'RUN_UNKNOWN', 'NOT_FOUND']);
+/** Why the event stream that is open is cut from here. `doubt`: nothing is known to have happened. */
+type Interruption = { readonly kind: Absence | 'doubt'; readonly since: Moment; readonly message: string };
+
+/** Both clocks: the monotonic one may stand still while the machine sleeps, the other may be set. */
+interface Moment {
+  readonly wall: number;
+  readonly monotonic: number;
+}
 
 export function keepLease(options: LeaseOptions): Lease {
   return new Keeper(options).start();
@@ -69,27 +76,28 @@ class Keeper {
   readonly #options: LeaseOptions;
   readonly #stop = new AbortController();
   readonly #ended = Promise.withResolvers<LeaseEnd>();
-  readonly #timers = new Map<string, Cancel>();
+  readonly #renewal: Renewal;
+  readonly #began: Moment;
+  #beat: Cancel = () => undefined;
   #problem: HoopError | undefined;
   /** Cuts the event stream that is open now, so that the run is resumed. */
   #stream = new AbortController();
 
   constructor(options: LeaseOptions) {
     this.#options = options;
+    this.#began = this.#now();
+    const { login = {}, onEvent } = options;
+    const stop = this.#stop.signal;
+    this.#renewal = new Renewal({ ...options, login, stop, onEvent, onOver: (end) => this.#end(end) });
   }
 
   start(): Lease {
-    const { run, clock } = this.#options;
     void this.#listen();
-    this.#beat(clock.now());
-    this.#at('renew', RENEW_EVERY_MS, () => void this.#renew());
-    const left = Date.parse(run.deadline) - clock.now() + DEADLINE_GRACE_MS;
-    if (Number.isFinite(left))
-      this.#at('deadline', left, () => this.#end({ kind: 'limit', reason: 'its time was over' }));
+    this.#beatFrom(this.#now());
     return {
       ended: this.#ended.promise,
-      problem: () => this.#problem,
-      recheck: () => this.#stream.abort(),
+      problem: () => this.#problem ?? this.#renewal.problem,
+      recheck: () => this.#interrupt('doubt', this.#now(), ''),
       stop: () => this.#close(),
     };
   }
@@ -101,85 +109,154 @@ class Keeper {
       const signal = AbortSignal.any([this.#stop.signal, this.#stream.signal]);
       const why = await this.#readEvents(client.runEvents(handle, signal));
       if (this.#stop.signal.aborted) return;
-      await this.#resume(why);
+      await this.#comeBack(this.#stream.signal.aborted ? (this.#stream.signal.reason as Interruption) : why);
     }
   }
 
-  async #readEvents(events: AsyncIterable<RunEvent>): Promise<HoopError> {
+  async #readEvents(events: AsyncIterable<RunEvent>): Promise<Interruption> {
+    let message = 'the gateway ended the connection';
     try {
       for await (const event of events) this.#hear(event);
-      return new HoopError('GATEWAY_LOST', 'the gateway ended the connection', { exit: 6 });
     } catch (error) {
-      return asHoopError(error);
+      message = asHoopError(error).message;
     }
+    return { kind: 'lost', since: this.#now(), message };
   }
 
   #hear(event: RunEvent): void {
+    if (event.type === 'loginRequired') return this.#renewal.asked(event.by);
     this.#options.onEvent(event);
-    if (event.type === 'loginRequired') void this.#renew();
     if (event.type === 'run.ended') this.#end(endFrom(event));
   }
 
   /** Returns once the run lives again; ends the lease when it never will. */
-  async #resume(why: HoopError): Promise<void> {
-    const { client, run, clock, onEvent } = this.#options;
-    const since = clock.monotonic();
-    onEvent({ type: 'reconnecting', message: why.message });
-    this.#problem = suspended(why);
+  async #comeBack({ kind, since, message }: Interruption): Promise<void> {
+    if (kind !== 'lost' && (await this.#isAlive())) return;
+    let cause: Absence | undefined = kind === 'doubt' ? undefined : kind;
+    const tell = (why: Absence, text: string) =>
+      this.#options.onEvent({ type: 'reconnecting', message: text, cause: why });
+    if (cause !== undefined) tell(cause, message);
+    this.#problem = suspended(message);
     for (let attempt = 0; !this.#stop.signal.aborted; attempt++) {
-      try {
-        await client.resumeRun(run.id, this.#stop.signal);
-        this.#problem = undefined;
-        return onEvent({ type: 'reconnected' });
-      } catch (cause) {
-        const error = asHoopError(cause);
-        const end = overFrom(error);
-        if (end) return this.#end(end);
-        if (clock.monotonic() - since > RESUMABLE_MS[run.kind]) return this.#end({ kind: 'lost', error });
-        this.#away(error);
-        await this.#pause(
-          error.exit === 3 ? LOGIN_AGAIN_MS : (PAUSES_MS[Math.min(attempt, PAUSES_MS.length - 1)] ?? 0),
-        );
-        client.link.retryNow();
+      const error = await this.#resume();
+      if (this.#stop.signal.aborted) return;
+      if (error === undefined) return this.#back(cause, since);
+      const other = await this.#renewal.notOurs(error);
+      const end = other === undefined ? overFrom(error) : undefined;
+      if (end) return this.#end(end);
+      if (this.#elapsed(since) > RESUMABLE_MS[this.#options.run.kind]) return this.#end(this.#lost(error));
+      const login = other ?? (error.exit === 3 ? error : undefined);
+      this.#problem = login ?? suspended(error.message);
+      if (login) this.#renewal.need(login);
+      else if (cause !== 'lost') {
+        cause = 'lost';
+        tell(cause, error.message);
       }
+      await this.#renewal.pause(login ? LOGIN_AGAIN_MS : (PAUSES_MS[attempt] ?? LONGEST_PAUSE_MS));
+      this.#options.client.link.retryNow();
     }
   }
 
-  #away(error: HoopError): void {
-    const before = this.#problem;
-    this.#problem = error.exit === 3 ? error : suspended(error);
-    if (error.exit === 3 && before?.exit !== 3)
-      this.#options.onEvent({ type: 'loginRequired', by: new Date(this.#options.clock.now()).toISOString() });
+  #back(cause: Absence | undefined, since: Moment): void {
+    this.#problem = undefined;
+    this.#renewal.settled();
+    if (cause !== undefined) this.#options.onEvent({ type: 'reconnected', awayMs: this.#elapsed(since), cause });
   }
 
-  async #renew(): Promise<void> {
+  /** @returns why not */
+  async #resume(): Promise<HoopError | undefined> {
     const { client, run } = this.#options;
-    this.#at('renew', RENEW_EVERY_MS, () => void this.#renew());
+    const attempt = async (signal: AbortSignal) => void (await client.resumeRun(run.id, signal));
     try {
-      await client.renewRun(run.id, this.#stop.signal);
-      if (this.#problem?.exit === 3) this.#problem = undefined;
+      await this.#within(attempt);
     } catch (cause) {
       const error = asHoopError(cause);
-      if (this.#stop.signal.aborted) return;
-      const end = overFrom(error);
-      if (end) return this.#end(end);
-      if (error.exit === 3) this.#away(error);
-      // The connection may be away as well; whoever resumes it renews it too.
-      this.#at('renew', LOGIN_AGAIN_MS, () => void this.#renew());
+      if (error.exit !== 3 || overFrom(error)) return error;
+      try {
+        await this.#renewal.another(error);
+        await this.#within(attempt);
+      } catch (again) {
+        return asHoopError(again);
+      }
+    }
+    return undefined;
+  }
+
+  /** Whether nothing happened to the run while there was reason to doubt it. */
+  async #isAlive(): Promise<boolean> {
+    const { client, handle } = this.#options;
+    return this.#within(async (signal) => void (await client.heartbeat(handle, signal))).then(
+      () => true,
+      () => false,
+    );
+  }
+
+  /** An attempt that is not answered in time goes over a new connection next time. */
+  async #within(work: (signal: AbortSignal) => Promise<void>): Promise<void> {
+    const { clock, client } = this.#options;
+    const late = new AbortController();
+    const cancel = clock.after(ATTEMPT_MS, () => {
+      client.link.renew();
+      late.abort(new HoopError('GATEWAY_SILENT', `${client.link.origin} does not answer`, { exit: 6 }));
+    });
+    try {
+      await work(AbortSignal.any([this.#stop.signal, late.signal]));
+    } finally {
+      cancel();
     }
   }
 
-  #beat(before: number): void {
+  #beatFrom(before: Moment): void {
     const { client, handle, heartbeatMs, leaseMs, clock } = this.#options;
-    this.#at('beat', heartbeatMs, () => {
-      const now = clock.now();
-      // The machine slept, or this process was stopped: the lease has lapsed even if the connection looks open.
-      if (now - before > leaseMs) this.#stream.abort();
-      client.heartbeat(handle, this.#stop.signal).catch((error: unknown) => {
-        if (asHoopError(error).exit !== 6) this.#stream.abort();
-      });
-      this.#beat(now);
+    this.#beat();
+    if (this.#stop.signal.aborted) return;
+    this.#beat = clock.after(heartbeatMs, () => {
+      if (this.#timeLeft() < 0) return this.#end({ kind: 'limit', reason: 'its time was over' });
+      const asleep = this.#elapsed(before);
+      if (asleep > leaseMs) {
+        // The machine slept, or this process was stopped: the lease has lapsed, and the connection may only look open.
+        client.link.renew();
+        this.#interrupt('slept', before, `this machine or hoopctl slept for ${formatDuration(asleep)}`);
+      } else void this.#sendBeat(handle, leaseMs, before);
+      this.#beatFrom(this.#now());
     });
+  }
+
+  async #sendBeat(handle: RunHandle, leaseMs: number, before: Moment): Promise<void> {
+    try {
+      await this.#options.client.heartbeat(handle, this.#stop.signal);
+    } catch (cause) {
+      const error = asHoopError(cause);
+      if (error.exit !== 6)
+        this.#interrupt('suspended', before, `the gateway heard nothing from here for ${formatDuration(leaseMs)}`);
+    }
+  }
+
+  #interrupt(kind: Interruption['kind'], since: Moment, message: string): void {
+    this.#stream.abort({ kind, since, message } satisfies Interruption);
+  }
+
+  #lost(error: HoopError): LeaseEnd {
+    const most = formatDuration(RESUMABLE_MS[this.#options.run.kind]);
+    const message = `out of touch with the gateway for more than ${most}, so the run is over: ${error.message}`;
+    return { kind: 'lost', error: new HoopError('RUN_LOST', message, { exit: 6, hint: 'start a new one' }) };
+  }
+
+  /** By how long the gateway gave it, not by when it said that it ends: the two machines' clocks may differ. */
+  #timeLeft(): number {
+    const { startedAt, deadline } = this.#options.run;
+    const life = Date.parse(deadline) - Date.parse(startedAt);
+    return Number.isFinite(life) ? life + DEADLINE_GRACE_MS - this.#elapsed(this.#began) : Number.POSITIVE_INFINITY;
+  }
+
+  #now(): Moment {
+    const { clock } = this.#options;
+    return { wall: clock.now(), monotonic: clock.monotonic() };
+  }
+
+  #elapsed({ wall, monotonic }: Moment): number {
+    const { clock } = this.#options;
+    return Math.max(clock.now() - wall, clock.monotonic() - monotonic);
   }
 
   #end(end: LeaseEnd): void {
@@ -189,40 +266,18 @@ class Keeper {
 
   #close(): void {
     this.#stop.abort();
-    for (const cancel of this.#timers.values()) cancel();
-    this.#timers.clear();
-  }
-
-  #at(name: string, ms: number, fn: () => void): void {
-    if (this.#stop.signal.aborted) return;
-    this.#timers.get(name)?.();
-    this.#timers.set(name, this.#options.clock.after(ms, fn));
-  }
-
-  async #pause(ms: number): Promise<void> {
-    await wait(this.#options.clock, ms, this.#stop.signal).catch(() => undefined);
+    this.#beat();
   }
 }
 
 function endFrom(event: Extract<RunEvent, { type: 'run.ended' }>): LeaseEnd {
-  const reason = event.reason === undefined ? {} : { reason: event.reason };
-  if (event.state === 'revoked' || event.exit === 7) return { kind: 'revoked', ...reason };
-  if (event.exit === 9) return { kind: 'limit', ...reason };
+  if (event.state === 'revoked' || event.exit === 7) return revoked(event.reason);
+  if (event.exit === 9) return event.reason === undefined ? { kind: 'limit' } : { kind: 'limit', reason: event.reason };
   return { kind: 'ended', reason: event.reason ?? 'the gateway ended it' };
 }
 
-function overFrom(error: HoopError): LeaseEnd | undefined {
-  if (error.exit === 7) return { kind: 'revoked', reason: error.message };
-  return OVER.has(error.code) ? { kind: 'ended', reason: error.message } : undefined;
-}
-
-function suspended(why: HoopError): HoopError {
-  return new HoopError('RUN_SUSPENDED', `hoopctl has lost touch with the gateway and is trying again: ${why.message}`, {
+function suspended(why: string): HoopError {
+  return new HoopError('RUN_SUSPENDED', `hoopctl has lost touch with the gateway and is trying again: ${why}`, {
     exit: 6,
   });
-}
-
-function asHoopError(error: unknown): HoopError {
-  if (error instanceof HoopError) return error;
-  return new HoopError('GATEWAY_LOST', error instanceof Error ? error.message : String(error), { exit: 6 });
 }

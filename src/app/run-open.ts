@@ -1,13 +1,19 @@
 /** Opens a run at the gateway with local doors to its targets, and closes both. What `run`, `tunnel`, `exec` and `connect` have in common. */
-import type { GatewayClient, RunHandle } from '../api/client.ts';
+import { configOver, type GatewayClient, type RunHandle } from '../api/client.ts';
 import type { RunRequest, RunSummary, RunView, TargetView } from '../api/shapes.ts';
 import type { Clock } from '../base/clock.ts';
-import { HoopError } from '../base/error.ts';
-import { exhaustive } from '../base/exhaustive.ts';
+import { errorTable } from '../base/error.ts';
 import { Token } from '../base/secret.ts';
 import type { RunKind } from '../domain/run.ts';
 import { type OpenDoor, openDoor, type Prepared, type ProtocolClients } from './endpoint.ts';
 import { keepLease, type Lease, type LeaseEnd, type LeaseEvent } from './run-lease.ts';
+import type { LoginKeeper } from './run-renewal.ts';
+
+export { leaseError } from './run-end.ts';
+
+const fail = errorTable({
+  GATEWAY_CHANGED: { exit: 6, hint: 'if that is the right one, start anew; what was open belongs to the other' },
+});
 
 /** What the four commands take alike. */
 export interface RunOptions {
@@ -18,6 +24,8 @@ export interface RunOptions {
   readonly max?: number | undefined;
   /** ms */
   readonly wait?: number | undefined;
+  /** Given where a person can decide in the launching terminal. */
+  readonly launcherKey?: string | undefined;
 }
 
 /** What they all work with. */
@@ -25,6 +33,8 @@ export interface Gear {
   readonly client: GatewayClient;
   readonly clock: Clock;
   readonly clients: ProtocolClients;
+  /** What the run's login is renewed with; without it, by asking for the client's token again. */
+  readonly login?: LoginKeeper;
 }
 
 /** What becomes known while a run lives: from the gateway, from the lease, from the doors. */
@@ -79,6 +89,7 @@ export async function openRun(
     ),
     ...given(options),
   };
+  await onlyTo(client, how.signal);
   const created = await client.startRun(request, how.signal);
   const handle = { id: created.run.id, token: Token.of(created.token) };
   const seen: Seen = { sessions: [], refused: 0, held: 0 };
@@ -90,6 +101,7 @@ export async function openRun(
     heartbeatMs,
     leaseMs,
     clock,
+    login: gear.login,
     onEvent: (event) => {
       count(seen, event);
       onEvent(event);
@@ -99,7 +111,9 @@ export async function openRun(
   const close = async (reason: string): Promise<Closed> => {
     await Promise.all(doors.map(({ listener }) => listener.close()));
     try {
-      return { summary: await client.endRun(handle, reason) };
+      // Nobody who ends a run waits long for a gateway that is away: its lease ends it too.
+      const within = AbortSignal.timeout(lease.problem() === undefined ? END_MS : END_AWAY_MS);
+      return { summary: await client.endRun(handle, reason, within) };
     } catch {
       const end = await lastWord(lease, clock);
       return end === undefined ? {} : { end };
@@ -114,6 +128,7 @@ export async function openRun(
           link: client.link,
           run: handle,
           problem: () => lease.problem(),
+          doubt: () => lease.recheck(),
           onRefused: (target, error) => onEvent({ type: 'unreachable', target, message: error.message }),
         }),
       );
@@ -124,6 +139,26 @@ export async function openRun(
   return { view: run, handle, doors, lease, seen, close };
 }
 
+const GUARD_MS = 10_000;
+
+/**
+ * A run lives at the gateway that it began with: whoever else answers at its address later, a restored or a newly made one, is shown no token of it.
+ * This tells mistakes; what tells impostors is TLS.
+ */
+async function onlyTo(client: GatewayClient, signal: AbortSignal | undefined): Promise<void> {
+  const { evidenceKey } = await client.config(signal);
+  client.link.guard(async (connection) => {
+    const there = await configOver(connection, AbortSignal.timeout(GUARD_MS));
+    if (there.evidenceKey.id === evidenceKey.id) return;
+    throw fail(
+      'GATEWAY_CHANGED',
+      `another gateway answers at ${connection.origin}: its key is ${there.evidenceKey.id}, not ${evidenceKey.id}`,
+    );
+  });
+}
+
+const END_MS = 10_000;
+const END_AWAY_MS = 2_000;
 /** How long a run that was cut off may take to say why. */
 const LAST_WORD_MS = 2_000;
 
@@ -138,35 +173,13 @@ function lastWord(lease: Lease, clock: Clock): Promise<LeaseEnd | undefined> {
   });
 }
 
-/** How the lease's end reads as an error. */
-export function leaseError(end: LeaseEnd): HoopError {
-  switch (end.kind) {
-    case 'revoked':
-      return new HoopError('HOOP_REVOKED', `access was revoked${end.reason ? `: ${end.reason}` : ''}`, { exit: 7 });
-    case 'limit':
-      return new HoopError('HOOP_LIMIT', `the run was ended${end.reason ? `: ${end.reason}` : ''}`, {
-        exit: 9,
-        hint: 'give it longer with --max, as far as the gateway allows',
-      });
-    case 'ended':
-      return new HoopError('RUN_ENDED', `the gateway ended the run: ${end.reason}`, {
-        exit: 6,
-        hint: 'start a new one',
-      });
-    case 'lost':
-      return end.error;
-    default:
-      return exhaustive(end);
-  }
-}
-
 /** What `RunView` says of a target, or what the list of targets said where it does not. */
 export function targetOf(view: RunView, target: TargetView): TargetView {
   return view.targets.find(({ name }) => name === target.name) ?? target;
 }
 
 function given(options: RunOptions) {
-  const { agent, purpose, scope, max, wait } = options;
+  const { agent, purpose, scope, max, wait, launcherKey } = options;
   return {
     ...(agent === undefined ? {} : { agent }),
     ...(purpose === undefined ? {} : { purpose }),
@@ -175,6 +188,7 @@ function given(options: RunOptions) {
       : { scope: Object.fromEntries(Object.entries(scope).map(([key, all]) => [key, [...all]])) }),
     ...(max === undefined ? {} : { max }),
     ...(wait === undefined ? {} : { wait }),
+    ...(launcherKey === undefined ? {} : { launcherKey }),
   };
 }
 

@@ -1,4 +1,6 @@
 /** How what happens in a run reads, as one line. */
+import { formatDuration } from '../base/duration.ts';
+import { exhaustive } from '../base/exhaustive.ts';
 import type { RunHappening } from './run-open.ts';
 
 /** Undefined for what nobody needs to hear. */
@@ -11,14 +13,41 @@ export function sentence(happening: RunHappening): string | undefined {
     case 'refused':
       return `refused on ${happening.target}: ${happening.message}`;
     case 'reconnecting':
-      return `lost touch with the gateway, trying again: ${happening.message}`;
+      // Who slept is back in a moment as a rule, and hears of it then.
+      return happening.cause === 'lost' ? `lost touch with the gateway, trying again: ${happening.message}` : undefined;
     case 'reconnected':
-      return 'back in touch with the gateway';
+      return `${backAfter(happening)}; connections that were open have been cut, ports and secrets stay`;
     case 'loginRequired':
-      return `your login is needed again by ${happening.by}: hoopctl login (in another terminal)`;
+      return `log in again in another terminal: hoopctl login (${deadline(happening.by)})`;
+    case 'loginRenewed':
+      return 'logged in again; the run goes on';
     case 'unreachable':
       return `${happening.target} could not be reached: ${happening.message}`;
     default:
       return undefined;
   }
+}
+
+type Back = Extract<RunHappening, { type: 'reconnected' }>;
+
+function backAfter({ cause, awayMs }: Back): string {
+  const away = formatDuration(awayMs);
+  switch (cause) {
+    case 'lost':
+      return `back in touch with the gateway after ${away}`;
+    case 'slept':
+      return `awake again after ${away}, and the run goes on`;
+    case 'suspended':
+      return 'the gateway had not heard from here in time, and the run goes on';
+    default:
+      return exhaustive(cause);
+  }
+}
+
+/** By the clock on the person's own wall. */
+function deadline(by: string): string {
+  const at = new Date(by);
+  if (at.getTime() <= Date.now()) return 'until then the run takes no new command';
+  const clock = `${String(at.getHours()).padStart(2, '0')}:${String(at.getMinutes()).padStart(2, '0')}`;
+  return `from ${clock} on the run takes no new command`;
 }

@@ -30,6 +30,8 @@ export interface TunnelRequest extends RunOptions {
 export interface TunnelVoice {
   ready(doors: readonly HeldEndpoint[]): void;
   notice(text: string): void;
+  /** Something waits for a person. */
+  bell(): void;
 }
 
 /** `orders-db`, `orders-db=5433`, `orders-db=0`, `orders-db=/run/user/1000/pg`. @throws PLACE_UNKNOWN */
@@ -155,6 +157,7 @@ function stateOf(problem: HoopError | undefined): 'live' | 'away' | 'loginRequir
 function tell(happening: RunHappening, voice: TunnelVoice): void {
   const text = sentence(happening);
   if (text !== undefined) voice.notice(text);
+  if (happening.type === 'held' || happening.type === 'loginRequired') voice.bell();
 }
 
 function aborted(signal: AbortSignal): Promise<undefined> {

@@ -28,9 +28,16 @@ export interface Http2Link {
   request(headers: OutgoingHttpHeaders, options?: { endStream?: boolean }): Promise<ClientHttp2Stream>;
   /** Forgets the pause after a failed attempt: somebody has reason to think that it works now. */
   retryNow(): void;
+  /** What begins from now on goes over a new connection: the old one is in doubt. Its streams live on as long as it does. */
+  renew(): void;
+  /** From now on every new connection is shown to `check` first; what that throws is why it is not used. */
+  guard(check: (connection: OneConnection) => Promise<void>): void;
   /** Streams are reset. */
   close(): void;
 }
+
+/** One connection and no other: what a guard asks. */
+export type OneConnection = Pick<Http2Link, 'origin' | 'request'>;
 
 const PAUSES_MS = [250, 500, 1_000, 2_000, 5_000];
 
@@ -42,10 +49,13 @@ export function createHttp2Link(options: Http2LinkOptions): Http2Link {
   let connecting: Promise<ClientHttp2Session> | undefined;
   let failure: { error: HoopError; until: number; count: number } | undefined;
   let closed = false;
+  let check: ((connection: OneConnection) => Promise<void>) | undefined;
 
   async function open(): Promise<ClientHttp2Session> {
     try {
       const session = await startSession(url, options, clock);
+      await inspect(session);
+      if (!isOpen(session)) throw new Error('the server closed the connection');
       if (closed) throw new Error('it was closed meanwhile', { cause: session.destroy() });
       failure = undefined;
       current = session;
@@ -61,6 +71,16 @@ export function createHttp2Link(options: Http2LinkOptions): Http2Link {
       const count = (failure?.count ?? 0) + 1;
       const pause = PAUSES_MS[Math.min(count, PAUSES_MS.length) - 1] ?? 0;
       failure = { error, count, until: clock.monotonic() + pause };
+      throw error;
+    }
+  }
+
+  async function inspect(session: ClientHttp2Session): Promise<void> {
+    if (check === undefined) return;
+    try {
+      await check({ origin: url.origin, request: async (headers, how = {}) => begin(session, headers, how) });
+    } catch (error) {
+      session.destroy();
       throw error;
     }
   }
@@ -95,6 +115,16 @@ export function createHttp2Link(options: Http2LinkOptions): Http2Link {
     },
     retryNow() {
       if (failure) failure = { ...failure, until: 0 };
+    },
+    renew() {
+      const old = current;
+      current = undefined;
+      // Nothing new begins on it, and it closes with its last stream.
+      old?.close();
+      if (failure) failure = { ...failure, until: 0 };
+    },
+    guard(next) {
+      check = next;
     },
     close() {
       closed = true;

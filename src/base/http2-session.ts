@@ -16,15 +16,22 @@ export const HTTP2_SESSION = {
 const SESSION_WINDOW = 8 * 1024 * 1024;
 const PING_EVERY_MS = 10_000;
 const SILENCE_MS = 20_000;
+/** A beat that comes so late was kept back by our own sleep (a closed lid, SIGSTOP), which says nothing about the peer. */
+const OVERSLEPT_MS = PING_EVERY_MS + 5_000;
 
 /** The session-wide window, and the end of a session whose peer has fallen silent. For either end. */
 export function keepSession(session: KeptSession, clock: Clock): void {
   session.setLocalWindowSize(SESSION_WINDOW);
   let heard = clock.monotonic();
+  let before = heard;
   let cancel: Cancel = () => undefined;
   const beat = () => {
     if (session.destroyed) return;
-    if (clock.monotonic() - heard >= SILENCE_MS) {
+    const now = clock.monotonic();
+    // What the peer said meanwhile is still unread, perhaps the reason why it ended everything: timers run before sockets are read.
+    if (now - before > OVERSLEPT_MS) heard = now;
+    before = now;
+    if (now - heard >= SILENCE_MS) {
       session.destroy(new Error('the peer fell silent'), constants.NGHTTP2_CANCEL);
       return;
     }

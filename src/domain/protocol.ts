@@ -88,6 +88,16 @@ export interface ProtocolClient {
    * 28000 for `login`.
    */
   unavailable?(reason: Unavailable, received: Uint8Array): { readonly answer: Uint8Array; readonly done: boolean };
+  /** For one connection. Without it a connection that is cut is just reset. */
+  parting?(): Parting;
+}
+
+/** Follows what one client is told, to know what can still be said to it when its connection is cut from behind. */
+export interface Parting {
+  /** Called for every chunk, in order. Keeps none of it. */
+  heard(chunk: Uint8Array): void;
+  /** The last words: none (empty) where the client was told already, undefined where they would land in the middle of something. */
+  words(reason: Unavailable): Uint8Array | undefined;
 }
 
 export interface Unavailable {

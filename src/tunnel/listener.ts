@@ -9,7 +9,7 @@ import { dirname } from 'node:path';
 import { cut } from '../base/channel.ts';
 import { errorTable, HoopError } from '../base/error.ts';
 import { holderOfPort } from './port-holder.ts';
-import { splice } from './splice.ts';
+import { type Leave, splice } from './splice.ts';
 import type { TunnelStream } from './client.ts';
 
 export type ListenPlace =
@@ -28,6 +28,8 @@ export interface ListenerOptions {
    * the end. Without it the connection is just reset.
    */
   unavailable?: ((error: HoopError, received: Uint8Array) => { answer: Uint8Array; done: boolean }) | undefined;
+  /** For each connection: what is said to it when its stream is cut. */
+  parting?: (() => Leave | undefined) | undefined;
 }
 
 export interface Listener {
@@ -76,7 +78,7 @@ async function serve(local: Socket, options: ListenerOptions): Promise<void> {
   let received: Buffer[] = [];
   try {
     const { stream, admitted } = await options.open();
-    const joined = splice(local, stream);
+    const joined = splice(local, stream, options.parting?.());
     if (local.destroyed) joined.detach();
     try {
       await admitted;

@@ -5,6 +5,8 @@ import { describe, type TestContext, test } from 'node:test';
 import { prepare } from '../../src/app/endpoint.ts';
 import type { LeaseEnd } from '../../src/app/run-lease.ts';
 import { openRun, type RunHappening } from '../../src/app/run-open.ts';
+import type { LoginKeeper } from '../../src/app/run-renewal.ts';
+import type { Clock } from '../../src/base/clock.ts';
 import { FakeClock, settled } from '../fakes/clock.ts';
 import { linesClients } from '../fakes/lines-client.ts';
 import { ORDERS, type RunGateway, startRunGateway } from '../fakes/run-gateway.ts';
@@ -92,6 +94,100 @@ describe('a lease', () => {
     assert.equal(await text(local), 'welcome\nhello\n');
   });
 
+  test('renews without a word, and asks for a login once when it cannot', async (t) => {
+    const { gateway, clock, run, happened, next } = await open(t);
+    gateway.tell({ type: 'loginRequired', by: '2026-11-21T18:15:00.000Z' });
+    await gateway.until(() => run.renewed === 1);
+    await advance(clock, 0);
+    assert.deepEqual(happened, []);
+    gateway.loginExpired = true;
+    gateway.tell({ type: 'loginRequired', by: '2026-11-21T18:15:00.000Z' });
+    const asked = await next('loginRequired');
+    assert.deepEqual(asked, {
+      type: 'loginRequired',
+      by: '2026-11-21T18:15:00.000Z',
+      message: 'TOKEN_REFUSED: said the gateway',
+    });
+    for (let i = 0; i < 6; i++) await advance(clock, 10_000);
+    assert.deepEqual(happened, []);
+    gateway.loginExpired = false;
+    await advanceUntil(clock, () => run.renewed === 2, 1_000);
+    assert.deepEqual(await next('loginRenewed'), { type: 'loginRenewed' });
+  });
+
+  test('takes up a login as soon as somebody has made one, not at the next look', async (t) => {
+    const changed = Promise.withResolvers<void>();
+    const { gateway, run, opened, next } = await open(t, { changed: () => changed.promise });
+    gateway.loginExpired = true;
+    gateway.tell({ type: 'loginRequired', by: '2026-11-21T18:15:00.000Z' });
+    await next('loginRequired');
+    gateway.loginExpired = false;
+    changed.resolve();
+    await next('loginRenewed');
+    assert.deepEqual([run.renewed, opened.lease.problem()], [1, undefined]);
+  });
+
+  test('asks the identity provider for a newer token where the gateway no longer takes the one it has', async (t) => {
+    const { gateway, run, next } = await open(t, {
+      renew: async () => {
+        gateway.loginExpired = false;
+      },
+    });
+    gateway.loginExpired = true;
+    gateway.suspend();
+    gateway.cut();
+    await next('reconnected');
+    assert.equal(run.resumed, 1);
+  });
+
+  test('is not taken over, nor ended, by a login of somebody else', async (t) => {
+    const { gateway, clock, run, opened, next } = await open(t);
+    gateway.otherLogin = true;
+    gateway.suspend();
+    gateway.cut();
+    const asked = await next('loginRequired');
+    assert.match(JSON.stringify(asked), /not that of dana@example.test/);
+    assert.equal(opened.lease.problem()?.exit, 3);
+    gateway.otherLogin = false;
+    await advanceUntil(clock, () => opened.lease.problem() === undefined);
+    assert.equal(run.state, 'live');
+  });
+
+  test('that was revoked meanwhile ends as revoked, and is not resumed', async (t) => {
+    const { gateway, run, opened } = await open(t);
+    run.state = 'revoked';
+    gateway.cut();
+    assert.equal((await opened.lease.ended).kind, 'revoked');
+    assert.equal(run.resumed, 0);
+  });
+
+  test('is shown to no other gateway that answers at the same address', async (t) => {
+    const { gateway, clock, run, opened, next } = await open(t);
+    await gateway.stop();
+    await next('reconnecting');
+    gateway.keyId = 'key-2';
+    gateway.asked.length = 0;
+    await gateway.start();
+    await advanceUntil(clock, () => /another gateway answers/.test(opened.lease.problem()?.message ?? ''));
+    const [door] = opened.doors;
+    assert.ok(door);
+    const waiting = connect(door.endpoint.port, '127.0.0.1');
+    waiting.write('hello\n');
+    assert.match(await text(waiting), /^sorry unreachable: .*another gateway answers/);
+    assert.deepEqual(gateway.asked, []);
+    gateway.keyId = 'key-1';
+    await advanceUntil(clock, () => opened.lease.problem() === undefined);
+    assert.equal(run.resumed, 1);
+  });
+
+  test("lasts as long as the gateway gave it, whatever this machine's clock says", async (t) => {
+    const { clock, opened } = await open(t, {}, (at) => at - 30 * 3_600_000);
+    let ended = false;
+    void opened.lease.ended.then(() => (ended = true));
+    await clock.advance(60_000);
+    assert.equal(ended, false);
+  });
+
   test('says that the login is needed when it ran out meanwhile, and goes on when it is back', async (t) => {
     const { gateway, clock, opened, next } = await open(t);
     gateway.loginExpired = true;
@@ -117,10 +213,32 @@ describe('a lease', () => {
   test('resumes after the machine slept, though the connection looks open', async (t) => {
     const { gateway, clock, run, next } = await open(t);
     gateway.suspend();
-    clock.setWall(clock.now() + 3_000_000);
+    clock.setWall(clock.now() + 60_000);
     await clock.advance(5_000);
-    await next('reconnected');
+    const told = await next('reconnecting');
+    assert.deepEqual(told, {
+      type: 'reconnecting',
+      message: 'this machine or hoopctl slept for 1m 5s',
+      cause: 'slept',
+    });
+    assert.deepEqual(await next('reconnected'), { type: 'reconnected', awayMs: 65_000, cause: 'slept' });
     assert.equal(run.state, 'live');
+  });
+
+  test('says nothing of a clock that was set, or a sleep that nobody noticed', async (t) => {
+    const { gateway, clock, run, happened } = await open(t);
+    clock.setWall(clock.now() + 60_000);
+    await clock.advance(5_000);
+    await gateway.until(() => run.streams === 2);
+    assert.deepEqual([happened, run.resumed], [[], 0]);
+  });
+
+  test('resumes where the gateway says that it had not heard of it in time', async (t) => {
+    const { gateway, clock, next } = await open(t);
+    gateway.suspend();
+    await clock.advance(5_000);
+    assert.equal(((await next('reconnecting')) as { cause?: string }).cause, 'suspended');
+    await next('reconnected');
   });
 
   test('gives up after fifteen minutes out of touch', async (t) => {
@@ -134,14 +252,21 @@ describe('a lease', () => {
   });
 });
 
-async function open(t: TestContext) {
+async function open(t: TestContext, login: LoginKeeper = {}, gatewayTime = (at: number) => at) {
   const clock = new FakeClock();
-  const gateway: RunGateway = await startRunGateway(t, clock);
+  const theirs: Clock = {
+    ...clock,
+    bootId: clock.bootId,
+    now: () => gatewayTime(clock.now()),
+    monotonic: () => clock.monotonic(),
+    after: (ms, fn) => clock.after(ms, fn),
+  };
+  const gateway: RunGateway = await startRunGateway(t, theirs);
   const happened: RunHappening[] = [];
   const waiting: (() => void)[] = [];
   const prepared = await prepare(ORDERS, linesClients);
   const opened = await openRun(
-    { client: gateway.client, clock, clients: linesClients },
+    { client: gateway.client, clock, clients: linesClients, login },
     'run',
     [prepared],
     {},
@@ -165,13 +290,18 @@ async function open(t: TestContext) {
       await new Promise<void>((resolve) => waiting.push(resolve));
     }
   };
-  return { gateway, clock, run, opened, next };
+  return { gateway, clock, run, opened, happened, next };
+}
+
+/** Lets the network do its part too. */
+async function advance(clock: FakeClock, ms: number): Promise<void> {
+  await clock.advance(ms);
+  for (let i = 0; i < 20; i++) await settled();
 }
 
 /** Pauses between attempts are on the fake clock, the attempts themselves are real. */
 async function advanceUntil(clock: FakeClock, condition: () => boolean, step = 250): Promise<void> {
   while (!condition()) {
-    await clock.advance(step);
-    for (let i = 0; i < 20; i++) await settled();
+    await advance(clock, step);
   }
 }

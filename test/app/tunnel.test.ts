@@ -212,7 +212,8 @@ async function setUp(t: TestContext, { locked = false } = {}) {
       signal: stop.signal,
       ...more,
     };
-    const over = holdTunnels(gear, request, memory, { ready: ready.resolve, notice: (line) => void said.push(line) });
+    const voice = { ready: ready.resolve, notice: (line: string) => void said.push(line), bell: () => undefined };
+    const over = holdTunnels(gear, request, memory, voice);
     over.catch(ready.reject);
     const end = async () => {
       stop.abort();

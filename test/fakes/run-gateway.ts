@@ -46,11 +46,17 @@ export interface RunGateway {
   readonly client: GatewayClient;
   readonly runs: StartedRun[];
   readonly sessions: Set<ServerHttp2Session>;
+  /** Paths that were asked for with a token. */
+  readonly asked: string[];
   targets: TargetView[];
   /** What a tunnel does once the client showed the secret; `rest` is what it said with it. */
   serve: (channel: ByteChannel, rest: Buffer, run: StartedRun) => void;
   /** Answers renew and resume of the launcher's login instead. */
   loginExpired: boolean;
+  /** The launcher's login is somebody else's now. */
+  otherLogin: boolean;
+  /** Which gateway it says it is. */
+  keyId: string;
   /** How far ahead a run's deadline is. */
   lifeMs: number;
   tell(event: RunEvent): void;
@@ -97,12 +103,14 @@ export async function startRunGateway(t: TestContext, clock: Clock = systemClock
 
   async function answer(stream: ServerHttp2Stream, method: string, path: string, authorization: string): Promise<void> {
     const [, , , id = '', what = '', target = ''] = path.split('/');
+    if (authorization !== '') gateway.asked.push(path);
     const user = authorization === 'Bearer user-token';
     const run = runs.find((one) => one.id === id);
     const own =
       run !== undefined &&
       authorization === `Bearer ${run.token}` &&
       (run.state === 'live' || run.state === 'suspended');
+    if (path === '/v1/config') return void json(stream, 200, { evidenceKey: { id: gateway.keyId, pem: '' } });
     if (path === '/v1/targets' && user) return void json(stream, 200, gateway.targets);
     if (path === '/v1/me' && user)
       return void json(stream, 200, {
@@ -117,6 +125,7 @@ export async function startRunGateway(t: TestContext, clock: Clock = systemClock
     if (what === 'renew' || what === 'resume') return back(stream, what, run);
     if (!own) return void refuse(stream, 401, 'TOKEN_REFUSED', 3);
     if (what === 'heartbeat') {
+      if (run.state === 'suspended') return void refuse(stream, 409, 'RUN_SUSPENDED', 1);
       run.beats += 1;
       return void json(stream, 200, { until: 'later' });
     }
@@ -149,6 +158,7 @@ export async function startRunGateway(t: TestContext, clock: Clock = systemClock
   }
 
   function back(stream: ServerHttp2Stream, what: 'renew' | 'resume', run: StartedRun | undefined): void {
+    if (gateway.otherLogin) return void refuse(stream, 404, 'RUN_UNKNOWN', 4);
     if (gateway.loginExpired) return void refuse(stream, 401, 'TOKEN_REFUSED', 3);
     if (run?.state === 'revoked') return void refuse(stream, 403, 'REVOKED', 7);
     if (run === undefined || run.state === 'ended') return void refuse(stream, 410, 'RUN_ENDED', 3);
@@ -200,9 +210,12 @@ export async function startRunGateway(t: TestContext, clock: Clock = systemClock
     client: undefined as unknown as GatewayClient,
     runs,
     sessions,
+    asked: [],
     targets: [ORDERS],
     serve: echoLines,
     loginExpired: false,
+    otherLogin: false,
+    keyId: 'key-1',
     lifeMs: 3_600_000,
     tell(event) {
       for (const run of runs)

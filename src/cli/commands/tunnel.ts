@@ -17,7 +17,15 @@ export const command: CommandForm = {
     'tunnel stop [TARGET] close them',
     'User, password and URL of an open tunnel: hoopctl url TARGET, hoopctl env TARGET.',
   ],
-  arguments: [{ name: 'TARGET[=PORT|=FOLDER]', summary: 'the targets; or list, or stop', many: true }],
+  arguments: [
+    {
+      name: 'TARGET[=PORT|=FOLDER]',
+      summary: 'the targets; or list, or stop',
+      many: true,
+      completes: 'target',
+      suggests: ['list', 'stop'],
+    },
+  ],
   options: [
     ...RUN_OPTIONS,
     { flags: '--background', summary: 'leave the tunnels open and return' },
@@ -56,6 +64,7 @@ async function hold(
     await holdTunnels(gearOf(ctx, gateway), request, await tunnelMemory(ctx.place, gateway), {
       ready: (doors) => (background ? void reportBack({ ready: doors.map(shown) }) : showReady(ctx, doors.map(shown))),
       notice: (text) => (background ? undefined : ctx.out.notice(text)),
+      bell: () => (!background && ctx.stderr.isTTY ? void ctx.stderr.write('\x07') : undefined),
     });
     return ctx.signal.aborted ? 130 : 0;
   } catch (error) {

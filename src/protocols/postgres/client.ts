@@ -3,6 +3,7 @@ import type { Endpoint, ProtocolClient } from '../../domain/protocol.ts';
 import { type TargetName, variablePrefix } from '../../domain/target.ts';
 import { execute } from './exec.ts';
 import { scramVerifier } from './scram.ts';
+import { createParting } from './parting.ts';
 import { unavailable } from './unavailable.ts';
 
 export const client: ProtocolClient = {
@@ -14,6 +15,7 @@ export const client: ProtocolClient = {
   execute,
   socketName,
   unavailable,
+  parting: createParting,
 };
 
 /** Variables by which libpq would go elsewhere, or ask for what the tunnel does not speak (libpq, "Environment Variables"). */

@@ -4,7 +4,7 @@ import { readFirstPacket, LONGEST_STARTUP } from './startup.ts';
 import { fatal } from './refuse.ts';
 
 /** SQLSTATEs: connection_failure, invalid_authorization_specification, sqlserver_rejected_establishment (PostgreSQL, Appendix A). */
-const CODES: Readonly<Record<Unavailable['kind'], string>> = { unreachable: '08006', login: '28000', refused: '08004' };
+export const UNAVAILABLE_CODES: Readonly<Record<Unavailable['kind'], string>> = { unreachable: '08006', login: '28000', refused: '08004' };
 
 export function unavailable(reason: Unavailable, received: Uint8Array): { answer: Uint8Array; done: boolean } {
   const bytes = Buffer.from(received.buffer, received.byteOffset, received.byteLength);
@@ -18,7 +18,7 @@ export function unavailable(reason: Unavailable, received: Uint8Array): { answer
     const packet = readFirstPacket(bytes.subarray(at + 4, at + length));
     at += length;
     if (packet.kind !== 'encryption') {
-      if (packet.kind !== 'cancel') said.push(fatal(CODES[reason.kind], reason.message));
+      if (packet.kind !== 'cancel') said.push(fatal(UNAVAILABLE_CODES[reason.kind], reason.message));
       return answer(true);
     }
     // It goes on in plain text: this end is on the same machine.
