@@ -1,6 +1,6 @@
 /** A login as hoopctl keeps it: a token for the gateway, and what renews it. Renewing and ending it at the issuer. */
 import { decodeJwt } from 'jose';
-import { refreshTokenGrant, type TokenEndpointResponse, tokenRevocation } from 'openid-client';
+import { ResponseBodyError, refreshTokenGrant, type TokenEndpointResponse, tokenRevocation } from 'openid-client';
 import type { Clock } from '../base/clock.ts';
 import { HoopError } from '../base/error.ts';
 import { Token } from '../base/secret.ts';
@@ -45,7 +45,7 @@ export async function refreshLogin(login: Login, parts: LoginParts): Promise<Log
 
 /**
  * Ends the login at the issuer.
- * @returns `unsupported` when the issuer has no such endpoint: the login then ends when its token does
+ * @returns `unsupported` when the issuer has no such endpoint, or none for tokens of this kind: the login then ends when its token does
  */
 export async function revokeLogin(
   login: Login,
@@ -60,6 +60,8 @@ export async function revokeLogin(
     await tokenRevocation(provider.config, token.expose(), { token_type_hint: hint });
     return 'revoked';
   } catch (error) {
+    // RFC 7009 section 2.2.1. Many issuers revoke refresh tokens only.
+    if (error instanceof ResponseBodyError && error.error === 'unsupported_token_type') return 'unsupported';
     throw provider.explain(error, signal);
   }
 }

@@ -5,6 +5,7 @@ import { describe, test } from 'node:test';
 import { decodeJwt } from 'jose';
 import { systemClock } from '../../src/base/clock.ts';
 import { browserLogin, type Login } from '../../src/identity/index.ts';
+import { refreshLogin } from '../../src/identity/login.ts';
 import { FakeClock } from '../fakes/clock.ts';
 import { DANA, type FakeIdp, startFakeIdp } from '../fakes/idp.ts';
 import { issuerOf } from './logins.ts';
@@ -29,6 +30,15 @@ test('the person signs in, the browser comes back, and the login is theirs', asy
   const login = await f.login;
   assert.equal(login.subject, 'user-dana@example.test');
   assert.equal(decodeJwt(login.token.expose()).aud, 'hoop-gateway');
+});
+
+test('the login can be renewed, as one by device can', async () => {
+  await using f = await fixture();
+  await fetch(await f.signIn());
+  const login = await f.login;
+  const renewed = await refreshLogin(login, { issuer: f.issuer, clock: systemClock });
+  assert.equal(renewed.subject, login.subject);
+  assert.notEqual(renewed.refreshToken?.expose(), login.refreshToken?.expose());
 });
 
 test('each login has its own port, state, nonce and challenge', async () => {
@@ -116,6 +126,7 @@ async function fixture(clock = systemClock) {
   login.catch(link.reject);
   return {
     login,
+    issuer: issuerOf(idp),
     link: link.promise,
     async signIn(answer: 'yes' | 'no' = 'yes'): Promise<URL> {
       const end = await idp.visit(await link.promise, { ...dana, answer });

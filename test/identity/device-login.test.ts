@@ -208,6 +208,13 @@ describe('renewing', () => {
   });
 });
 
+test('logging out where the issuer does not end logins of this kind says so', async () => {
+  await using idp = await startFakeIdp();
+  const login = await signIn(idp, dana);
+  const fetch = answering('/revocation', () => oauthError('unsupported_token_type'));
+  assert.equal(await revokeLogin(login, { issuer: issuerOf(idp), clock: systemClock, fetch }), 'unsupported');
+});
+
 test('logging out where the issuer has no way to end a login says so', async () => {
   await using idp = await startFakeIdp();
   const login = await signIn(idp, dana);

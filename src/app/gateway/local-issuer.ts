@@ -16,11 +16,13 @@ export interface LocalIssuerOptions {
   readonly port: number;
   /** Holds the key that signs tokens, so that they outlive a restart. */
   readonly keyFile: string;
+  /** Holds what logins are renewed by, sealed with that key. */
+  readonly stateFile: string;
 }
 
 /** @throws OptionalPackageMissing */
-export async function startLocalIssuer({ user, port, keyFile }: LocalIssuerOptions): Promise<LocalIssuer> {
-  const idp = await startIdp({ users: [{ email: user, groups: [], subject: user }], port, keyFile });
+export async function startLocalIssuer({ user, port, ...files }: LocalIssuerOptions): Promise<LocalIssuer> {
+  const idp = await startIdp({ users: [{ email: user, groups: [], subject: user }], port, ...files });
   return {
     issuer: {
       issuer: idp.issuer,

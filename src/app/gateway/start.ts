@@ -110,6 +110,7 @@ async function start(options: GatewayOptions, undo: (() => Promise<void> | void)
         // Beside the gateway's own port: a person finds it, and it is the same after a restart.
         port: config.listen.port === 0 ? 0 : config.listen.port + 1,
         keyFile: join(config.keys, 'sign-in.jwk'),
+        stateFile: join(dirname(config.store.path), 'sign-ins'),
       })
     : undefined;
   if (local) undo.push(() => local.close());

@@ -13,6 +13,7 @@ import type { AccountClaims, Configuration, KoaContextWithOIDC, Provider } from 
 import { memoryAdapter } from './memory.ts';
 import { confirmPage, donePage, errorPage, PAGE_HEADERS, signInPage, userCodePage } from './pages.ts';
 import { optional } from './optional.ts';
+import { sealedFile } from './sealed-file.ts';
 
 export interface IdpUser {
   readonly email: string;
@@ -28,6 +29,8 @@ export interface IdpOptions {
   readonly port?: number;
   /** Keeps the key that signs tokens; made when it is not there. Default: a new key each time. */
   readonly keyFile?: string;
+  /** Keeps what logins are renewed by, sealed with the key in `keyFile`. Default: they end with the process. */
+  readonly stateFile?: string;
   readonly clientId?: string;
   /** `aud` of access tokens. */
   readonly audience?: string;
@@ -90,10 +93,12 @@ async function configuration({
   accessTokenLife = 3_600,
   deviceCodeLife = 600,
   keyFile,
+  stateFile,
 }: Settled): Promise<Configuration> {
+  const key = await signingKey(keyFile);
   return {
-    adapter: memoryAdapter(),
-    jwks: { keys: [await signingKey(keyFile)] },
+    adapter: await memoryAdapter(stateFile === undefined ? undefined : sealedFile(stateFile, String(key['d']))),
+    jwks: { keys: [key] },
     cookies: { keys: [randomBytes(32).toString('base64url')] },
     clients: [
       {
@@ -143,8 +148,12 @@ async function configuration({
     // Signing in is all the consent there is: the only client is ours.
     loadExistingGrant: grantAll,
     interactions: { url: (_ctx, interaction) => `${SIGN_IN}${interaction.uid}` },
+    // A browser login loses the scope `offline_access` where it does not ask for consent anew, which no other provider wants (OpenID Connect Core,
+    // section 11). Ours has one client, whose browser logins are always meant to last.
     issueRefreshToken: async (_ctx, client, code) =>
-      client.grantTypeAllowed('refresh_token') && code.scopes.has('offline_access'),
+      client.grantTypeAllowed('refresh_token') &&
+      (code.kind === 'AuthorizationCode' || code.scopes.has('offline_access')),
+    expiresWithSession: async () => false,
     renderError: (ctx, out) => {
       ctx.set(PAGE_HEADERS);
       ctx.body = errorPage(out.error_description ?? out.error);

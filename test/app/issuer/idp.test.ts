@@ -1,6 +1,9 @@
 /** The built-in identity provider signs in whoever shows the code of its terminal, and nobody else. */
 import assert from 'node:assert/strict';
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { decodeJwt, decodeProtectedHeader } from 'jose';
 import { systemClock } from '../../../src/base/clock.ts';
@@ -72,6 +75,74 @@ test('a refresh token gives new tokens once, and none after it was revoked', asy
   await post(idp, '/token/revocation', { token: second.refresh_token, client_id: 'hoopctl' });
   assert.equal((await renew(second.refresh_token)).error, 'invalid_grant');
 });
+
+describe('another process with the same files', () => {
+  const renew = (idp: FakeIdp, refresh_token = '') =>
+    post(idp, '/token', { grant_type: 'refresh_token', refresh_token, client_id: 'hoopctl' });
+
+  /** Signs dana in, and tells how to go on with the same files: after a restart, or elsewhere. */
+  async function signedIn(folder: string) {
+    const files = { keyFile: join(folder, 'key'), stateFile: join(folder, 'state') };
+    const idp = await startFakeIdp(files);
+    const port = Number(new URL(idp.issuer).port);
+    const started = await device(idp);
+    await idp.visit(started.verification_uri_complete, dana);
+    const tokens = await poll(idp, started);
+    const again = async (other: Partial<typeof files> = {}) => {
+      await idp.close().catch(() => {});
+      return startFakeIdp({ ...files, ...other, port });
+    };
+    return { idp, tokens, again, ...files };
+  }
+
+  test('renews what the one before gave out, once, and takes back what that had taken back', async () => {
+    await using folder = privateFolder();
+    const before = await signedIn(folder.path);
+    const second = await renew(before.idp, before.tokens.refresh_token);
+    await using idp = await before.again();
+    const third = await renew(idp, second.refresh_token);
+    assert.ok(third.access_token && third.refresh_token, JSON.stringify(third));
+    // Used in the life before: whoever shows it now is not to be trusted, nor what came of it.
+    assert.equal((await renew(idp, before.tokens.refresh_token)).error, 'invalid_grant');
+    assert.equal((await renew(idp, third.refresh_token)).error, 'invalid_grant');
+  });
+
+  test('knows what was revoked', async () => {
+    await using folder = privateFolder();
+    const before = await signedIn(folder.path);
+    const { refresh_token: token = '' } = before.tokens;
+    await post(before.idp, '/token/revocation', { token, client_id: 'hoopctl' });
+    await using idp = await before.again();
+    assert.equal((await renew(idp, token)).error, 'invalid_grant');
+  });
+
+  test('renews nothing with another key, or from a file that was changed', async () => {
+    await using folder = privateFolder();
+    const before = await signedIn(folder.path);
+    const idp = await before.again({ keyFile: join(folder.path, 'other-key') });
+    assert.equal((await renew(idp, before.tokens.refresh_token)).error, 'invalid_grant');
+    await idp.close();
+    const bytes = readFileSync(before.stateFile);
+    bytes[bytes.length - 1] = (bytes.at(-1) ?? 0) ^ 1;
+    writeFileSync(before.stateFile, bytes);
+    await using changed = await before.again();
+    assert.equal((await renew(changed, before.tokens.refresh_token)).error, 'invalid_grant');
+  });
+
+  test('finds no token in clear, in a file for its owner alone', async () => {
+    await using folder = privateFolder();
+    const before = await signedIn(folder.path);
+    await before.idp.close();
+    const kept = readFileSync(before.stateFile, 'latin1');
+    assert.ok(!kept.includes(before.tokens.refresh_token ?? '?') && !kept.includes('RefreshToken'));
+    assert.equal(statSync(before.stateFile).mode & 0o777, 0o600);
+  });
+});
+
+function privateFolder() {
+  const path = mkdtempSync(join(tmpdir(), 'hoopctl-idp-'));
+  return { path, [Symbol.asyncDispose]: async () => rmSync(path, { recursive: true, force: true }) };
+}
 
 test('a used refresh token takes its successors down with it', async () => {
   await using idp = await startFakeIdp();
