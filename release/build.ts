@@ -15,6 +15,7 @@ const EXTERNAL: readonly string[] = [
   'tsx', // is handed to another Node by path
   'fastify', // compiles schemas into code that requires its own files by name
   'pino', // starts worker threads from its own folder
+  'react-devtools-core', // ink asks for it where somebody installed it to look at ink; we do not
 ];
 
 /** esbuild turns CommonJS dependencies into modules, where `require` of a Node built-in does not exist by itself. */
