@@ -39,6 +39,7 @@ const TASK_LIST = [
     { servers: ['test'], steps: (args) => [testRun(['test/e2e/**/*.test.ts', 'test/cli/**/*.test.ts'], args)] },
   ],
   ['test:kill', { servers: ['test'], steps: (args) => [['test/kill/run.ts', ...args]] }],
+  ['bench', { servers: ['test', 'bench'], steps: (args) => [['test/bench/run.ts', ...args]] }],
   ['build', { steps: (args) => [['release/build.ts', ...args]] }],
 ];
 const TASKS = new Map(TASK_LIST);

@@ -1,0 +1,185 @@
+/** What all this is for: `hoopctl tunnel` and `hoopctl gateway start`, built, two processes, TLS between them, with everything on that makes it one. */
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { freePort } from '../../../src/app/demo/free-port.ts';
+import { deviceToken } from '../../fakes/idp.ts';
+import { DANA } from '../../fakes/idp.ts';
+import { done, startProgram } from '../processes.ts';
+import type { World } from '../world.ts';
+import { delayed } from './delay.ts';
+import type { Address, Peer } from './peer.ts';
+
+export type Durability = 'strict' | 'effects' | 'process';
+
+export interface HoopctlOptions {
+  readonly durability: Durability;
+  /** Round trip between hoopctl and the gateway, ms. */
+  readonly delay?: number;
+  /** How many processes hold tunnels, each with a run of its own; 1. */
+  readonly tunnels?: number;
+  readonly target?: Address;
+}
+
+export interface HoopctlPeer extends Peer {
+  /** The same database as a target without masks and detectors. */
+  readonly plain: Address;
+  /** One for each process that holds tunnels; the first is `address`. */
+  readonly doors: readonly Address[];
+  /** For other commands of the same person. */
+  readonly env: Readonly<Record<string, string>>;
+}
+
+const TARGETS = ['bench', 'plain'] as const;
+
+export async function startHoopctl(world: World, options: HoopctlOptions): Promise<HoopctlPeer> {
+  const { durability, delay = 0, tunnels = 1, target = world.target } = options;
+  const folder = await world.place(`hoopctl-${durability}`);
+  const opened = new AsyncDisposableStack();
+  try {
+    const port = await freePort();
+    const gateway = await startGateway(world, folder, port, durability, target);
+    opened.defer(() => gateway.stop());
+    const url = `https://127.0.0.1:${await delayed(port, delay, opened)}`;
+    const token = await deviceToken(world.idp, DANA.email);
+    const held: Held[] = [];
+    for (let i = 0; i < tunnels; i++) {
+      const one = await holdTunnels(world, await newHome(world, { url, token }));
+      opened.defer(() => one.program.stop());
+      held.push(one);
+    }
+    const [first] = held as [Held];
+    return {
+      name: `hoopctl ${durability}`,
+      address: first.addresses.bench,
+      plain: first.addresses.plain,
+      doors: held.map(({ addresses }) => addresses.bench),
+      env: first.env,
+      processes: { hoopctl: held.map(({ program }) => program.pid), gateway: [gateway.pid] },
+      [Symbol.asyncDispose]: () => opened.disposeAsync(),
+    };
+  } catch (error) {
+    await opened.disposeAsync();
+    throw error;
+  }
+}
+
+async function startGateway(world: World, folder: string, port: number, durability: Durability, target: Address) {
+  await writeFile(join(folder, 'gateway.yaml'), gatewayYaml(world, port, durability, target));
+  await writeFile(join(folder, 'policy.yaml'), POLICY);
+  const args = [world.hoopctl, 'gateway', 'start', '--json', '--quiet', '--config', join(folder, 'gateway.yaml')];
+  const program = startProgram(process.execPath, args, { env: { BENCH_PASSWORD: target.password, HOME: folder } });
+  await program.says(/"event":"ready"/);
+  return program;
+}
+
+interface Held {
+  readonly program: ReturnType<typeof startProgram>;
+  readonly env: Readonly<Record<string, string>>;
+  readonly addresses: Readonly<Record<(typeof TARGETS)[number], Address>>;
+}
+
+/** A home folder of its own for each: tunnels remember their port. */
+async function newHome(world: World, { url, token }: { url: string; token: string }) {
+  const home = await world.place('home');
+  const runtime = join(home, 'run');
+  await mkdir(runtime, { mode: 0o700 });
+  return {
+    HOME: home,
+    XDG_CONFIG_HOME: join(home, 'config'),
+    XDG_RUNTIME_DIR: runtime,
+    HOOPCTL_GATEWAY: url,
+    HOOPCTL_CA_FILE: world.tls.cert,
+    HOOPCTL_TOKEN: token,
+    HOOPCTL_TOKEN_STORE: 'plain',
+  };
+}
+
+async function holdTunnels(world: World, env: Readonly<Record<string, string>>): Promise<Held> {
+  const wishes = TARGETS.map((name) => `${name}=0`);
+  const args = [world.hoopctl, 'tunnel', ...wishes, '--json', '--purpose', 'the bench'];
+  const program = startProgram(process.execPath, args, { env });
+  await program.says(/"target":"plain".*\n/);
+  const addresses: Record<string, Address> = {};
+  for (const name of TARGETS) {
+    const said = await done(process.execPath, [world.hoopctl, 'url', name, '--json'], { env });
+    const { url } = JSON.parse(said.slice(said.indexOf('{'))) as { url: string };
+    const { hostname, port, username, password, pathname } = new URL(url);
+    const database = decodeURIComponent(pathname.slice(1));
+    addresses[name] = {
+      host: hostname,
+      port: Number(port),
+      user: username,
+      password: decodeURIComponent(password),
+      database,
+    };
+  }
+  return { program, env, addresses: addresses as Held['addresses'] };
+}
+
+function gatewayYaml({ idp, tls }: World, port: number, durability: Durability, target: Address): string {
+  const database = `protocol: postgres
+    address: ${target.host}:${target.port}
+    database: ${target.database}
+    tls: disable
+    account: { user: ${target.user}, password: { env: BENCH_PASSWORD } }`;
+  return `listen: 127.0.0.1:${port}
+publicUrl: https://127.0.0.1:${port}
+tls: { cert: ${tls.cert}, key: ${tls.key} }
+identity:
+  maxAge: 12h
+  issuers:
+    - issuer: ${idp.issuer}
+      audience: ${idp.audience}
+      clientId: ${idp.clientId}
+      scopes: [openid, offline_access, email, groups]
+      groupsClaim: groups
+      subjectClaim: email
+store: sqlite:./data/hoop.db
+recordings: { url: 'file:./recordings', durability: ${durability} }
+keys: file:./keys
+policy: ./policy.yaml
+targets:
+  bench:
+    ${database}
+  plain:
+    ${database}
+`;
+}
+
+/** Access, rules that look at every statement, a column mask on a table that is there, detectors on every answer; no limits. */
+const POLICY = `version: 1
+roles:
+  admin: { groups: [db-owners] }
+access:
+  - name: the-bench
+    subjects: { groups: [data-agents] }
+    targets: [bench, plain]
+    effects: [read, write, delete]
+    scope: { schemas: [public] }
+    session: { max: 8h, idle: 8h }
+rules:
+  - name: no-ddl
+    targets: ['*']
+    when: { effects: [define, administer] }
+    then: deny
+    reason: schema changes go through migrations
+  - name: deletes-need-a-person
+    targets: ['*']
+    when: { effects: [delete] }
+    then: { hold: { approvers: { groups: [db-owners] }, within: 10m, wait: 1s, self: false, proof: fresh } }
+  - name: no-updates-of-everything
+    targets: ['*']
+    when: { effects: [write], postgres.statement: update, postgres.where: false }
+    then: deny
+    reason: say which rows
+  - name: customers-are-not-written
+    targets: ['*']
+    when: { effects: [write], resources: [public.customers] }
+    then: deny
+    reason: the shop writes them
+masks:
+  - { name: pii-columns, targets: [bench], columns: [public.customers.ssn, public.customers.card], with: redact }
+  - { name: pii-patterns, targets: [bench], detect: [email, credit_card, us_ssn], with: redact }
+limits:
+  - { name: none, targets: ['*'], rowsPerStatement: none, bytesPerStatement: none, rowsPerRun: none, bytesPerRun: none, then: deny }
+`;

@@ -1,0 +1,107 @@
+/** `npm run bench`: the ladder from nothing in between to hoopctl, measured side by side. Results to stdout, progress to stderr. */
+import { writeFile } from 'node:fs/promises';
+import { findServer, installCommand, type ServerName } from '../../bin/setup/servers.js';
+import { figure, markdownReport, type Report, type SectionReport, textReport } from './report.ts';
+import { describeMachine } from './machine.ts';
+import { type BenchOptions, readOptions } from './options.ts';
+import { type CaseResult, measureCase } from './rounds.ts';
+import { bulk } from './sections/bulk.ts';
+import { connections } from './sections/connections.ts';
+import type { Bench, Section } from './sections/section.ts';
+import { transactions } from './sections/transactions.ts';
+import { openWorld, type World } from './world.ts';
+
+const SECTIONS: readonly Section[] = [transactions, connections, bulk];
+const SERVERS: readonly ServerName[] = ['postgresql', 'postgresql-client', 'pgbouncer', 'haproxy', 'stunnel4'];
+
+const stop = new AbortController();
+for (const signal of ['SIGINT', 'SIGTERM'] as const)
+  process.on(signal, () => {
+    // Asked twice: now. What was started is killed on the way out.
+    if (stop.signal.aborted) process.exit(130);
+    say('ending');
+    stop.abort(new Error('interrupted'));
+  });
+
+process.exitCode = await main(process.argv.slice(2));
+
+async function main(args: readonly string[]): Promise<number> {
+  let options: BenchOptions;
+  try {
+    options = readOptions(
+      args,
+      SECTIONS.map(({ name }) => name),
+    );
+  } catch (error) {
+    console.error((error as Error).message);
+    return 2;
+  }
+  const missing = SERVERS.filter((name) => findServer(name) === undefined);
+  if (missing.length > 0) {
+    console.error(`not installed: ${missing.join(', ')}; as root run: ${installCommand(missing)}`);
+    return 1;
+  }
+  try {
+    await publish(await measure(options), options);
+    return 0;
+  } catch (error) {
+    if (!stop.signal.aborted) throw error;
+    return 130;
+  }
+}
+
+async function measure({ plan, only }: BenchOptions): Promise<Report> {
+  const chosen = SECTIONS.filter(({ name }) => only.length === 0 || only.includes(name));
+  const began = Date.now();
+  const machine = describeMachine();
+  await using world = await openWorld(say);
+  const sections: SectionReport[] = [];
+  let left = chosen.reduce((sum, section) => sum + section.seconds(plan), 0);
+  for (const section of chosen) {
+    say(`${section.title} (about ${clock(left)} left)`);
+    sections.push(await runSection(section, world, plan));
+    left -= section.seconds(plan);
+  }
+  const minutes = (Date.now() - began) / 60_000;
+  return { machine, plan, startedAt: new Date(began).toISOString(), minutes, sections };
+}
+
+async function runSection(section: Section, world: World, plan: BenchOptions['plan']): Promise<SectionReport> {
+  const cases: CaseResult[] = [];
+  const notes: string[] = [];
+  const bench: Bench = {
+    ...{ world, plan, signal: stop.signal },
+    note: (text) => void notes.push(text),
+    async compare(list, ladder, rounds = plan.rounds) {
+      for (const one of list)
+        cases.push(
+          await measureCase(one, {
+            ...{ section: section.name, rounds, signal: stop.signal },
+            processes: (peer) => ladder?.peers.get(peer)?.processes ?? {},
+            onSample: (peer, round, { value, others }) =>
+              say(
+                `  ${one.name} [${round + 1}/${rounds}] ${peer}: ${figure(value)} ${one.unit}${others > 0.1 ? ` ~ ${figure(others * 100)}% of the machine was busy with others` : ''}`,
+              ),
+          }),
+        );
+    },
+  };
+  await section.run(bench);
+  const { name, title } = section;
+  return { name, title, cases, notes };
+}
+
+async function publish(report: Report, { json, markdown }: BenchOptions): Promise<void> {
+  const text = `${JSON.stringify(report, undefined, 1)}\n`;
+  if (json === '-') return void process.stdout.write(text);
+  if (json !== undefined) await writeFile(json, text);
+  process.stdout.write(`${markdown ? markdownReport(report) : textReport(report)}\n`);
+}
+
+function say(line: string): void {
+  console.error(`bench: ${line}`);
+}
+
+function clock(seconds: number): string {
+  return seconds < 90 ? `${Math.ceil(seconds)} s` : `${Math.ceil(seconds / 60)} min`;
+}

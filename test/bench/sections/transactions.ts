@@ -1,0 +1,47 @@
+/** pgbench's own scripts, one statement and seven, in each way of sending them, from one client to many. */
+import { DIRECT, EVERYONE, HAPROXY, PROCESS, startLadder } from '../ladder.ts';
+import type { Address } from '../peers/peer.ts';
+import { type PgbenchOptions, pgbench } from '../pgbench.ts';
+import type { Case } from '../rounds.ts';
+import type { Plan, Section } from './section.ts';
+
+type Cell = Pick<PgbenchOptions, 'protocol' | 'clients'> & { readonly script: 'select-only' | 'tpcb-like' };
+
+export const transactions: Section = {
+  name: 'transactions',
+  title: 'Transactions (pgbench)',
+  seconds: (plan) => 15 + cells(plan).length * peersOf(plan).length * plan.rounds * (plan.seconds + 0.4),
+  async run({ world, plan, compare }) {
+    await using ladder = await startLadder(world, peersOf(plan));
+    await compare(
+      cells(plan).map((cell) => caseOf(cell, plan, (name) => ladder.peer(name).address)),
+      ladder,
+    );
+  },
+};
+
+function caseOf({ script, protocol, clients }: Cell, plan: Plan, address: (peer: string) => Address): Case {
+  return {
+    name: `${script}, ${protocol}, ${clients} client${clients === 1 ? '' : 's'}`,
+    unit: 'tx/s',
+    better: 'more',
+    work: 'transaction',
+    peers: peersOf(plan),
+    against: [HAPROXY, DIRECT],
+    measure: (peer) => pgbench(address(peer), { script: ['-b', script], protocol, clients, seconds: plan.seconds }),
+  };
+}
+
+function peersOf({ quick }: Plan) {
+  return quick ? ([DIRECT, 'pgbouncer+stunnel', HAPROXY, PROCESS] as const) : EVERYONE;
+}
+
+function cells({ quick }: Plan): Cell[] {
+  const protocols = quick ? (['simple', 'prepared'] as const) : (['simple', 'extended', 'prepared'] as const);
+  const grid = (script: Cell['script'], over: readonly Cell['protocol'][], counts: readonly number[]) =>
+    over.flatMap((protocol) => counts.map((clients) => ({ script, protocol, clients })));
+  return [
+    ...grid('select-only', protocols, [1, 8, 32]),
+    ...grid('tpcb-like', quick ? ['simple'] : protocols, quick ? [8] : [1, 8, 32]),
+  ];
+}
