@@ -235,9 +235,14 @@ const TABLES: Readonly<Record<string, Table>> = {
         'SELECT note FROM audit_copy WHERE id = 1',
       ],
       ['WITH d AS (UPDATE customers SET name = ssn WHERE id = 1 RETURNING *) SELECT name FROM d'],
-      ['SELECT id, ssn AS harmless INTO copied FROM customers', 'SELECT harmless FROM copied'],
+      // A table's number is drawn anew each time, and told with its columns: expressions have none.
+      [
+        'SELECT id, ssn AS harmless INTO copied FROM customers',
+        "SELECT harmless || '' FROM copied",
+        'DROP TABLE public.copied',
+      ],
       ['SELECT id, ssn AS harmless INTO TEMP t9 FROM customers', 'SELECT harmless FROM t9'],
-      ['CREATE TABLE copied AS SELECT ssn FROM customers', 'SELECT * FROM copied'],
+      ['CREATE TABLE copied AS SELECT ssn FROM customers', "SELECT ssn || '' FROM copied", 'DROP TABLE public.copied'],
       ['CREATE TEMP TABLE t8 AS TABLE customers', 'SELECT * FROM t8'],
       ['CREATE VIEW v_mine AS SELECT id, ssn AS title FROM customers', 'SELECT title FROM v_mine'],
       ['CREATE TEMP VIEW orders AS SELECT id, ssn AS status FROM customers', 'SELECT status FROM orders'],

@@ -16,7 +16,9 @@ SELECT c.oid::bigint, n.nspname, c.relname, c.relkind, c.relpersistence, c.relro
   CASE WHEN c.relkind IN ('v', 'm') THEN pg_catalog.pg_get_viewdef(c.oid) END,
   (SELECT pg_catalog.json_agg(pg_catalog.json_build_array(a.attnum, a.attname, a.atttypid::bigint, pg_catalog.format_type(a.atttypid, a.atttypmod),
       a.attgenerated, a.attidentity, a.atthasdef, a.atthasmissing) ORDER BY a.attnum)
-    FROM pg_catalog.pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped)
+    FROM pg_catalog.pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped),
+  EXISTS (SELECT FROM pg_catalog.unnest(c.reloptions) o (option)
+    WHERE o.option ~~ 'security_barrier=%' AND pg_catalog.split_part(o.option, '=', 2)::boolean)
 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE ${USER_RELATION} ORDER BY c.oid`;
 
 const INHERITS = 'SELECT i.inhrelid::bigint, i.inhparent::bigint FROM pg_catalog.pg_inherits i ORDER BY 1, 2';

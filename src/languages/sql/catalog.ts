@@ -42,6 +42,8 @@ export interface Relation {
   readonly name: string;
   readonly kind: RelationKind;
   readonly rowSecurity: boolean;
+  /** A view that keeps its own conditions before those of a query (`security_barrier`). */
+  readonly barrier: boolean;
   /** What a view selects, every name in it qualified. */
   readonly definition?: string;
   readonly columns: readonly Column[];
@@ -239,6 +241,7 @@ function relation(row: Row): Relation {
     name: row.text(2),
     kind: row.text(3) as RelationKind,
     rowSecurity: row.flag(5),
+    barrier: row.flag(9),
     ...(definition === undefined ? {} : { definition }),
     columns: row.rows(8).map(column),
   };

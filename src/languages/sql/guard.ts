@@ -246,7 +246,7 @@ function closure(relation: Relation, book: MaskBook, road: string | undefined): 
   return refuse(closed.word, road === undefined ? closed.reason : `${road} reads it: ${closed.reason}`, closed.hint);
 }
 
-const reads: Check = ({ raw, gathered, resolved, book }) => {
+const reads: Check = ({ raw, resolved, book }) => {
   const uses = resolved.relations.flatMap(({ use, meaning }) => {
     const hit = meaning.kind === 'user' ? book.masked.get(meaning.relation.oid) : undefined;
     return hit === undefined ? [] : [{ use, hit, label: qualified(hit.relation.schema, hit.relation.name) }];
@@ -270,12 +270,7 @@ const reads: Check = ({ raw, gathered, resolved, book }) => {
       );
     }
     if (use.role === 'from') {
-      if (
-        gathered.into ||
-        raw.kind === 'CreateTableAsStmt' ||
-        !REWRITABLE.has(raw.kind) ||
-        !NESTED.has(use.statement)
-      ) {
+      if (storesDefinition(raw) || !REWRITABLE.has(raw.kind) || !NESTED.has(use.statement)) {
         return refuse(
           'MASK_REACHED',
           `${statementClass(raw.kind).name.toUpperCase()} would store or define something over ${label}, which has masked columns`,
@@ -319,6 +314,11 @@ const reads: Check = ({ raw, gathered, resolved, book }) => {
   }
   return undefined;
 };
+
+/** A table made from a query holds what the query gave, masks and all; a materialised view is filled again by its definition. */
+function storesDefinition({ kind, node }: RawStatement): boolean {
+  return kind === 'CreateTableAsStmt' && node['objtype'] !== 'OBJECT_TABLE';
+}
 
 const holds: Check = ({ raw }) => {
   const held =
@@ -398,4 +398,4 @@ export const REWRITABLE: ReadonlySet<string> = new Set([
 ]);
 
 /** Statements below it in which a masked table may be read. */
-const NESTED: ReadonlySet<string> = new Set(['SelectStmt', 'InsertStmt', 'UpdateStmt', 'DeleteStmt']);
+const NESTED: ReadonlySet<string> = new Set(['SelectStmt', 'InsertStmt', 'UpdateStmt', 'DeleteStmt', 'MergeStmt']);

@@ -12,9 +12,10 @@ import { effectivePath } from './names.ts';
 import { literalSpans, type RawStatement, textLiterals } from './parser.ts';
 import { resolve } from './resolve.ts';
 import { refuse } from './refusing.ts';
+import { MOST_LAYERS, openOnce } from './open.ts';
 import { maskReturning } from './returning.ts';
 import { isStandIn, rewrite } from './rewrite.ts';
-import { type Aim, CREDENTIAL_STATEMENTS, findStruck } from './struck.ts';
+import { type Aim, CREDENTIAL_STATEMENTS, findStruck, namesOf } from './struck.ts';
 import { shownMasks } from './shown.ts';
 import { touchedBy } from './touched.ts';
 import { eachObject, type Fields, isFields, type Site } from './tree.ts';
@@ -36,11 +37,15 @@ export function judgeStatement(text: string, raw: RawStatement, bench: Bench): S
   const resolved = resolve(knowledge, gathered, path);
   const own = ownControl(raw, basis);
   const calls = settingCalls(raw, gathered, basis);
-  const behind = basis.guarded ? behindOf(raw, resolved, knowledge) : [];
   const touched = touchedBy(raw, gathered, resolved, knowledge, path);
-  const masked = maskedUses(resolved, book);
+  const watched = watchedColumns(resolved, knowledge, basis.watched ?? []);
+  const functionsDo = functionEffects(gathered, resolved, calls);
+  // What it names is known from how it was written; what it would show, from how it looks with views opened.
+  const opened = basis.guarded ? openAll(raw, { gathered, resolved }, bench, path) : { gathered, resolved };
+  const behind = basis.guarded ? behindOf(raw, opened.resolved, knowledge) : [];
+  const masked = maskedUses(opened.resolved, book);
 
-  const effects = new Set<Effect>([...gathered.effects, ...functionEffects(gathered, resolved, calls)]);
+  const effects = new Set<Effect>([...gathered.effects, ...functionsDo]);
   if (own !== undefined) effects.add(own.effect);
   for (const call of calls) effects.add(call.effect);
   for (const one of behind) for (const effect of one.effects) effects.add(effect);
@@ -58,10 +63,8 @@ export function judgeStatement(text: string, raw: RawStatement, bench: Bench): S
   const prepared = preparedOf(raw, effects, text);
   const facts = factsOf({ raw, gathered, resolved, touched, masked: masked.map(({ hit }) => hit), own });
 
-  const watched = watchedColumns(resolved, knowledge, basis.watched ?? []);
-
   // Everything that needs the tree as it was written is done: the rewrite changes it.
-  const guarded = basis.guarded ? guard(raw, gathered, resolved, bench, behind, own, calls) : {};
+  const guarded = basis.guarded ? guard(raw, opened, bench, behind, own, calls) : {};
   return {
     kind: raw.kind,
     start: raw.start,
@@ -75,7 +78,7 @@ export function judgeStatement(text: string, raw: RawStatement, bench: Bench): S
     touchesMasked: masked.length > 0,
     ...(shown === undefined ? {} : { shown }),
     ...(watched.length === 0 ? {} : { watched }),
-    ranUserCode: resolved.reached.length > 0 || behind.some((one) => one.reached.length > 0),
+    ranUserCode: opened.resolved.reached.length > 0 || behind.some((one) => one.reached.length > 0),
     struck: struckSpans,
     struckParameters: struck.parameters,
     parameters: gathered.parameters,
@@ -87,6 +90,22 @@ export function judgeStatement(text: string, raw: RawStatement, bench: Bench): S
       masked.find(({ use }) => use.role === 'target'),
     ),
   };
+}
+
+interface Looked {
+  readonly gathered: Gathered;
+  readonly resolved: Resolved;
+}
+
+/** Changes the tree where a view, or the form of the statement, stands before a masked table. */
+function openAll(raw: RawStatement, looked: Looked, { knowledge, book }: Bench, path: readonly string[]): Looked {
+  if (book.masked.size === 0) return looked;
+  let now = looked;
+  for (let layer = 0; layer < MOST_LAYERS && openOnce(raw, now.resolved, knowledge, book); layer++) {
+    const gathered = gather(raw.kind, raw.node);
+    now = { gathered, resolved: resolve(knowledge, gathered, path) };
+  }
+  return now;
 }
 
 interface MaskedUse {
@@ -174,8 +193,7 @@ function behindOf(raw: RawStatement, resolved: Resolved, knowledge: Knowledge): 
 
 function guard(
   raw: RawStatement,
-  gathered: Gathered,
-  resolved: Resolved,
+  { gathered, resolved }: Looked,
   bench: Bench,
   behind: readonly Behind[],
   own: ControlReading | undefined,
@@ -216,6 +234,10 @@ function struckAgain(
 
 function aimOf(raw: RawStatement, masked: readonly MaskedUse[], book: MaskBook): Aim {
   const columns = new Set(masked.flatMap(({ hit }) => [...hit.columns.keys()]));
+  const names = namesOf({ kind: raw.kind, node: raw.node, field: 'stmt' }, [
+    ...columns,
+    ...masked.map(({ use }) => use.alias),
+  ]);
   const positions = new Set<number>();
   const targets = new Set<Fields>();
   for (const { use, hit } of masked) {
@@ -226,11 +248,11 @@ function aimOf(raw: RawStatement, masked: readonly MaskedUse[], book: MaskBook):
     });
   }
   // Told by name: after a rewrite the nodes are others.
-  const names = new Set(masked.filter(({ use }) => use.role === 'target').map(({ hit }) => hit.relation.name));
-  if (names.size > 0) {
+  const aimed = new Set(masked.filter(({ use }) => use.role === 'target').map(({ hit }) => hit.relation.name));
+  if (aimed.size > 0) {
     eachObject(raw.node, (node) => {
-      if (isFields(node['relation']) && names.has(String(node['relation']['relname']))) targets.add(node);
+      if (isFields(node['relation']) && aimed.has(String(node['relation']['relname']))) targets.add(node);
     });
   }
-  return { columns, positions, targets, skip: (site) => isStandIn(site, book) };
+  return { columns, names, positions, targets, skip: (site) => isStandIn(site, book) };
 }

@@ -9,12 +9,9 @@ import { gather } from './gather.ts';
 import { createNames, isUserOid } from './names.ts';
 import { qualified } from './spelling.ts';
 import { parseOne } from './parser.ts';
-import { resolve } from './resolve.ts';
+import { DEFINITION_PATH, resolve } from './resolve.ts';
 import { createTrust, type Reached, uniqueReached } from './trust.ts';
 import type { Access, Behind, Knowledge, Resolved, View } from './understanding.ts';
-
-/** A definition that PostgreSQL printed with an empty search_path means pg_catalog where it names no schema. */
-const DEFINITION_PATH = ['pg_catalog'];
 
 export function createKnowledge(catalog: CatalogSnapshot, trusted: readonly TrustedFunction[]): Knowledge {
   const names = createNames(catalog);

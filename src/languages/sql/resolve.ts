@@ -10,6 +10,9 @@ import { nameParts } from './tree.ts';
 import { onlyComputes, type Reached, uniqueReached } from './trust.ts';
 import type { Knowledge, Resolved } from './understanding.ts';
 
+/** A definition that PostgreSQL printed with an empty search_path means pg_catalog where it names no schema. */
+export const DEFINITION_PATH = ['pg_catalog'];
+
 export function resolve(knowledge: Knowledge, gathered: Gathered, path: readonly string[]): Resolved {
   const { names } = knowledge;
   const missing: string[] = [];

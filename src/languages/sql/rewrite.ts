@@ -5,7 +5,8 @@
 import type { MaskBook, MaskedRelation } from './masks.ts';
 import { isOurs } from './ours.ts';
 import { parse, type RawStatement } from './parser.ts';
-import { eachChild, type Fields, isFields, nameParts, sameTree, type Site, stringNode } from './tree.ts';
+import { qualify, shortenReferences } from './qualify.ts';
+import { eachChild, type Fields, isFields, sameTree, type Site } from './tree.ts';
 import { writeStatement } from './writer.ts';
 import type { Resolved } from './understanding.ts';
 
@@ -45,40 +46,6 @@ export function isStandIn(site: Site, book: MaskBook): boolean {
   return false;
 }
 
-function qualify(resolved: Resolved): void {
-  for (const { use, meaning } of resolved.relations) {
-    delete use.node['catalogname'];
-    if (meaning.kind === 'user') use.node['schemaname'] = meaning.relation.schema;
-    else if (meaning.kind === 'system') use.node['schemaname'] = meaning.schema;
-  }
-  for (const { use, meaning } of resolved.functions) {
-    if (use.names.length !== 1) continue;
-    const schema = meaning.user.length > 0 ? meaning.user[0]?.schema : 'pg_catalog';
-    if (schema !== undefined) use.node['funcname'] = [schema, ...use.names].map(stringNode);
-  }
-  for (const { use, builtin, schema } of resolved.operators) {
-    plainLike(use.node);
-    if (use.field === undefined || use.names.length !== 1) continue;
-    const where = builtin ? 'pg_catalog' : schema;
-    if (where !== undefined) use.node[use.field] = [where, ...use.names].map(stringNode);
-  }
-  for (const { node, meaning } of resolved.types) {
-    const names = nameParts(node['names']);
-    if (names?.length !== 1) continue;
-    const schema = meaning.kind === 'user' ? meaning.type.schema : 'pg_catalog';
-    node['names'] = [schema, ...names].map(stringNode);
-  }
-}
-
-// LIKE, ILIKE and SIMILAR TO are other spellings of operators; only as operators can they be qualified.
-function plainLike(node: Fields): void {
-  if (!LIKES.has(String(node['kind']))) return;
-  node['kind'] = 'AEXPR_OP';
-  node['name'] = ['pg_catalog', ...(nameParts(node['name']) ?? [])].map(stringNode);
-}
-
-const LIKES: ReadonlySet<string> = new Set(['AEXPR_LIKE', 'AEXPR_ILIKE', 'AEXPR_SIMILAR']);
-
 function replaceMasked(resolved: Resolved, book: MaskBook, root: Fields): void {
   if (book.masked.size === 0) return;
   const replaced: MaskedRelation[] = [];
@@ -92,23 +59,11 @@ function replaceMasked(resolved: Resolved, book: MaskBook, root: Fields): void {
     use.wrapper['RangeSubselect'] = { subquery: { SelectStmt: select }, alias };
     replaced.push(masked);
   }
-  if (replaced.length > 0) shortenReferences(root, replaced);
-}
-
-// `public.customers.id` cannot name a column of a sub-query; `customers.id` can, for the sub-query keeps the table's name.
-function shortenReferences(node: Fields, replaced: readonly MaskedRelation[]): void {
-  eachChild('', node, (site) => {
-    if (site.kind !== 'ColumnRef') {
-      if (!isOurs(site.node)) shortenReferences(site.node, replaced);
-      return;
-    }
-    const fields = site.node['fields'];
-    if (!Array.isArray(fields) || fields.length < 3) return;
-    const names = nameParts(fields.slice(0, -1)) ?? [];
-    const [schema, table] = names.slice(-2);
-    if (replaced.some(({ relation }) => relation.schema === schema && relation.name === table))
-      site.node['fields'] = fields.slice(-2);
-  });
+  if (replaced.length > 0)
+    shortenReferences(
+      root,
+      replaced.map(({ relation }) => relation),
+    );
 }
 
 /** Looks at what was meant, which is known to be what was written: stand-ins are told by identity there. */

@@ -13,6 +13,8 @@ export interface Struck {
 export interface Aim {
   /** Names of masked columns of the relations the statement touches. */
   readonly columns: ReadonlySet<string>;
+  /** What their values are called anywhere in the statement: `namesOf`. */
+  readonly names: ReadonlySet<string>;
   /** For the target of an INSERT or COPY without a column list: which positions are masked. */
   readonly positions: ReadonlySet<number>;
   /** The INSERT or UPDATE nodes whose target has the masked columns. */
@@ -77,7 +79,7 @@ function mentionsOf(site: Site, aim: Aim): { masked: boolean; others: boolean } 
   const look = (at: Site) => {
     if (at.kind === 'ColumnRef') {
       const last = nameParts(at.node['fields'])?.at(-1);
-      if (last !== undefined && aim.columns.has(last)) masked = true;
+      if (last !== undefined && aim.names.has(last)) masked = true;
       else others = true;
     }
     if (!aim.skip(at)) eachChild(at.kind, at.node, look);
@@ -139,6 +141,65 @@ function collect(site: Site, found: Found, skip: (site: Site) => boolean): void 
   else if (kind === 'ParamRef' && typeof node['number'] === 'number') found.parameters.add(node['number']);
   eachChild(kind, node, (child) => collect(child, found, skip));
 }
+
+/**
+ * The names under which values of these columns may be mentioned: their own, those of rows and of outputs that hold them, at any depth, and every name that
+ * stands for a column by its place.
+ *
+ * @param names of the columns, and of the relations as rows
+ */
+export function namesOf(root: Site, names: Iterable<string>): ReadonlySet<string> {
+  const found = new Set(names);
+  for (let before = -1; before !== found.size; ) {
+    before = found.size;
+    spread(root, found);
+  }
+  return found;
+}
+
+function spread(site: Site, found: Set<string>): void {
+  const { kind, node } = site;
+  const alias = isFields(node['alias']) ? node['alias'] : undefined;
+  const name = alias?.['aliasname'] ?? node['ctename'] ?? node['relname'];
+  if (NAMED.has(kind) && typeof name === 'string' && (found.has(name) || mentionsAny(site, found))) {
+    found.add(name);
+    for (const one of nameParts(alias?.['colnames'] ?? node['aliascolnames']) ?? []) found.add(one);
+  }
+  if (kind === 'ResTarget' && mentionsAny(site, found)) {
+    if (typeof node['name'] === 'string') found.add(node['name']);
+    else for (const name of unnamed(node['val'])) found.add(name);
+  }
+  eachChild(kind, node, (child) => spread(child, found));
+}
+
+/** What has rows in a statement: the row of one that holds a masked value holds it, and so may every column that is renamed by its place. */
+const NAMED: ReadonlySet<string> = new Set([
+  ...['RangeVar', 'RangeSubselect', 'RangeFunction', 'RangeTableFunc', 'JsonTable', 'JoinExpr', 'CommonTableExpr'],
+]);
+
+function mentionsAny(site: Site, names: ReadonlySet<string>): boolean {
+  let found = false;
+  const look = (at: Site) => {
+    if (at.kind === 'ColumnRef') {
+      const list = Array.isArray(at.node['fields']) ? at.node['fields'] : [];
+      found ||= list.some(
+        (item) => isFields(item) && (item['A_Star'] !== undefined || names.has(nameParts([item])?.[0] ?? '')),
+      );
+    }
+    if (!found) eachChild(at.kind, at.node, look);
+  };
+  look(site);
+  return found;
+}
+
+/** What PostgreSQL calls an output without a name of its own (FigureColname, parse_target.c). */
+function unnamed(value: unknown): readonly string[] {
+  const call =
+    isFields(value) && isFields(value['FuncCall']) ? nameParts(value['FuncCall']['funcname'])?.at(-1) : undefined;
+  return call === undefined ? IMPLICIT : [call];
+}
+
+const IMPLICIT = ['?column?', 'array', 'row', 'case', 'coalesce', 'greatest', 'least', 'nullif', 'exists', 'grouping'];
 
 /** Statements whose options hold passwords and connection strings: every text literal in them is struck. */
 export const CREDENTIAL_STATEMENTS: ReadonlySet<string> = new Set([

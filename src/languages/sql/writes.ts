@@ -64,16 +64,16 @@ function targetNames(list: unknown): string[] | undefined {
   return list.map((item) => (isFields(item) && isFields(item['ResTarget']) ? String(item['ResTarget']['name']) : ''));
 }
 
-/** In a statement that writes, masked columns are not rewritten but kept out: what is written or counted would depend on them. */
+/** The row a statement writes to is stored as it is, so its masked columns are kept out of the statement. What else it reads comes from stand-ins. */
 function masksReadByWrites({ gathered, resolved, book }: Guarded): SqlRefusal | undefined {
   for (const { use, meaning } of resolved.relations) {
     const masked = meaning.kind === 'user' ? book.masked.get(meaning.relation.oid) : undefined;
-    if (masked === undefined) continue;
+    if (masked === undefined || isReplaced(use)) continue;
     const label = qualified(masked.relation.schema, masked.relation.name);
     if (use.statement === 'MergeStmt')
       return refuse(
         'MASK_WRITE',
-        `MERGE with ${label}, which has masked columns, could tell their values`,
+        `MERGE on ${label}, which has masked columns, could tell their values`,
         'use INSERT or UPDATE',
       );
     // The stored row of an INSERT's target is only seen by RETURNING and ON CONFLICT.
@@ -101,6 +101,10 @@ function masksReadByWrites({ gathered, resolved, book }: Guarded): SqlRefusal | 
     }
   }
   return undefined;
+}
+
+function isReplaced(use: RelationUse): boolean {
+  return use.role === 'from' && use.wrapper !== undefined;
 }
 
 /** Told apart with a reason of their own. */

@@ -175,17 +175,14 @@ describe('on a guarded target', () => {
     ['EXPLAIN EXECUTE p', 'NOT_SUPPORTED', SCOPED],
     ['SELECT id FROM orders ORDER BY id USING <', 'NOT_REWRITABLE', SCOPED],
     ["SELECT json_value('{}', '$.a')", 'NOT_REWRITABLE', SCOPED],
-    ['COPY customers TO STDOUT', 'MASK_REACHED'],
     ['SELECT ssn FROM customers FOR SHARE', 'MASK_REACHED'],
     ['SELECT ctid FROM customers', 'MASK_REACHED'],
-    ['CREATE TABLE t AS SELECT * FROM customers', 'MASK_REACHED'],
-    ['SELECT * INTO t FROM customers', 'MASK_REACHED'],
     ['CREATE VIEW v AS SELECT id FROM customers', 'MASK_REACHED'],
+    ['CREATE MATERIALIZED VIEW v AS SELECT id FROM customers', 'MASK_REACHED'],
     ['CREATE RULE r AS ON INSERT TO orders DO ALSO SELECT ssn FROM customers', 'MASK_REACHED'],
     ['CREATE FUNCTION g() RETURNS text LANGUAGE sql BEGIN ATOMIC SELECT ssn FROM customers; END', 'MASK_REACHED'],
     ['ALTER TABLE customers RENAME ssn TO x', 'MASK_REACHED'],
     ['DELETE FROM customers WHERE ssn = $1', 'MASK_REACHED'],
-    ['UPDATE orders SET note = ssn FROM customers', 'MASK_REACHED'],
     ['INSERT INTO customers (name) VALUES (1) ON CONFLICT DO NOTHING', 'MASK_WRITE'],
   ];
   for (const [sql, word, basis] of rows) {

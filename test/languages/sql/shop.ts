@@ -45,6 +45,12 @@ export const SHOP_SCHEMA = `
     CREATE TABLE watched (id integer PRIMARY KEY, owner_ref integer REFERENCES plain (id), label text);
     CREATE VIEW v_customers AS SELECT id, ssn AS harmless FROM customers;
     CREATE VIEW v_nested AS SELECT harmless AS x FROM v_customers;
+    CREATE VIEW v_shapes (id, shown, total, last) AS
+      WITH big AS (SELECT customer_id, sum(amount) AS s FROM orders GROUP BY customer_id HAVING sum(amount) > 1)
+      SELECT c.id, coalesce(c.ssn, c.card), big.s, (SELECT v.harmless FROM v_customers v WHERE v.id = c.id)
+      FROM customers c LEFT JOIN big ON big.customer_id = c.id WHERE c.name LIKE 'name%' AND c.id BETWEEN 1 AND 6
+      UNION ALL SELECT 99, 'é', 2.5, NULL;
+    CREATE VIEW v_barrier WITH (security_barrier) AS SELECT id, ssn FROM customers WHERE id > 3;
     CREATE VIEW v_orders AS SELECT id, amount FROM orders;
     CREATE MATERIALIZED VIEW mv_customers AS SELECT id, ssn FROM customers;
     CREATE FUNCTION first_ssn(customers) RETURNS text LANGUAGE sql AS 'SELECT $1.ssn::text';
@@ -70,6 +76,7 @@ export const SHOP_SCHEMA = `
     CREATE TABLE via_policy (id integer);
     ALTER TABLE via_policy ENABLE ROW LEVEL SECURITY;
     CREATE POLICY p ON via_policy USING (EXISTS (SELECT FROM public.customers c WHERE c.id = via_policy.id AND c.ssn LIKE '9%'));
+    CREATE VIEW v_policies AS SELECT c.id, c.ssn FROM customers c JOIN via_policy p ON p.id = c.id;
     CREATE TABLE unique_secret (id integer PRIMARY KEY, secret text UNIQUE, label text, CHECK (label <> secret));
     CREATE TABLE secret_ref (id integer PRIMARY KEY, secret integer REFERENCES plain (id));
     CREATE TABLE points_at_secret (id integer PRIMARY KEY, secret text REFERENCES unique_secret (secret));
