@@ -2,6 +2,7 @@
 import type { RunSummary } from '../api/shapes.ts';
 import type { HoopError } from '../base/error.ts';
 import { type AgentEnvironment, credentialsInDotenv } from '../launcher/index.ts';
+import type { Decided } from './run-approvals.ts';
 import type { OpenRun, RunHappening } from './run-open.ts';
 import { sentence } from './run-sentences.ts';
 
@@ -25,6 +26,8 @@ export interface RunReport {
   readonly refused: number;
   readonly held: number;
   readonly maskedCells: number | undefined;
+  /** What the person decided in this terminal; absent where they decided nothing. */
+  readonly decided?: readonly Decided[];
   readonly ended?: HoopError;
 }
 
@@ -65,6 +68,7 @@ export function reportOf(
   summary: RunSummary | undefined,
   exit: number,
   ended: HoopError | undefined,
+  decided: readonly Decided[] = [],
 ): RunReport {
   const { seen } = opened;
   return {
@@ -76,6 +80,7 @@ export function reportOf(
     refused: summary?.refused ?? seen.refused,
     held: summary?.held ?? seen.held,
     maskedCells: summary?.maskedCells,
+    ...(decided.length === 0 ? {} : { decided }),
     ...(ended === undefined ? {} : { ended }),
   };
 }

@@ -17,6 +17,7 @@ import {
   exitCodeOf,
   makeRunFolder,
   type Program,
+  rememberTerminalModes,
   type RunFolder,
   type SignalSource,
   startAgent,
@@ -36,6 +37,7 @@ import {
   type RunOptions,
   targetOf,
 } from './run-open.ts';
+import { type Beside, type RunStage, standBeside } from './run-stage.ts';
 import { reportOf, type RunVoice, tell, tellEnvironment, warnOfDotenv } from './run-voice.ts';
 import { type Reachable, type TargetVariables, targetVariables, type VariableMapping } from './run-variables.ts';
 
@@ -56,6 +58,8 @@ export interface AgentRun extends RunOptions {
   readonly terminal: boolean;
   readonly eventsFile?: string | undefined;
   readonly signals: SignalSource;
+  /** A terminal beside the agent: its output is shown there, and what waits for the person. Never where the agent owns the terminal. */
+  readonly stage?: RunStage | undefined;
 }
 
 /** What `--dry-run` shows. */
@@ -83,7 +87,12 @@ export async function planRun(gear: Gear, run: AgentRun): Promise<RunPlan> {
   const prepared = await prepareTargets(gear, run);
   const variables = targetVariables(prepared.map(withoutDoor), run.mappings);
   const given = { ...variables.env, ...Object.fromEntries(ALWAYS.map((name) => [name, ''])) };
-  const { env, notPassed } = agentEnvironment({ inherited: run.env, pass: run.pass, files: run.envFiles, given });
+  const { env, notPassed } = agentEnvironment({
+    inherited: run.env,
+    pass: run.pass,
+    files: run.envFiles,
+    given: { ...given, ...colourFor(run) },
+  });
   return {
     program: run.program,
     targets: prepared.map(({ target: { name, protocol, effects } }) => ({
@@ -102,6 +111,8 @@ export async function runAgent(gear: Gear, run: AgentRun, voice: RunVoice): Prom
   const events = openEventsFile(run.eventsFile, gear.clock);
   const folder = makeRunFolder(run.env);
   const early = stoppedEarly(run.signals);
+  const { client, clock } = gear;
+  const beside = standBeside(run.stage, folder, { client, clock, say: (text) => voice.notice(text) });
   try {
     warnOfDotenv(run.project, voice);
     const prepared = await prepareTargets(gear, run, early.signal);
@@ -109,11 +120,14 @@ export async function runAgent(gear: Gear, run: AgentRun, voice: RunVoice): Prom
     targetVariables(prepared.map(withoutDoor), run.mappings);
     const onEvent = (happening: RunHappening) => {
       if (happening.type !== 'lease' && happening.type !== 'run.ended') events.write(happening);
-      tell(happening, run.terminal, voice);
+      if (!beside?.hear(happening)) tell(happening, run.terminal, voice);
     };
-    const opened = await openRun(gear, 'run', prepared, run, onEvent, { signal: early.signal });
-    return await live({ gear, run, opened, folder, events, voice, early });
+    const asked = { ...run, launcherKey: beside?.launcherKey };
+    const counted = beside === undefined ? gear : { ...gear, client: beside.counting(client) };
+    const opened = await openRun(counted, 'run', prepared, asked, onEvent, { signal: early.signal });
+    return await live({ gear, run, opened, folder, events, voice, early, beside });
   } finally {
+    await beside?.end();
     early.over();
     folder.remove();
     events.close();
@@ -148,21 +162,30 @@ interface LiveParts {
   readonly events: EventsFile;
   readonly voice: RunVoice;
   readonly early: Early;
+  readonly beside: Beside | undefined;
 }
 
-async function live({ gear, run, opened, folder, events, voice, early }: LiveParts): Promise<number> {
+async function live({ gear, run, opened, folder, events, voice, early, beside }: LiveParts): Promise<number> {
   let ended: { agent: AgentEnd; lease?: LeaseEnd } | undefined;
   let closed: Closed = {};
+  const putBack = await terminalPutBack(run.terminal);
   try {
     const environment = environmentOf(run, opened, folder);
     tellEnvironment(environment, voice);
     early.signal.throwIfAborted();
-    const agent = await startAgent({ ...run, env: environment.env, run: opened.view.id, clock: gear.clock });
+    const { pipe, stage: pauses } = beside ?? {};
+    const { env } = environment;
+    const agent = await startAgent({ ...run, env, run: opened.view.id, clock: gear.clock, pipe, pauses });
     early.over();
+    putBack.evenIfWeDie();
+    beside?.begin(opened);
     const { id, agent: name, deadline, targets } = opened.view;
     events.write({ type: 'ready', run: id, agent: name, targets: targets.map((target) => target.name), deadline });
     ended = await firstEnd(agent, opened);
+    if (exitCodeOf(ended.agent) !== 0) putBack.now();
+    await beside?.end();
   } finally {
+    putBack.over();
     closed = await opened.close(
       ended?.lease === undefined ? 'the agent ended' : `the run was over: ${ended.lease.kind}`,
     );
@@ -178,8 +201,15 @@ async function live({ gear, run, opened, folder, events, voice, early }: LivePar
     exit,
     ...(error ? { reason: error.message } : {}),
   });
-  voice.summary(reportOf(opened, closed.summary, exit, error));
+  voice.summary(reportOf(opened, closed.summary, exit, error, beside?.decided));
   return exit;
+}
+
+/** An agent that ended well leaves the terminal as it wants it (`stty` is an agent too); one that crashed does not want anything. */
+async function terminalPutBack(owned: boolean) {
+  const modes = owned ? await rememberTerminalModes() : undefined;
+  const now = () => modes?.restore();
+  return { now, evenIfWeDie: () => void process.once('exit', now), over: () => void process.off('exit', now) };
 }
 
 /** Resolves when the agent has ended: by itself, or because its run did. */
@@ -212,6 +242,7 @@ function environmentOf(run: AgentRun, opened: OpenRun, folder: RunFolder): Agent
   };
   const given = {
     ...variables.env,
+    ...colourFor(run),
     HOOP_RUN_ID: view.id,
     HOOP_AGENT: view.agent,
     HOOP_TARGETS: JSON.stringify(targets),
@@ -219,6 +250,13 @@ function environmentOf(run: AgentRun, opened: OpenRun, folder: RunFolder): Agent
     TRACEPARENT: traceParent(run.env['TRACEPARENT']),
   };
   return agentEnvironment({ inherited: run.env, pass: run.pass, files: run.envFiles, given });
+}
+
+/** What prints to a pipe leaves its colours out, unless it is told who reads. */
+function colourFor({ stage, env, pass, envFiles }: AgentRun): Record<string, string> {
+  const named =
+    pass.includes('FORCE_COLOR') || envFiles.some(({ variables }) => Object.hasOwn(variables, 'FORCE_COLOR'));
+  return stage?.both && stage.colour && !named && !env['NO_COLOR'] ? { FORCE_COLOR: '1' } : {};
 }
 
 function describe(target: TargetView, variables: TargetVariables) {

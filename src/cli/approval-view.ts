@@ -39,8 +39,18 @@ export function showApproval(ctx: Context, view: ApprovalView): void {
     out.print({ text: 'sent to the target as:', style: 'dim' });
     out.printBlock(view.sent);
   }
-  (view.parameters ?? []).forEach(({ type, text }, index) => {
-    out.print({ text: `  $${index + 1} `, style: 'dim' }, `${type === '' ? 'unknown' : type}: `, text ?? 'NULL');
+  for (const { name, type, value } of shownParameters(view))
+    out.print({ text: `  ${name} `, style: 'dim' }, `${type}: `, value);
+}
+
+/** Parameters count anew for each statement. Not escaped. */
+export function shownParameters({ parameters = [] }: ApprovalView): { name: string; type: string; value: string }[] {
+  const counts = new Map<number | undefined, number>();
+  return parameters.map(({ type, text, statement }) => {
+    const number = (counts.get(statement) ?? 0) + 1;
+    counts.set(statement, number);
+    const name = statement === undefined ? `$${number}` : `statement ${statement}: $${number}`;
+    return { name, type: type === '' ? 'unknown' : type, value: text ?? 'NULL' };
   });
 }
 

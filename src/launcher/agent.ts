@@ -4,11 +4,13 @@
  * Its own group is what makes "all of it" a thing that can be ended. With the terminal it has to stay in the terminal's group, or it could not read
  * from it; its descendants are then found one by one.
  */
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, type StdioOptions, spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import type { Cancel, Clock } from '../base/clock.ts';
 import { exhaustive } from '../base/exhaustive.ts';
 import { fail } from './errors.ts';
+import type { OutputPipe } from './output-pipe.ts';
 import { killAll, type RunProcesses, signalAll } from './processes.ts';
 import type { Program } from './program.ts';
 
@@ -22,6 +24,10 @@ export interface AgentOptions {
   readonly clock: Clock;
   /** Where signals to hoopctl come from: the process. */
   readonly signals: SignalSource;
+  /** What it prints goes here instead of to our own stderr, and to our stdout where `both` says so; it then reads from nowhere. */
+  readonly pipe?: { readonly to: OutputPipe; readonly both: boolean } | undefined;
+  /** Ctrl-Z and what follows it, for who draws on the terminal: called right before everything stops, and when it goes on. */
+  readonly pauses?: { suspend(): void; resume(): void } | undefined;
 }
 
 export interface SignalSource {
@@ -64,9 +70,10 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
   const child = spawn(options.program.command, options.program.args, {
     cwd: options.cwd,
     env: { ...options.env },
-    stdio: 'inherit',
+    stdio: stdioOf(options),
     detached: !options.terminal,
   });
+  options.pipe?.to.handedOver();
   // Without an id it was not started, and nothing may be sent anywhere in its name.
   const { pid } = child;
   if (pid !== undefined) processes = { run: options.run, pid, ...(options.terminal ? {} : { group: pid }) };
@@ -92,6 +99,11 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     throw error;
   });
   return { pid: pid ?? 0, ended, stop: ender.stop };
+}
+
+function stdioOf({ pipe }: AgentOptions): StdioOptions {
+  if (pipe === undefined) return 'inherit';
+  return ['ignore', pipe.both ? pipe.to.fd : 'inherit', pipe.to.fd];
 }
 
 function started(child: ChildProcess, command: string): Promise<void> {
@@ -128,7 +140,7 @@ function endOf(processes: () => RunProcesses | undefined, clock: Clock): Ender {
 const PLAIN: readonly NodeJS.Signals[] = ['SIGUSR1', 'SIGUSR2', 'SIGWINCH', 'SIGQUIT'];
 
 function forwardSignals(
-  { terminal, signals, clock }: AgentOptions,
+  { terminal, signals, clock, pauses }: AgentOptions,
   processes: () => RunProcesses | undefined,
   ender: Ender,
 ): () => void {
@@ -165,7 +177,24 @@ function forwardSignals(
       },
     ]);
   for (const signal of PLAIN) listeners.push([signal, terminal ? fromTerminal : () => pass(signal)]);
-  if (!terminal) listeners.push(['SIGTSTP', () => stopWith(pass)], ['SIGCONT', () => pass('SIGCONT')]);
+  if (terminal) listeners.push(['SIGCHLD', () => stopBeside(processes, clock)]);
+  else
+    listeners.push(
+      [
+        'SIGTSTP',
+        () => {
+          pauses?.suspend();
+          stopWith(pass);
+        },
+      ],
+      [
+        'SIGCONT',
+        () => {
+          pass('SIGCONT');
+          pauses?.resume();
+        },
+      ],
+    );
   for (const [signal, listener] of listeners) signals.on(signal, listener);
   return () => {
     cancel?.();
@@ -177,6 +206,26 @@ function forwardSignals(
 function stopWith(pass: (signal: NodeJS.Signals) => void): void {
   pass('SIGSTOP');
   process.kill(process.pid, 'SIGSTOP');
+}
+
+/** Long enough for a SIGCONT to the whole group to have reached all of it. */
+const STILL_STOPPED_MS = 50;
+
+// Ctrl-Z in raw mode is the agent's own affair, and many stop only themselves (Node's readline does): the shell waits for us, and would never know.
+function stopBeside(processes: () => RunProcesses | undefined, clock: Clock): void {
+  if (!isStopped(processes()?.pid)) return;
+  clock.after(STILL_STOPPED_MS, () => {
+    if (isStopped(processes()?.pid)) process.kill(process.pid, 'SIGSTOP');
+  });
+}
+
+function isStopped(pid: number | undefined): boolean {
+  try {
+    // `T` is stopped by a signal; `t`, by a debugger, is nobody else's business (proc(5)).
+    return pid !== undefined && /^\d+ \(.*\) T /s.test(readFileSync(`/proc/${pid}/stat`, 'utf8'));
+  } catch {
+    return false;
+  }
 }
 
 function send(pid: number, signal: NodeJS.Signals): void {

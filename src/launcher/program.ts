@@ -88,7 +88,8 @@ function python(file: string, place: Place): Program {
   const command = findOnPath('python3', place.path);
   if (command === undefined)
     throw fail('PROGRAM_NOT_FOUND', `there is no python3 on the PATH to run ${file}`, { hint: 'install Python 3' });
-  return { command, args: [file] };
+  // -u: to a pipe Python holds back what it prints until 8 KiB are together, or it ends.
+  return { command, args: ['-u', file] };
 }
 
 function findOnPath(name: string, path: string | undefined): string | undefined {

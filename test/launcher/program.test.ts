@@ -30,7 +30,7 @@ describe('a script', () => {
     const cwd = folder(t, { 'agent.py': '', 'bin/python3': '#!/bin/sh' });
     chmodSync(join(cwd, 'bin/python3'), 0o755);
     const program = scriptProgram('agent.py', ['x'], { cwd, path: join(cwd, 'bin') });
-    assert.deepEqual(program, { command: join(cwd, 'bin/python3'), args: [join(cwd, 'agent.py'), 'x'] });
+    assert.deepEqual(program, { command: join(cwd, 'bin/python3'), args: ['-u', join(cwd, 'agent.py'), 'x'] });
     assert.throws(() => scriptProgram('agent.py', [], { cwd, path: '/nowhere' }), failsAs('PROGRAM_NOT_FOUND', 127));
   });
 

@@ -1,12 +1,16 @@
 /** `hoopctl run`: an agent with nothing but tunnel endpoints in its environment. */
+import { fstatSync } from 'node:fs';
 import { basename, extname } from 'node:path';
 import type { AgentRun } from '../../app/run.ts';
 import type { AgentChoice } from '../../app/run-program.ts';
 import type { RunReport, RunVoice } from '../../app/run-voice.ts';
 import type { Project } from '../../config/index.ts';
+import { firstLine } from '../approval-view.ts';
 import type { Arguments, CommandForm, Options } from '../command.ts';
 import type { Context } from '../context.ts';
 import { fail } from '../errors.ts';
+import type { TerminalStage } from '../live/stage.ts';
+import type { Output } from '../output.ts';
 import { gearOf, RUN_OPTIONS, runOptions, signalsForChild } from '../run-options.ts';
 import { count } from '../wording.ts';
 
@@ -18,18 +22,24 @@ export const command: CommandForm = {
     "Without either, hoop.yaml's `command` runs. The agent's standard output is its own: hoopctl writes nothing to it.",
     "Exit code: the agent's own (128+n for signal n), 7 when revoked, 9 when ended by a limit.",
   ],
-  arguments: [{ name: 'SCRIPT', summary: 'the agent and its arguments, or -- COMMAND', many: true }],
+  arguments: [{ name: 'SCRIPT', summary: 'the agent and its arguments, or -- COMMAND', many: true, completes: 'file' }],
   options: [
     ...RUN_OPTIONS,
-    { flags: '--target <name>', summary: "only these targets (hoop.yaml's, else all that are granted)", repeat: true },
-    { flags: '--env <name>', summary: 'pass this variable on', repeat: true },
-    { flags: '--env-file <file>', summary: 'pass the variables of this file', repeat: true },
+    {
+      flags: '--target <name>',
+      summary: "only these targets (hoop.yaml's, else all that are granted)",
+      repeat: true,
+      completes: 'target',
+    },
+    { flags: '--env <name>', summary: 'pass this variable on', repeat: true, completes: 'variable' },
+    { flags: '--env-file <file>', summary: 'pass the variables of this file', repeat: true, completes: 'file' },
     { flags: '-i', summary: 'give the agent the terminal itself' },
-    { flags: '--events <file>', summary: 'write what happens to a file, as NDJSON' },
+    { flags: '--events <file>', summary: 'write what happens to a file, as NDJSON', completes: 'file' },
     { flags: '--dry-run', summary: 'show what the agent would get; open nothing' },
     { flags: '--sandbox', summary: 'not in this version', hidden: true },
   ],
   passThrough: true,
+  completesAfterDashes: 'program',
   endsAsChild: true,
   async run(ctx, args, options) {
     if (options.has('sandbox'))
@@ -37,11 +47,13 @@ export const command: CommandForm = {
         hint: 'run the agent as another user, or in a container; docs/security.md says what is not isolated',
       });
     const { project } = await ctx.config();
-    const run = await agentRun(ctx, args, options, project);
-    const gear = gearOf(ctx, await ctx.gateway());
+    const gateway = await ctx.gateway();
+    const stage = await stageFor(ctx, args, options, gateway.login.source);
+    const run = { ...(await agentRun(ctx, args, options, project)), stage };
+    const gear = gearOf(ctx, gateway);
     const { planRun, runAgent } = await import('../../app/run.ts');
     if (options.has('dry-run')) return showPlan(ctx, await planRun(gear, run));
-    return runAgent(gear, { ...run, signals: signalsForChild() }, voiceOf(ctx));
+    return runAgent(gear, { ...run, signals: signalsForChild() }, voiceOf(ctx, stage?.out ?? ctx.out));
   },
 };
 
@@ -104,8 +116,27 @@ function ownsTerminal(ctx: Context, args: Arguments, options: Options): boolean 
   return there && (options.has('i') || args.afterDashes !== undefined);
 }
 
-function voiceOf(ctx: Context): RunVoice {
-  const { out, stderr } = ctx;
+/** Where the agent runs as a script, and a person sits at the terminal. */
+async function stageFor(
+  ctx: Context,
+  args: Arguments,
+  options: Options,
+  login: string,
+): Promise<TerminalStage | undefined> {
+  const { stdin, stdout, stderr, env, out } = ctx;
+  const there = stdin.isTTY === true && stderr.isTTY === true && env['TERM'] !== 'dumb';
+  if (!there || out.json || options.has('i') || args.afterDashes !== undefined) return undefined;
+  const [{ createStage }, { isInFront }] = await Promise.all([
+    import('../live/stage.ts'),
+    import('../live/foreground.ts'),
+  ]);
+  // A token from the environment is a machine's, or was handed on: nobody can be asked in its name.
+  const decides = login === 'stored' && isInFront();
+  return createStage(ctx, { decides, both: stdout.isTTY === true && fstatSync(1).rdev === fstatSync(2).rdev });
+}
+
+function voiceOf(ctx: Context, out: Output): RunVoice {
+  const { stderr } = ctx;
   return {
     notice: (text) => out.notice(text),
     warn: (text) => out.warn(text),
@@ -113,11 +144,11 @@ function voiceOf(ctx: Context): RunVoice {
       // BEL, and the title by OSC 2: nothing that moves what the agent draws (xterm, "Operating System Commands").
       if (stderr.isTTY) stderr.write('\x07\x1b]2;hoopctl: something waits for you\x07');
     },
-    summary: (report) => summarize(ctx, report),
+    summary: (report) => summarize(out, report),
   };
 }
 
-function summarize({ out }: Context, report: RunReport): void {
+function summarize(out: Output, report: RunReport): void {
   const { ended, ...summary } = report;
   if (out.json) {
     out.event({ summary });
@@ -135,6 +166,8 @@ function summarize({ out }: Context, report: RunReport): void {
   out.notice(
     `run ${report.run} on ${report.targets.join(', ')}: ${counts.filter((each) => each !== undefined).join(', ')}`,
   );
+  for (const { approval, decision, target, text } of report.decided ?? [])
+    out.notice(`you ${decision} ${approval} on ${target}: `, firstLine(text).slice(0, SHOWN_TEXT));
   for (const { id, target } of sessions.slice(0, SHOWN_SESSIONS))
     out.notice(`replay ${target}: hoopctl sessions replay ${id}`);
   if (sessions.length > SHOWN_SESSIONS)
@@ -142,6 +175,8 @@ function summarize({ out }: Context, report: RunReport): void {
 }
 
 const SHOWN_SESSIONS = 3;
+/** Of a text that was decided: enough to know it by. The recording has all of it. */
+const SHOWN_TEXT = 200;
 
 function showPlan({ out }: Context, plan: Awaited<ReturnType<typeof import('../../app/run.ts')['planRun']>>): number {
   if (out.json) {
