@@ -12,7 +12,7 @@ import { wrapToWidth } from '../base/width.ts';
 import type { Part } from './part.ts';
 import { createProgressLine } from './progress.ts';
 import { type ColumnShape, layOut } from './table.ts';
-import { wrapParts } from './wrap.ts';
+import { wrapParts } from './set-in.ts';
 
 export type Format = 'text' | 'json' | 'csv' | 'tsv';
 
