@@ -247,6 +247,82 @@ describe('deciding', () => {
     });
   }
 
+  describe('without a login here', () => {
+    const signedIn = { json: { state: 'done', token: 'approval-canary', name: 'riley', expiresIn: 60 } };
+    async function nobody(t: Parameters<typeof startApi>[0]) {
+      const { api, home } = await place(t);
+      delete home.env['HOOPCTL_TOKEN'];
+      api.on('POST /v1/approval-logins', { json: started });
+      api.on('POST /v1/approval-logins/login_1/poll', signedIn);
+      api.on('GET /v1/approvals/apr_1', { json: approvalView('plain') });
+      api.on('POST /v1/approvals/apr_1/decision', { json: approvalView('plain', { state: 'approved' }) });
+      return { api, home };
+    }
+
+    test('one signs in first, and the request is shown and decided with that sign-in alone', async (t) => {
+      const { api, home } = await nobody(t);
+      const ended = await home.run(['approve', 'apr_1', '--digest', 'd'.repeat(64)]);
+      assert.equal(ended.code, 0, ended.stderr);
+      assert.match(ended.stdout, /^ {2}│ DELETE FROM orders plain$/m);
+      assert.deepEqual(
+        api.asked.map(({ method, path, token }) => [method, path, token]),
+        [
+          ['POST', '/v1/approval-logins', undefined],
+          ['POST', '/v1/approval-logins/login_1/poll', undefined],
+          ['GET', '/v1/approvals/apr_1', 'approval-canary'],
+          ['POST', '/v1/approvals/apr_1/decision', 'approval-canary'],
+        ],
+      );
+    });
+
+    test('and who has not seen it and cannot be asked decides nothing', async (t) => {
+      const { api, home } = await nobody(t);
+      const ended = await home.run(['approve', 'apr_1', '--json']);
+      assert.equal(ended.code, 2);
+      const last = ended.stderr.trim().split('\n').at(-1) ?? '';
+      assert.equal(JSON.parse(last).error.code, 'NOT_CONFIRMED');
+      assert.match(JSON.parse(last).error.hint, new RegExp(`--digest ${'d'.repeat(64)}`));
+      assert.equal(
+        api.asked.some(({ path }) => path.endsWith('/decision')),
+        false,
+      );
+    });
+
+    test('inside a run nobody is asked to sign in', async (t) => {
+      const { api, home } = await nobody(t);
+      const ended = await home.run(['approve', 'apr_1', '--json'], { env: { HOOP_RUN_ID: 'run_1' } });
+      assert.equal(jsonError(ended).code, 'LOGIN_IN_RUN');
+      assert.equal(api.asked.length, 0);
+    });
+
+    test('nor with one that has nothing to do with the request, where the one who signs in has', async (t) => {
+      const { api, home } = await nobody(t);
+      home.env['HOOPCTL_TOKEN'] = CANARY;
+      const unknown = { status: 404, json: { error: { code: 'NOT_FOUND', message: 'no approval request', exit: 4 } } };
+      api.on('GET /v1/approvals/apr_1', ({ token }) => (token === CANARY ? unknown : { json: approvalView('plain') }));
+      const ended = await home.run(['approve', 'apr_1', '--digest', 'd'.repeat(64)]);
+      assert.equal(ended.code, 0, ended.stderr);
+      assert.equal(api.asked.at(-1)?.token, 'approval-canary');
+    });
+  });
+
+  test('a key press in the launching terminal cannot be made up for by a sign-in; a no needs one', async (t) => {
+    const { api, home } = await place(t);
+    api.on('GET /v1/approvals/apr_1', { json: approvalView('plain', { proof: 'launcher' }) });
+    const approved = await home.run(['approve', 'apr_1', '--json']);
+    assert.equal(approved.code, 4);
+    assert.equal(jsonError(approved).code, 'LAUNCHER_ONLY');
+    api.on('POST /v1/approval-logins', { json: started });
+    api.on('POST /v1/approval-logins/login_1/poll', {
+      json: { state: 'done', token: 'approval-canary', name: 'riley', expiresIn: 60 },
+    });
+    api.on('POST /v1/approvals/apr_1/decision', { json: approvalView('plain', { state: 'denied' }) });
+    const denied = await home.run(['deny', 'apr_1']);
+    assert.equal(denied.code, 0, denied.stderr);
+    assert.match(denied.stdout, /^proof +a key press in the terminal that launched the agent$/m);
+    assert.equal(api.asked.at(-1)?.token, 'approval-canary');
+  });
+
   test('a sign-in that fails decides nothing and is exit 3', async (t) => {
     const { api, home } = await place(t);
     api.on('GET /v1/approvals/apr_1', { json: approvalView('plain') });
