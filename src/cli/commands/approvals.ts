@@ -1,11 +1,8 @@
 /** `hoopctl approvals [list|watch|show ID]`: what waits for a person. */
-import type { GatewayClient } from '../../api/client.ts';
 import type { ApprovalView } from '../../api/shapes.ts';
 import { firstLine, showApproval } from '../approval-view.ts';
 import type { CommandForm } from '../command.ts';
-import type { Context } from '../context.ts';
-import { fail } from '../errors.ts';
-import { agentName, until } from '../wording.ts';
+import { agentName, shortAgo, shortUntil } from '../wording.ts';
 
 const STATES = ['open', 'approved', 'consumed', 'denied', 'expired', 'withdrawn', 'all'] as const;
 
@@ -22,12 +19,20 @@ const list: CommandForm = {
     else
       ctx.out.table(views, [
         { title: 'REQUEST', cell: ({ id }) => ({ text: id, style: 'bold' }), whole: true },
-        { title: 'STATE', cell: (view) => view.state },
-        { title: 'ENDS', cell: (view) => (view.state === 'open' ? until(ctx.clock, view.expiresAt) : '–') },
+        {
+          title: 'STATE',
+          cell: (view) => (view.state === 'open' && view.mayDecide ? { text: 'yours', style: 'yellow' } : view.state),
+          spare: state === 'open' ? 1 : 0,
+        },
+        {
+          title: 'LEFT',
+          cell: (view) => (view.state === 'open' ? shortUntil(ctx.clock, view.expiresAt) : '–'),
+          right: true,
+        },
+        { title: 'AGE', cell: (view) => shortAgo(ctx.clock, view.requestedAt), right: true, spare: 3 },
         { title: 'TARGET', cell: ({ target }) => target },
-        { title: 'ASKED BY', cell: ({ requester }) => requester },
-        { title: 'AGENT', cell: ({ agent }) => agentName(agent) },
-        { title: 'YOURS', cell: ({ mayDecide }) => (mayDecide ? 'to decide' : '–') },
+        { title: 'ASKED BY', cell: ({ requester }) => requester, spare: 2 },
+        { title: 'AGENT', cell: ({ agent }) => agentName(agent), spare: 4 },
         { title: 'TEXT', cell: ({ text }) => firstLine(text) },
       ]);
     return 0;
@@ -37,7 +42,7 @@ const list: CommandForm = {
 const show: CommandForm = {
   name: 'show',
   summary: 'Show one request: its exact text, length and digest',
-  arguments: [{ name: 'ID', summary: 'the request', required: true }],
+  arguments: [{ name: 'ID', summary: 'the request', required: true, completes: 'approval' }],
   async run(ctx, args) {
     const { client } = await ctx.gateway();
     const view = await client.approval(args.one('ID'), { signal: ctx.signal });
@@ -47,56 +52,28 @@ const show: CommandForm = {
   },
 };
 
-const watch: CommandForm = {
+const watchThem: CommandForm = {
   name: 'watch',
-  summary: 'Print requests as they come and are decided, until Ctrl-C',
-  async run(ctx) {
-    const { client } = await ctx.gateway();
-    if (!ctx.out.json) ctx.out.notice('waiting for requests; decide one with: hoopctl approve ID | hoopctl deny ID');
-    for await (const view of openAndChanged(client, ctx.signal)) {
-      if (ctx.out.json) ctx.out.ndjson(view);
-      else printChange(ctx, view);
-    }
-    ctx.signal.throwIfAborted();
-    throw fail('STREAM_ENDED', 'the gateway ended the stream of requests');
+  summary: 'Show requests as they come and are decided, until Ctrl-C or q',
+  details: [
+    'On a terminal a live list: arrows select, Enter shows the whole request, a and d begin what hoopctl approve and deny do, q leaves.',
+    'Without a terminal, or with --json, a line for each request that is open and for each change.',
+    'CMD is run by the shell for each request that comes while watching; it gets the request as JSON on its standard input, and',
+    'HOOP_APPROVAL_ID _TARGET _REQUESTER _AGENT _RULE _LINK _EXPIRES_AT and _YOURS (1 if you may decide it).',
+  ],
+  options: [
+    { flags: '--bell', summary: "ring the terminal's bell for each new request" },
+    { flags: '--exec <cmd>', summary: 'run this for each new request; at most four at a time' },
+  ],
+  async run(ctx, args, options) {
+    const { watch } = await import('../watch/watch.ts');
+    return watch(ctx, args, options);
   },
 };
 
 export const command: CommandForm = {
   name: 'approvals',
   summary: 'Show what waits for approval',
-  subcommands: [list, watch, show],
+  subcommands: [list, watchThem, show],
   defaultSubcommand: 'list',
 };
-
-/** What is open, then every change. The stream is asked for first, so that nothing falls between the two; what comes by both is told once. */
-async function* openAndChanged(client: GatewayClient, signal: AbortSignal): AsyncGenerator<ApprovalView> {
-  const stream = client.approvalStream(signal);
-  let next = stream.next();
-  next.catch(() => {}); // told below, when it is its turn
-  const told = new Set<string>();
-  for (const view of await client.approvals({ state: 'open' }, signal)) {
-    told.add(view.id);
-    yield view;
-  }
-  for (let change = await next; !change.done; change = await next) {
-    next = stream.next();
-    next.catch(() => {});
-    if (!(change.value.state === 'open' && told.has(change.value.id))) yield change.value;
-    told.add(change.value.id);
-  }
-}
-
-function printChange({ out, clock }: Context, view: ApprovalView): void {
-  const style =
-    view.state === 'open' ? 'yellow' : view.state === 'approved' || view.state === 'consumed' ? 'green' : 'red';
-  const ends = view.state === 'open' ? ` (ends ${until(clock, view.expiresAt)})` : '';
-  const by = view.decidedBy === undefined ? '' : ` by ${view.decidedBy}`;
-  out.print(
-    `${new Date(clock.now()).toISOString()} `,
-    { text: view.state, style },
-    `${ends}${by} `,
-    { text: view.id, style: 'bold' },
-    ` ${view.target} ${view.requester}: ${firstLine(view.text)}`,
-  );
-}
