@@ -16,6 +16,7 @@ import { tokenSource } from './token-source.ts';
 const fail = errorTable({
   NO_GATEWAY: { exit: 2, hint: 'give --gateway URL, set HOOPCTL_GATEWAY, or run: hoopctl login --gateway URL' },
   NOT_LOGGED_IN: { exit: 3, hint: 'run: hoopctl login' },
+  LOGIN_OTHER: { exit: 3 },
   LOGIN_IN_RUN: {
     exit: 3,
     hint: 'what a run may do is in HOOP_CONTEXT_FILE; a person decides the rest from a terminal of their own',
@@ -52,6 +53,10 @@ export interface CurrentLogin {
   readonly renewable: boolean;
   /** A token that is good for a while yet; refreshed silently where it can be. @throws exit 3 when there is none any more */
   token(signal?: AbortSignal): Promise<Token>;
+  /** Of a stored login: sees to a token that was got after this time (epoch ms). @throws exit 3 when only a person can */
+  renew?(newerThan: number, signal: AbortSignal): Promise<void>;
+  /** Of a stored login: resolves when somebody has logged in or out here, or renewed it. */
+  changed?(signal: AbortSignal): Promise<void>;
 }
 
 export interface OpenGateway {
@@ -69,15 +74,22 @@ export async function currentLogin(place: LoginPlace): Promise<CurrentLogin> {
     return { gateway, ...ca, source, renewable, token: tokenSource(given.value, source, place) };
   }
   refuseInRun(place);
-  const { storedToken } = await import('./stored-login.ts');
-  const token = await storedToken(place, { url: gateway, ...ca });
-  if (token === undefined) throw notLoggedIn(gateway);
-  return { gateway, ...ca, source: 'stored', renewable: true, token };
+  const { storedLogin } = await import('./stored-login.ts');
+  const login = await storedLogin(place, { url: gateway, ...ca });
+  if (login === undefined) throw notLoggedIn(gateway);
+  return { gateway, ...ca, source: 'stored', renewable: true, ...login };
 }
 
 export function notLoggedIn(gateway: string): HoopError {
   return fail('NOT_LOGGED_IN', `you are not logged in to ${gateway}`, {
     hint: `run: hoopctl login --gateway ${gateway}`,
+  });
+}
+
+/** Somebody else has logged in to it since. */
+export function loggedInAs(gateway: string, now: string, before: string): HoopError {
+  return fail('LOGIN_OTHER', `the login to ${gateway} is that of ${now} now, and ${before} started this`, {
+    hint: `log in as ${before}: hoopctl login`,
   });
 }
 

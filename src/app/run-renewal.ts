@@ -129,7 +129,7 @@ export class Renewal {
     const left = this.#by === undefined ? EVERY_MS : (this.#by - began) / 2;
     this.#next(Math.max(SOONEST_MS, Math.min(EVERY_MS, left)));
     try {
-      await login.renew?.(this.#renewedAt, stop);
+      if (this.#by !== undefined) await login.renew?.(this.#renewedAt, stop);
       await client.renewRun(run.id, stop);
       const asked = this.#problem !== undefined;
       const by = this.#by;

@@ -9,7 +9,7 @@ import { fail } from './errors.ts';
 import { silentClient } from './waiting.ts';
 
 export const RUN_OPTIONS: readonly OptionSpec[] = [
-  { flags: '--agent <name>', summary: 'the agent this runs as' },
+  { flags: '--agent <name>', summary: 'the agent this runs as', completes: 'agent' },
   { flags: '--purpose <text>', summary: 'what it is for; approvers see it' },
   { flags: '--scope <key=value>', summary: 'narrow what is granted: schemas=public,sales', repeat: true },
   { flags: '--max <duration>', summary: 'end the run after this time (15m, 8h)' },
@@ -28,9 +28,10 @@ export function runOptions(options: Options, project?: Project): RunOptions {
 }
 
 /** A run goes on beside a program that has the terminal, so nothing is drawn for it. */
-export function gearOf(ctx: Context, { client }: OpenGateway): Gear {
+export function gearOf(ctx: Context, { client, login }: OpenGateway): Gear {
   return {
     client: silentClient(client),
+    login,
     clock: ctx.clock,
     clients: async (protocol) => (await clients.get(protocol)?.())?.client,
   };

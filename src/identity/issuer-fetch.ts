@@ -4,6 +4,7 @@
  * What comes back decides who people are, and the address may come out of a document: it must not become a way to reach into the network.
  */
 import { isLoopback } from '../base/proxy.ts';
+import { patience } from './awake.ts';
 
 export type Fetch = typeof globalThis.fetch;
 
@@ -22,12 +23,16 @@ export async function fetchJson(url: URL, fetch: Fetch): Promise<unknown> {
 /** The same fetch, but no redirect is followed, little is read, and nothing is waited for long. */
 export function bounded(fetch: Fetch): Fetch {
   return async (input, init = {}) => {
-    const patience = AbortSignal.timeout(PATIENCE);
-    const signal = init.signal ? AbortSignal.any([init.signal, patience]) : patience;
-    const response = await fetch(input, { ...init, redirect: 'manual', signal });
-    const { status, headers } = response;
-    const body = await readAll(response);
-    return new Response(body.byteLength === 0 ? null : body, { status, headers });
+    const late = patience(PATIENCE);
+    const signal = init.signal ? AbortSignal.any([init.signal, late.signal]) : late.signal;
+    try {
+      const response = await fetch(input, { ...init, redirect: 'manual', signal });
+      const { status, headers } = response;
+      const body = await readAll(response);
+      return new Response(body.byteLength === 0 ? null : body, { status, headers });
+    } finally {
+      late.over();
+    }
   };
 }
 

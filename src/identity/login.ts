@@ -17,6 +17,8 @@ export interface Login {
   readonly token: Token;
   /** By this machine's clock, epoch ms. */
   readonly expiresAt: number;
+  /** When the issuer gave it, by the same clock. */
+  readonly obtainedAt?: number;
   readonly refreshToken?: Token;
 }
 
@@ -78,6 +80,7 @@ export function loginFrom(tokens: TokenEndpointResponse, issuer: LoginIssuer, cl
     clientId: issuer.clientId,
     subject: who,
     token: Token.of(token),
+    obtainedAt: clock.now(),
     expiresAt: clock.now() + lifeOf(token, issuer.use === 'accessToken' ? tokens.expires_in : undefined),
     ...(tokens.refresh_token === undefined ? {} : { refreshToken: Token.of(tokens.refresh_token) }),
   };

@@ -50,6 +50,8 @@ export async function openProvider(
       [customFetch]: watch.fetch as never,
       execute: url.protocol === 'http:' ? [allowInsecureRequests] : [],
     });
+    // Its own timer would throw away an answer that came while this machine slept; `careful` waits no longer than it.
+    config.timeout = undefined;
     return { config, explain };
   } catch (error) {
     throw explain(error, signal);

@@ -18,6 +18,8 @@ export interface RenewParts {
   readonly signal?: AbortSignal;
   /** How long it must still be good, ms. */
   readonly atLeast?: number;
+  /** It must have been got after this time, epoch ms: somebody wants to hear anew who this is. */
+  readonly newerThan?: number;
 }
 
 const AT_LEAST = 60_000;
@@ -30,7 +32,14 @@ export async function freshLogin(parts: RenewParts): Promise<Login | undefined> 
   const { store, key, signal } = parts;
   const kept = await store.read(key);
   if (!kept || isFresh(kept, parts)) return kept;
-  return await store.locked(() => renew(parts), signal);
+  try {
+    return await store.locked(() => renew(parts), signal);
+  } catch (error) {
+    // Whoever renews it now may have been stopped in the middle of it. Two at once would end the login; what still counts will do until then.
+    if (error instanceof HoopError && error.code === 'TOKEN_STORE_BUSY' && kept.expiresAt > parts.clock.now())
+      return kept;
+    throw error;
+  }
 }
 
 async function renew(parts: RenewParts): Promise<Login | undefined> {
@@ -49,6 +58,7 @@ async function renew(parts: RenewParts): Promise<Login | undefined> {
   }
 }
 
-function isFresh(login: Login, { clock, atLeast = AT_LEAST }: RenewParts): boolean {
+function isFresh(login: Login, { clock, atLeast = AT_LEAST, newerThan }: RenewParts): boolean {
+  if (newerThan !== undefined && (login.obtainedAt ?? 0) <= newerThan) return false;
   return login.expiresAt - clock.now() > atLeast;
 }

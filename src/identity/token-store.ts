@@ -136,7 +136,10 @@ function storable({ token, refreshToken, ...rest }: Login): Record<string, unkno
 
 function parseLogin(text: string): Login | undefined {
   try {
-    const { issuer, clientId, subject, token, refreshToken, expiresAt } = JSON.parse(text) as Record<string, unknown>;
+    const { issuer, clientId, subject, token, refreshToken, expiresAt, obtainedAt } = JSON.parse(text) as Record<
+      string,
+      unknown
+    >;
     if ([issuer, clientId, subject, token].some((each) => typeof each !== 'string') || typeof expiresAt !== 'number')
       return undefined;
     return {
@@ -145,6 +148,7 @@ function parseLogin(text: string): Login | undefined {
       subject: String(subject),
       token: Token.of(String(token)),
       expiresAt,
+      ...(typeof obtainedAt === 'number' ? { obtainedAt } : {}),
       ...(typeof refreshToken === 'string' ? { refreshToken: Token.of(refreshToken) } : {}),
     };
   } catch {

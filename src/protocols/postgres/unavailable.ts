@@ -4,7 +4,11 @@ import { readFirstPacket, LONGEST_STARTUP } from './startup.ts';
 import { fatal } from './refuse.ts';
 
 /** SQLSTATEs: connection_failure, invalid_authorization_specification, sqlserver_rejected_establishment (PostgreSQL, Appendix A). */
-export const UNAVAILABLE_CODES: Readonly<Record<Unavailable['kind'], string>> = { unreachable: '08006', login: '28000', refused: '08004' };
+export const UNAVAILABLE_CODES: Readonly<Record<Unavailable['kind'], string>> = {
+  unreachable: '08006',
+  login: '28000',
+  refused: '08004',
+};
 
 export function unavailable(reason: Unavailable, received: Uint8Array): { answer: Uint8Array; done: boolean } {
   const bytes = Buffer.from(received.buffer, received.byteOffset, received.byteLength);
