@@ -40,8 +40,11 @@ export interface Protocol<Settings = unknown> {
   settings(raw: Readonly<Record<string, unknown>>): SettingsResult<Settings>;
   /** Serves one client connection until it ends. Resolves always: what a peer does is no reason to throw. */
   serve(client: ByteChannel, pending: PendingSession<Settings>): Promise<void>;
-  /** Reads a text without running it, for `policy explain`: against what is known of the target now, or pessimistically where nothing is. */
-  interpret?(text: string, view: SessionView, target: Target<Settings>): Promise<readonly Command[]>;
+  /**
+   * Reads a text without running it, for `policy explain`, against what sessions have seen of the target.
+   * @returns undefined where nothing is known of it yet
+   */
+  interpret?(text: string, view: SessionView, target: Target<Settings>): Promise<readonly Command[] | undefined>;
   /** Dials and logs in once, for `gateway check --login`. Throws HoopError. */
   probe(settings: Settings, reach: Reach): Promise<ProbeResult>;
   close(): Promise<void>;

@@ -101,6 +101,17 @@ describe("somebody else's runs and sessions", () => {
 });
 
 describe('an explanation', () => {
+  test('is read against the tables a session has seen: what is sent, and what is not there', async () => {
+    await using run = await stack.run('dana');
+    await using _client = await connected(run);
+    const dana = await stack.client('dana');
+    const asked = async (text: string) => (await dana.explain({ target: 'shop', text, via: 'run' })).statements[0];
+    assert.match((await asked('SELECT ssn FROM customers'))?.rewritten ?? '', /'\*\*\*'/);
+    assert.match((await asked('SELECT * FROM nothing_like_it'))?.reason ?? '', /nothing_like_it/);
+    const seen = await dana.explain({ target: 'shop', text: 'SELECT 1', via: 'run' });
+    assert.match(seen.hint ?? '', /as a session last saw them/);
+  });
+
   const texts = [
     'SELECT id, ssn FROM customers',
     'DELETE FROM orders WHERE id = 0',

@@ -38,10 +38,8 @@ export async function explainText({ caller, request, policy, targets, reader }: 
     masks: policy.masks(circumstances),
     trustedFunctions: policy.trustedFunctions(served.target),
   };
-  const offline = served.protocol.interpret ? undefined : reader();
-  const commands = served.protocol.interpret
-    ? await served.protocol.interpret(request.text, view, served.target)
-    : await reader().interpret(served.target, request.text);
+  const known = await served.protocol.interpret?.(request.text, view, served.target);
+  const commands = known ?? (await reader().interpret(served.target, request.text));
   const statements = commands.map((command) => {
     const impossible = command.impossible;
     const verdict: Verdict = impossible
@@ -59,9 +57,11 @@ export async function explainText({ caller, request, policy, targets, reader }: 
     };
   });
   // Without the target's catalog names are taken for what they say: whoever reads the answer has to know.
-  const assumed = offline && { hint: offline.assumptions.join('; ') };
-  return { ...strictest(statements), ...assumed, statements };
+  const hint = known ? AS_SEEN : reader().assumptions.join('; ');
+  return { ...strictest(statements), hint, statements };
 }
+
+const AS_SEEN = 'read against the tables of the target as a session last saw them';
 
 const ORDER = ['allow', 'hold', 'deny'] as const;
 

@@ -48,6 +48,8 @@ export interface CatalogAsker {
 export interface Catalogs {
   /** @param key names target and account */
   current(key: string, asker: CatalogAsker): Promise<Snapshot> | Snapshot;
+  /** What the last one to ask was told, however long ago; asks nothing. */
+  known(key: string): Snapshot | undefined;
   /** Definitions changed: what is known is no longer enough. */
   forget(key: string): void;
 }
@@ -87,6 +89,7 @@ export function createCatalogs(clock: Clock): Catalogs {
       });
       return entry.loading;
     },
+    known: (key) => entries.get(key)?.snapshot,
     forget(key) {
       const entry = entries.get(key);
       if (!entry) return;

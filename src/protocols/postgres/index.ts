@@ -19,6 +19,7 @@ import {
   type Snapshot,
 } from './catalog.ts';
 import { PostgresConversation } from './conversation.ts';
+import { catalogKey, createInterpreter } from './explain.ts';
 import { createJudge } from './judging.ts';
 import { leave } from './inbox.ts';
 import { type LoggedIn, login } from './login.ts';
@@ -50,6 +51,7 @@ export function createProtocol(options: PostgresOptions): Protocol<PostgresSetti
     facts: POSTGRES_FACTS,
     settings: readSettings,
     serve: (client, pending) => serve(client, pending, tools),
+    interpret: createInterpreter(tools),
     async probe(settings, reach) {
       const { server, risks } = await probeServer(reach, settings);
       return { server, warnings: risks.map((risk) => `the account ${risk}`) };
@@ -94,10 +96,10 @@ async function open(
   signal: AbortSignal,
   { catalogs }: Tools,
 ): Promise<Opened> {
-  const { settings, name, account } = session.target;
+  const { settings } = session.target;
   const way = { dial: () => session.dial(), secret: (which: string) => session.secret(which), signal };
   const asker: CatalogAsker = { way, settings, submit: (turn, options) => session.submit(turn, options) };
-  const key = `${name} ${account} ${settings.host}:${settings.port}/${settings.database}`;
+  const key = catalogKey(session.target);
   const snapshot = await catalogs.current(key, asker);
   checkPrivileges(session, snapshot);
   const wanted = new Map([

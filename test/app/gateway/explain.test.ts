@@ -3,7 +3,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { ExplainRequest, UserCaller } from '../../../src/api/index.ts';
 import { explainText } from '../../../src/app/gateway/explain.ts';
+import type { OfflineReader } from '../../../src/app/policy-text.ts';
 import type { HoopError } from '../../../src/base/error.ts';
+import type { Command } from '../../../src/domain/command.ts';
 import { parseTargetName, type TargetName } from '../../../src/domain/target.ts';
 import type { Circumstances, Policy } from '../../../src/domain/verdict.ts';
 import { command, dana } from '../../fakes/gate.ts';
@@ -13,13 +15,23 @@ function noReader(): never {
   throw new Error('the protocol reads by itself');
 }
 
+type Reading = (text: string) => Promise<readonly Command[] | undefined>;
+
+async function readHere(text: string): Promise<readonly Command[]> {
+  return text.split('; ').map(statement);
+}
+
 const shop = parseTargetName('shop') as TargetName;
 
-function asking(policy: Partial<Policy> = {}, roles: UserCaller['roles'] = []) {
+function asking(
+  policy: Partial<Policy> = {},
+  roles: UserCaller['roles'] = [],
+  { interpret = readHere, reader = noReader }: { interpret?: Reading; reader?: () => OfflineReader } = {},
+) {
   const judged: Circumstances[] = [];
   const served = {
     target: { name: shop, protocol: 'postgres', labels: {}, account: 'app', settings: {} },
-    protocol: { interpret: async (text: string) => text.split('; ').map(statement) },
+    protocol: { interpret },
   };
   const caller: UserCaller = { kind: 'user', principal: dana, issuedAt: 0, expiresAt: 0, roles };
   return {
@@ -37,7 +49,7 @@ function asking(policy: Partial<Policy> = {}, roles: UserCaller['roles'] = []) {
           ...policy,
         },
         targets: new Map([['shop', served as never]]),
-        reader: noReader,
+        reader,
       }),
   };
 }
@@ -68,6 +80,16 @@ test('an unknown and a forbidden target read alike', async () => {
   }
   assert.equal(messages.length, 2);
   assert.equal(messages[0], messages[1]);
+});
+
+test('where nothing is known of the target, it is read without, and the answer says what was assumed', async () => {
+  const offline = {
+    assumptions: ['taken for a table'],
+    interpret: async (_target: unknown, text: string) => [statement(text)],
+    close: async () => {},
+  };
+  const { explain } = asking({}, [], { interpret: async () => undefined, reader: () => offline });
+  assert.deepEqual((await explain()).hint, 'taken for a table');
 });
 
 test("somebody else's agent is not one's own by naming it", async () => {
