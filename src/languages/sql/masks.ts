@@ -2,6 +2,7 @@
  * The column masks of a session, bound to one catalog: for each masked table the sub-query that stands in for it, and for everything that could show a masked
  * value by another road the reason why it is refused.
  */
+import type { MaskWith } from '../../domain/mask.ts';
 import type { SqlMask } from './analysis.ts';
 import type { Oid, Relation } from './catalog.ts';
 import { qualified, spellings } from './spelling.ts';
@@ -35,7 +36,7 @@ export function bookMasks(knowledge: Knowledge, masks: readonly SqlMask[]): Mask
   const chosen = new Map<Oid, Map<string, MaskedColumn>>();
   for (const mask of masks) bindOne(knowledge, mask, chosen, closed);
 
-  for (const [oid, columns] of chosen) spreadToGenerated(knowledge, oid, columns);
+  spreadMasks(knowledge, chosen, closed);
   const masked = new Map<Oid, MaskedRelation>();
   for (const [oid, columns] of chosen) {
     const relation = knowledge.names.relationByOid(oid);
@@ -44,7 +45,9 @@ export function bookMasks(knowledge: Knowledge, masks: readonly SqlMask[]): Mask
     const ordered = mixesColumns(knowledge, relation, columns);
     const order = ordered ? clearKey(knowledge, relation, columns) : [];
     const standIns = order === undefined ? undefined : createStandIns(knowledge, relation, columns, order);
-    if (reason !== undefined)
+    if (closed.has(oid)) {
+      // For a reason that was found before.
+    } else if (reason !== undefined)
       closed.set(oid, { word: 'MASK_REACHED', reason, hint: 'name the columns of an ordinary table in the mask' });
     else if (order === undefined) {
       const reason = `an index of ${label(relation)} mixes masked with clear columns and would show the order of masked values`;
@@ -59,7 +62,6 @@ export function bookMasks(knowledge: Knowledge, masks: readonly SqlMask[]): Mask
     // Also when closed: what depends on it must still be seen as masked.
     masked.set(oid, { relation, columns, standIns, ordered });
   }
-  closeFamilies(knowledge, new Set([...chosen.keys(), ...closed.keys()]), closed);
   return { masked, closed };
 }
 
@@ -97,6 +99,23 @@ function bindOne(
   columns.set(column.name, { column, with: columns.has(column.name) ? 'redact' : mask.with });
 }
 
+/** Until nothing new is masked: a child's generated column may stand in its parent as an ordinary one. */
+function spreadMasks(
+  knowledge: Knowledge,
+  chosen: Map<Oid, Map<string, MaskedColumn>>,
+  closed: Map<Oid, Closed>,
+): void {
+  const count = () => [...chosen.values()].reduce((sum, { size }) => sum + size, 0);
+  for (let before = -1; before !== count(); ) {
+    before = count();
+    for (const family of familiesOf(knowledge, [...chosen.keys(), ...closed.keys()])) {
+      const reason = spreadInFamily(knowledge, family, chosen, closed);
+      if (reason !== undefined) for (const oid of family) if (!closed.has(oid)) closed.set(oid, reason);
+    }
+    for (const [oid, columns] of chosen) spreadToGenerated(knowledge, oid, columns);
+  }
+}
+
 // A generated column shows what it is computed from.
 function spreadToGenerated(knowledge: Knowledge, oid: Oid, columns: Map<string, MaskedColumn>): void {
   const relation = knowledge.names.relationByOid(oid);
@@ -112,52 +131,87 @@ function spreadToGenerated(knowledge: Knowledge, oid: Oid, columns: Map<string, 
 function whyNotRewritten(relation: Relation): string | undefined {
   if (relation.kind === 'v' || relation.kind === 'm')
     return `${label(relation)} is a view: masks on views are not built`;
-  if (relation.kind === 'p') return `${label(relation)} is partitioned: masks on partitioned tables are not built`;
-  if (relation.kind !== 'r') return `${label(relation)} is not an ordinary table`;
+  if (relation.kind !== 'r' && relation.kind !== 'p') return `${label(relation)} is not an ordinary table`;
   if (relation.rowSecurity)
     return `${label(relation)} has row policies: masks together with row security are not built`;
   return undefined;
 }
 
-// Parents show their children's rows and children their parents' columns: a whole family of inheritance is closed together.
-function closeFamilies(knowledge: Knowledge, seeds: ReadonlySet<Oid>, closed: Map<Oid, Closed>): void {
-  const reached = new Set(seeds);
-  const related = new Set<Oid>();
-  let grew = true;
-  while (grew) {
-    grew = false;
-    for (const [child, parent] of knowledge.catalog.inherits) {
-      for (const [from, to] of [
-        [child, parent],
-        [parent, child],
-      ] as const) {
-        if (!reached.has(from)) continue;
-        related.add(from);
-        if (reached.has(to)) continue;
-        reached.add(to);
-        grew = true;
-      }
+/** Tables that are one by inheritance or partitioning: parents show their children's rows, children hold their parents' columns. */
+function familiesOf(knowledge: Knowledge, seeds: readonly Oid[]): readonly ReadonlySet<Oid>[] {
+  const families: Set<Oid>[] = [];
+  for (const seed of seeds) {
+    if (families.some((family) => family.has(seed))) continue;
+    const family = new Set([seed]);
+    for (let size = 0; size !== family.size; ) {
+      size = family.size;
+      for (const pair of knowledge.catalog.inherits)
+        if (pair.some((oid) => family.has(oid))) for (const oid of pair) family.add(oid);
     }
+    if (family.size > 1) families.push(family);
   }
-  for (const oid of related) {
-    if (closed.has(oid)) continue;
-    const relation = knowledge.names.relationByOid(oid);
-    closed.set(oid, {
-      word: 'MASK_REACHED',
-      reason: `${relation === undefined ? 'a table' : label(relation)} shares rows with a masked table by inheritance or partitioning`,
-      hint: 'masks on partitioned or inherited tables are not built: leave it out of the statement',
-    });
-  }
+  return families;
 }
 
+/**
+ * A column that is masked in one table of the family is masked in all of them; two different masks on it hide it altogether.
+ *
+ * @returns why the family cannot be read at all
+ */
+function spreadInFamily(
+  knowledge: Knowledge,
+  family: ReadonlySet<Oid>,
+  chosen: Map<Oid, Map<string, MaskedColumn>>,
+  closed: ReadonlyMap<Oid, Closed>,
+): Closed | undefined {
+  const lost = [...family].map((oid) => closed.get(oid)).find((one) => one !== undefined);
+  if (lost !== undefined) return lost;
+  const masks = new Map<string, MaskWith>();
+  for (const oid of family) {
+    for (const [name, { with: mask }] of chosen.get(oid) ?? []) {
+      const other = masks.get(name);
+      masks.set(name, other === undefined || sameMask(other, mask) ? mask : 'redact');
+    }
+  }
+  for (const oid of family) {
+    const relation = knowledge.names.relationByOid(oid);
+    const name = relation === undefined ? 'a table' : label(relation);
+    const refusal = (what: string): Closed => ({
+      word: 'MASK_REACHED',
+      reason: `${name} shares rows with a masked table by inheritance or partitioning, and ${what}`,
+      hint: 'leave it out of the statement',
+    });
+    if (relation === undefined) return refusal('its definition is not known');
+    if (relation.kind !== 'r' && relation.kind !== 'p') return refusal('is not an ordinary table');
+    if (relation.rowSecurity) return refusal('has row policies');
+    const columns = new Map<string, MaskedColumn>();
+    for (const column of relation.columns) {
+      const mask = masks.get(column.name);
+      if (mask !== undefined) columns.set(column.name, { column, with: mask });
+    }
+    const hidden = new Set([...columns.values()].map((one) => one.column.attnum));
+    const keys = knowledge.catalog.partitionKeys.filter((one) => one.relation === oid).flatMap((one) => one.columns);
+    if (keys.some((key) => key === 0 || hidden.has(key))) return refusal('is partitioned by a masked column');
+    if (columns.size > 0) chosen.set(oid, columns);
+  }
+  return undefined;
+}
+
+function sameMask(a: MaskWith, b: MaskWith): boolean {
+  return typeof a === 'object' && typeof b === 'object' ? a.fixed === b.fixed : a === b;
+}
+
+/** An index over masked and clear columns, of the table or of one whose rows it shows, may decide the order of rows. */
 function mixesColumns(knowledge: Knowledge, relation: Relation, columns: ReadonlyMap<string, MaskedColumn>): boolean {
-  const hidden = new Set([...columns.values()].map((one) => one.column.attnum));
-  return knowledge.catalog.indexes.some(
-    (index) =>
-      index.relation === relation.oid &&
-      index.columns.some((one) => one === 0 || hidden.has(one)) &&
-      index.columns.some((one) => !hidden.has(one)),
-  );
+  return [relation, ...knowledge.below(relation)].some((one) => {
+    const hidden = new Set(one.columns.flatMap((column) => (columns.has(column.name) ? [column.attnum] : [])));
+    return knowledge.catalog.indexes.some(
+      (index) =>
+        index.relation === one.oid &&
+        index.columns.some((attnum) => attnum === 0 || hidden.has(attnum)) &&
+        index.columns.some((attnum) => !hidden.has(attnum)),
+    );
+  });
 }
 
 /** Names of a primary key without masked columns. */

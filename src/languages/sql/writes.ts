@@ -19,8 +19,11 @@ export function checkWrites(guarded: Guarded): SqlRefusal | undefined {
     if (use.role !== 'target' || meaning.kind !== 'user') continue;
     const write = writeOf(use, guarded.raw.node, meaning.relation);
     if (write === undefined) continue;
-    const refusal = checkTarget(guarded, meaning.relation, write);
-    if (refusal !== undefined) return refusal;
+    // What is done to a table is done to its partitions and children, whose columns have the same names.
+    for (const relation of [meaning.relation, ...guarded.knowledge.below(meaning.relation)]) {
+      const refusal = checkTarget(guarded, relation, write);
+      if (refusal !== undefined) return refusal;
+    }
   }
   return undefined;
 }

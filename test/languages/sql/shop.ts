@@ -67,7 +67,14 @@ export const SHOP_SCHEMA = `
     CREATE TABLE keyless (code integer, email text);
     CREATE INDEX ON keyless (email, code);
     CREATE TABLE parent (id integer, secret text);
-    CREATE TABLE child () INHERITS (parent);
+    CREATE TABLE child (extra text) INHERITS (parent);
+    CREATE TABLE grown (id integer, shown text, kept text);
+    CREATE TABLE grown_child (shown text GENERATED ALWAYS AS (upper(kept)) STORED) INHERITS (grown);
+    CREATE TABLE sorted (id integer PRIMARY KEY, secret text) PARTITION BY RANGE (id);
+    CREATE TABLE sorted_1 PARTITION OF sorted FOR VALUES FROM (0) TO (100);
+    CREATE INDEX ON sorted_1 (secret, id);
+    CREATE TABLE by_secret (id integer, secret text) PARTITION BY LIST (secret);
+    CREATE TABLE by_secret_1 PARTITION OF by_secret DEFAULT;
     CREATE TABLE parts (id integer, secret text) PARTITION BY RANGE (id);
     CREATE TABLE parts_1 PARTITION OF parts FOR VALUES FROM (0) TO (100);
     CREATE TABLE guarded_rows (id integer, secret text);
@@ -101,6 +108,12 @@ export function shopRows(secrets: Secrets): string {
     INSERT INTO plain SELECT g, '000-00-000' || g, 'name' || g FROM generate_series(1, 5) g;
     INSERT INTO watched VALUES (1, 1, 'a'), (2, 2, 'b');
     INSERT INTO via_policy VALUES (1), (2), (3);
+    INSERT INTO parent SELECT id, ssn FROM customers WHERE id < 3;
+    INSERT INTO child SELECT id, ssn, name FROM customers WHERE id > 2;
+    INSERT INTO grown_child (id, kept) SELECT id, ssn FROM customers;
+    INSERT INTO parts SELECT id, ssn FROM customers;
+    INSERT INTO sorted SELECT id, ssn FROM customers;
+    INSERT INTO by_secret SELECT id, ssn FROM customers;
     INSERT INTO members SELECT g, g % 2, md5(${secrets.ssn(1)} || g) FROM generate_series(1, 20) g;
     INSERT INTO keyless SELECT g, md5(${secrets.ssn(1)} || g) FROM generate_series(1, 20) g;
     REFRESH MATERIALIZED VIEW mv_customers;
@@ -116,7 +129,8 @@ export const MASKS: readonly SqlMask[] = [
   { relation: 'public.customers', column: 'tags', with: { fixed: 'none' } },
   { relation: 'public.members', column: 'email', with: 'redact' },
   { relation: 'public.keyless', column: 'email', with: 'redact' },
-  ...['parent', 'parts', 'guarded_rows', 'unique_secret', 'secret_ref'].map(
+  { relation: 'public.grown_child', column: 'kept', with: 'redact' },
+  ...['child', 'parts', 'sorted_1', 'by_secret', 'guarded_rows', 'unique_secret', 'secret_ref'].map(
     (name): SqlMask => ({ relation: `public.${name}`, column: 'secret', with: 'redact' }),
   ),
 ];
