@@ -2,7 +2,8 @@
 export { createCancelDesk, createDoor, type Door, type DoorParts } from './door.ts';
 export { type Address, dial } from './dialer.ts';
 export type { LauncherAnswer } from './launcher.ts';
-export { HEARTBEAT_MS, LEASE_MS, type LiveRun, type RunHappening } from './live-run.ts';
+export type { RunLimits } from './limits.ts';
+export type { LiveRun, RunHappening } from './live-run.ts';
 export { createRegistry, type Registry } from './registry.ts';
 export { refusal } from './refusal.ts';
 export {

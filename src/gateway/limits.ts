@@ -1,4 +1,5 @@
 /** What one run, and one person, may have of this gateway at a time: enough for any honest program, and an end for every other. */
+import type { RunKind } from '../domain/run.ts';
 
 export interface RunLimits {
   readonly openSessions: number;
@@ -18,7 +19,15 @@ export interface RunLimits {
   readonly launcherTries: number;
   /** Runs one person has alive at a time. */
   readonly runsPerPerson: number;
+  /** How often a launcher says that it lives, ms. */
+  readonly heartbeatMs: number;
+  /** Unheard for so long it is taken for gone, and its run is suspended. */
+  readonly leaseMs: number;
+  /** How long a suspended run may be resumed. */
+  readonly resumableMs: Readonly<Record<RunKind, number>>;
 }
+
+const HOUR = 3_600_000;
 
 export const RUN_LIMITS: RunLimits = {
   openSessions: 2_000,
@@ -30,4 +39,7 @@ export const RUN_LIMITS: RunLimits = {
   sessionsNamed: 1_000,
   launcherTries: 5,
   runsPerPerson: 1_000,
+  heartbeatMs: 5_000,
+  leaseMs: 15_000,
+  resumableMs: { run: HOUR / 4, exec: HOUR / 4, connect: HOUR / 4, tunnel: 12 * HOUR },
 };

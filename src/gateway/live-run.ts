@@ -10,14 +10,9 @@ import { createLauncher, type Launcher } from './launcher.ts';
 import type { RunLimits } from './limits.ts';
 import { type Moment, momentOf, since } from './moment.ts';
 
-export const HEARTBEAT_MS = 5_000;
-export const LEASE_MS = 15_000;
 const MINUTE = 60_000;
 /** An issuer's clock may be ahead of ours by so much; a wall clock further behind what was recorded is not believed. */
 export const CLOCK_SKEW_MS = MINUTE;
-
-const HOUR = 3_600_000;
-const RESUMABLE_MS = { run: HOUR / 4, exec: HOUR / 4, connect: HOUR / 4, tunnel: 12 * HOUR } as const;
 
 /** What a run's launcher hears about, as `event` of its stream. */
 export type RunHappening =
@@ -189,7 +184,7 @@ export class LiveRun {
 
   heartbeat(): number {
     this.#heardAt = this.#parts.clock.monotonic();
-    return this.#parts.clock.now() + LEASE_MS;
+    return this.#parts.clock.now() + this.limits.leaseMs;
   }
 
   /** @returns stops listening; undefined when it has as many listeners as it may */
@@ -207,10 +202,12 @@ export class LiveRun {
   }
 
   renewed(principal: Principal, vouchedAt: number): void {
+    const newer = vouchedAt > this.row.vouchedAt;
     this.row = { ...this.row, principal, vouchedAt };
     this.#vouchedHeard = momentOf(this.#parts.clock);
     this.version++;
-    this.#watchLogin();
+    // Who can show nothing newer was told already; to tell again would be answered with the same, without end.
+    if (newer) this.#watchLogin();
   }
 
   suspended(resumableUntil: number): void {
@@ -230,7 +227,7 @@ export class LiveRun {
 
   /** Until when it may be resumed if it is suspended now, epoch ms. */
   resumableUntil(): number {
-    return Math.min(this.row.deadline, this.#parts.clock.now() + RESUMABLE_MS[this.row.kind]);
+    return Math.min(this.row.deadline, this.#parts.clock.now() + this.limits.resumableMs[this.row.kind]);
   }
 
   /** ms left to resume it in, while it is suspended. */
@@ -253,7 +250,7 @@ export class LiveRun {
     const { clock } = this.#parts;
     if (this.timeLeft() <= 0) return this.#parts.onExpire(this, 'run');
     const silentSince = Math.min(this.#heardAt, this.#listeners.size > 0 ? clock.monotonic() : this.#streamAt);
-    const left = silentSince + LEASE_MS - clock.monotonic();
+    const left = silentSince + this.limits.leaseMs - clock.monotonic();
     if (left <= 0) return this.#parts.onSuspend(this);
     this.#arm('lease', left, () => this.#watchLease());
   }
@@ -270,7 +267,7 @@ export class LiveRun {
     if (this.timeLeft() <= 0) return this.#parts.onExpire(this, 'run');
     const left = this.resumeLeft();
     if (left <= 0) return this.#parts.onExpire(this, 'resume');
-    this.#arm('resume', Math.min(left, LEASE_MS), () => this.#watchResume());
+    this.#arm('resume', Math.min(left, this.limits.leaseMs), () => this.#watchResume());
   }
 
   #arm(name: string, ms: number, fn: () => void): void {

@@ -148,11 +148,14 @@ export function createRuns(parts: RunsParts): Runs {
     await cutting;
   }
 
-  function own(id: string, principal: Principal): LiveRun {
+  async function own(id: string, principal: Principal): Promise<LiveRun> {
     const run = live.get(id);
+    if (run && samePrincipal(run.principal, principal)) return run;
+    // One's own run that is over says why: its launcher may have slept while it ended.
+    const row = run === undefined ? await store.find(id) : undefined;
+    if (row?.endedAt !== undefined && samePrincipal(row.principal, principal)) throw overError(row);
     // Another's run and an unknown one read alike.
-    if (!run || !samePrincipal(run.principal, principal)) throw fail('RUN_UNKNOWN', `no run "${id}"`);
-    return run;
+    throw fail('RUN_UNKNOWN', `no run "${id}"`);
   }
 
   function agentOf(principal: Principal, name: string | undefined): AgentIdentity | undefined {
@@ -237,12 +240,12 @@ export function createRuns(parts: RunsParts): Runs {
     },
     all: () => [...live.values()],
     async renew(id, who) {
-      const run = own(id, who.principal);
+      const run = await own(id, who.principal);
       await renewed(run, who);
       return run;
     },
     async resume(id, who) {
-      const run = own(id, who.principal);
+      const run = await own(id, who.principal);
       if (run.state === 'suspended' && run.resumeLeft() <= 0) {
         await expire(run, 'resume');
         throw fail('RUN_ENDED', 'nobody resumed it in time');
@@ -319,6 +322,12 @@ function claimedName(principal: Principal, name: string): string {
 
 function revokedError(why: string): Error {
   return fail('REVOKED', `HOOP_REVOKED: ${why}`);
+}
+
+function overError({ state, endReason = 'it has ended', endedAt = 0, deadline }: RunRow): Error {
+  if (state === 'revoked') return revokedError(endReason);
+  // The store keeps no exit code: what ended at its deadline ended by that limit.
+  return fail('RUN_ENDED', endReason, endedAt >= deadline ? { exit: 9 } : {});
 }
 
 function digestOf(token: string): string {

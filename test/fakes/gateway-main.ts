@@ -9,6 +9,8 @@ const gateway = await startGateway({
   env: process.env,
   log: pino({ level: 'info' }, pino.destination({ dest: 2, sync: true })),
   version: '0.0.0',
+  // Other times than a gateway's own, so that a test need not wait for those.
+  limits: JSON.parse(process.env['TEST_LIMITS'] ?? '{}'),
 });
 process.once('SIGTERM', () => void gateway.stop());
 process.stdout.write(`${JSON.stringify({ url: gateway.url, adminUrl: gateway.adminUrl })}\n`);

@@ -190,6 +190,28 @@ describe('the lease', () => {
     assert.equal(runs.byId(run.id), undefined);
   });
 
+  test('its launcher, who slept while it ended, hears why; anybody else that there is no such run', async () => {
+    const reasons = [
+      [16_000 + HOUR / 4, 'RUN_ENDED', 3, 'nobody resumed it in time'],
+      [60_000, 'RUN_ENDED', 9, 'its time was over'],
+    ] as const;
+    for (const [asleep, code, exit, message] of reasons) {
+      const { run, runs, clock, who } = await started({}, asleep === 60_000 ? { max: 30_000 } : {});
+      await clock.advance(asleep);
+      const now = { ...who, vouchedAt: clock.now() };
+      await assert.rejects(runs.resume(run.id, now), { code, exit, message });
+      await assert.rejects(runs.resume(run.id, { ...now, principal: riley }), { code: 'RUN_UNKNOWN' });
+    }
+  });
+
+  test('one that was revoked meanwhile is not resumed, and its launcher hears that', async () => {
+    const { under, run, runs, clock, who } = await started();
+    await clock.advance(16_000);
+    await under.revocations.revoke({ scope: { kind: 'run', id: run.id }, reason: 'lost laptop' }, riley);
+    const now = { ...who, vouchedAt: clock.now() };
+    await assert.rejects(runs.resume(run.id, now), { code: 'REVOKED', exit: 7, message: /lost laptop/ });
+  });
+
   test('so many listen to one run and no more', async () => {
     const { run } = await started({ limits: { listeners: 1 } });
     const stop = run.listen(() => {});
@@ -320,10 +342,24 @@ describe('groups', () => {
     assert.deepEqual(run.principal.groups, []);
   });
 
+  test('who has nothing newer to show is told once, not again and again', async () => {
+    const { run, runs, clock, who } = await started({ maxAge: 60_000 });
+    let told = 0;
+    run.listen(({ type }) => {
+      if (type === 'loginRequired') told++;
+    });
+    await clock.advance(46_000);
+    for (let i = 0; i < 3; i++) {
+      await runs.renew(run.id, who);
+      await clock.advance(0);
+    }
+    assert.equal(told, 1);
+  });
+
   test('a login that is revoked renews nothing', async () => {
     const { under, runs, run, clock, who } = await started();
     await under.revocations.revoke({ scope: { kind: 'user', who: dana.name } }, riley);
-    await assert.rejects(runs.renew(run.id, { ...who, vouchedAt: clock.now() + 1 }), refusedWith('RUN_UNKNOWN'));
+    await assert.rejects(runs.renew(run.id, { ...who, vouchedAt: clock.now() + 1 }), refusedWith('REVOKED'));
   });
 
   test('a launcher not vouched for within maxAge takes no new command', async () => {

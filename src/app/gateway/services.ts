@@ -27,7 +27,6 @@ import { matchesSubject, type Principal, principalKey, samePrincipal } from '../
 import type { ApprovalRow, SessionRow, Store, StoredScope } from '../../domain/store.ts';
 import type { PolicySource } from '../../domain/verdict.ts';
 import type { Door, LiveRun, Registry, Revocations, Runs, ServedTarget, StartRun } from '../../gateway/index.ts';
-import { HEARTBEAT_MS, LEASE_MS } from '../../gateway/index.ts';
 import {
   agentView,
   approvalView,
@@ -405,8 +404,8 @@ export function createServices(parts: ServiceParts): Services {
       return {
         run: runView(run, runs.reach(run)),
         token: token.expose(),
-        heartbeatMs: HEARTBEAT_MS,
-        leaseMs: LEASE_MS,
+        heartbeatMs: run.limits.heartbeatMs,
+        leaseMs: run.limits.leaseMs,
       };
     },
     async renewRun(caller, id) {
@@ -421,7 +420,7 @@ export function createServices(parts: ServiceParts): Services {
       const run = ownRun(id);
       const stop = run.listen((happening) => listener(runEvent(happening)));
       if (!stop) throw fail('STREAMS_TOO_MANY', 'too many read the events of this run');
-      listener({ type: 'lease', until: time(clock.now() + LEASE_MS) });
+      listener({ type: 'lease', until: time(clock.now() + run.limits.leaseMs) });
       return stop;
     },
     heartbeat(id) {

@@ -17,6 +17,7 @@ import {
   createRevocations,
   createRuns,
   refusal,
+  type RunLimits,
   type Runs,
   type ServedTarget,
 } from '../../gateway/index.ts';
@@ -49,6 +50,8 @@ export interface GatewayOptions {
   readonly onSignInCode?: (code: string) => void;
   /** Gateway and agents run under one account, and every recording says so. Always so with the built-in issuer. */
   readonly isolation?: 'none';
+  /** Other times and counts than a gateway has, for tests. */
+  readonly limits?: Partial<RunLimits>;
 }
 
 export interface RunningGateway {
@@ -156,6 +159,7 @@ async function start(options: GatewayOptions, undo: (() => Promise<void> | void)
     clock,
     maxAge: config.identity.maxAge,
     runsMax: config.runs.max,
+    ...(options.limits === undefined ? {} : { limits: options.limits }),
     barred: (who) => revocations.barred(who),
     onFault,
     onEnd: (run) =>
