@@ -38,7 +38,7 @@ function isWebLink(link: string): boolean {
 async function drawQr(ctx: Context, link: string): Promise<void> {
   const width = ctx.stderr.columns ?? 80;
   const { default: qrcode } = await import('qrcode');
-  const picture = await qrcode.toString(link, { type: 'utf8', errorCorrectionLevel: 'L', margin: 1 });
+  const picture = await qrcode.toString(link, { type: 'utf8', errorCorrectionLevel: 'L', margin: 2 });
   const lines = picture.split('\n').filter((line) => line !== '');
   if (lines.every((line) => line.length <= width)) for (const line of lines) ctx.stderr.write(`${line}\n`);
 }

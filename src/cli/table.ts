@@ -13,6 +13,8 @@ export interface ColumnShape {
   readonly whole?: boolean | undefined;
   /** Numbers: on the right, and never shortened. */
   readonly right?: boolean | undefined;
+  /** Shortened last: what the table is looked at for. */
+  readonly keen?: boolean | undefined;
   /** May be left out where the terminal is narrow; the highest number goes first. */
   readonly spare?: number | undefined;
 }
@@ -26,6 +28,11 @@ export interface LaidOut {
 const GAP = '  ';
 /** Text that is shortened further tells nobody anything. */
 const LEAST = 8;
+/** The same of a column that is `keen`. */
+const LEAST_KEEN = 16;
+/** What other columns come down to before one that is `keen` gives anything; more where the terminal is wide. */
+const MODEST = 14;
+const SHARE = 8;
 
 /** @param width of the terminal; undefined: as wide as it is */
 export function layOut(
@@ -52,7 +59,9 @@ export function layOut(
 
 /** Indexes of the columns that have room when all text is as short as it may be; undefined when not even those do that must be there. */
 function whatFits(columns: readonly ColumnShape[], natural: readonly number[], width: number): number[] | undefined {
-  const least = columns.map((column, at) => (isFirm(column) ? natural[at] : Math.min(natural[at] ?? 0, LEAST)) ?? 0);
+  const least = columns.map(
+    (column, at) => (isFirm(column) ? natural[at] : Math.min(natural[at] ?? 0, leastOf(column))) ?? 0,
+  );
   let shown = columns.map((_, at) => at);
   for (;;) {
     const needed = shown.reduce((sum, at) => sum + (least[at] ?? 0), GAP.length * (shown.length - 1));
@@ -65,17 +74,35 @@ function whatFits(columns: readonly ColumnShape[], natural: readonly number[], w
 
 /** Takes from the widest column that may be shortened until the row fits. */
 function shrink(widths: number[], columns: readonly ColumnShape[], width: number): void {
-  let excess = widths.reduce((sum, each) => sum + each, GAP.length * (widths.length - 1)) - width;
-  while (excess > 0) {
-    const candidates = widths.map((each, at) => (isFirm(columns[at]) ? 0 : each));
-    const widest = Math.max(...candidates);
-    if (widest <= LEAST) return;
-    // Down to the next widest at once: a cell of a megabyte is no million steps.
-    const next = Math.max(LEAST, ...candidates.filter((each) => each < widest));
-    const taken = Math.min(excess, widest - next);
-    widths[candidates.indexOf(widest)] = widest - taken;
-    excess -= taken;
+  const excess = widths.reduce((sum, each) => sum + each, GAP.length * (widths.length - 1)) - width;
+  const modest = Math.max(MODEST, Math.floor(width / SHARE));
+  const keen = columns.some((column) => column.keen);
+  const left = keen ? take(excess, (column) => (column.keen ? Number.POSITIVE_INFINITY : modest)) : excess;
+  take(left, leastOf);
+
+  function take(much: number, least: (column: ColumnShape) => number): number {
+    let left = much;
+    while (left > 0) {
+      const candidates = columns.map((column, at) => {
+        const each = widths[at] ?? 0;
+        return isFirm(column) || each <= least(column) ? 0 : each;
+      });
+      const widest = Math.max(...candidates);
+      if (widest === 0) return left;
+      const at = candidates.indexOf(widest);
+      // Down to the next widest at once: a cell of a megabyte is no million steps.
+      const floor = least(columns[at] as ColumnShape);
+      const next = Math.max(floor, ...candidates.filter((each) => each < widest));
+      const taken = Math.min(left, widest - next);
+      widths[at] = widest - taken;
+      left -= taken;
+    }
+    return left;
   }
+}
+
+function leastOf({ keen }: ColumnShape): number {
+  return keen ? LEAST_KEEN : LEAST;
 }
 
 function isFirm(column: ColumnShape | undefined): boolean {

@@ -33,7 +33,7 @@ const list: CommandForm = {
         { title: 'TARGET', cell: ({ target }) => target },
         { title: 'ASKED BY', cell: ({ requester }) => requester, spare: 2 },
         { title: 'AGENT', cell: ({ agent }) => agentName(agent), spare: 4 },
-        { title: 'TEXT', cell: ({ text }) => firstLine(text) },
+        { title: 'TEXT', cell: ({ text }) => firstLine(text), keen: true },
       ]);
     return 0;
   },

@@ -13,7 +13,7 @@ import type { Key } from '../live/keys.ts';
 import { fitRow, type Row, type Size } from '../live/row.ts';
 import type { Part, Style } from '../part.ts';
 import { type ColumnShape, layOut } from '../table.ts';
-import { agentName, shortAgo, shortUntil } from '../wording.ts';
+import { shortAgo, shortUntil } from '../wording.ts';
 
 export type Wish =
   | { readonly kind: 'leave' }
@@ -39,6 +39,7 @@ export class WatchScreen {
   #selected: string | undefined;
   #mode: Mode = { kind: 'list' };
   #note: string | undefined;
+  #touched = false;
   standing: Standing = { kind: 'live' };
   #size: Size = { columns: 80, rows: 24 };
 
@@ -47,7 +48,9 @@ export class WatchScreen {
     this.#origin = origin;
   }
 
-  take(view: ApprovalView): void {
+  /** @param listed it was there before; the first of those is selected, until somebody selects another */
+  take(view: ApprovalView, listed = false): void {
+    if (listed && !this.#touched) this.#selected = undefined;
     if (view.state === 'open') this.#open.set(view.id, view);
     else {
       this.#open.delete(view.id);
@@ -62,6 +65,7 @@ export class WatchScreen {
 
   key(key: Key): Wish | undefined {
     this.#note = undefined;
+    this.#touched = true;
     if (this.#mode.kind === 'details') return this.#detailsKey(this.#mode, key);
     const waiting = this.#waiting();
     const at = waiting.findIndex(({ id }) => id === this.#selected);
@@ -202,14 +206,13 @@ export class WatchScreen {
   #cells(view: ApprovalView): readonly Part[] {
     const left = shortUntil(this.#clock, view.expiresAt);
     const close = Date.parse(view.expiresAt) - this.#clock.now() < 60_000;
-    const who = view.agent === undefined ? view.requester : agentOf(view);
     const cells: Part[] = [
       close ? { text: left, style: 'red' } : left,
       shortAgo(this.#clock, view.requestedAt),
       view.mayDecide ? '*' : ' ',
       view.id,
       view.target,
-      who,
+      whoOf(view),
       view.rule,
       firstLine(view.text),
     ];
@@ -273,7 +276,7 @@ function columnsFor(columns: number): readonly ColumnShape[] {
     { title: 'TARGET', spare: 4 },
     { title: 'WHO', spare: 5 },
     { title: 'RULE', spare: 6 },
-    { title: 'TEXT' },
+    { title: 'TEXT', keen: true },
   ];
 }
 
@@ -282,12 +285,14 @@ const LATELY_COLUMNS: readonly ColumnShape[] = [
   { title: 'AGO', right: true },
   { title: 'TARGET', spare: 1 },
   { title: 'BY', spare: 2 },
-  { title: 'TEXT' },
+  { title: 'TEXT', keen: true },
 ];
 
-/** Whose agent it is comes with its name, where it was only claimed. */
-function agentOf({ agent, requester }: ApprovalView): string {
-  return agent?.kind === 'claimed' ? agentName(agent) : `${agentName(agent)} for ${requester}`;
+/** The agent's own name first: it is what tells one person's requests apart, and what is cut last. */
+function whoOf({ agent, requester }: ApprovalView): string {
+  if (agent === undefined) return requester;
+  if (agent.kind === 'registered') return `${agent.name} for ${requester}`;
+  return `${agent.name.slice(agent.name.lastIndexOf('/') + 1)} (claimed) for ${requester}`;
 }
 
 function escaped(part: Part): Part {

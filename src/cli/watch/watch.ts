@@ -47,6 +47,8 @@ export async function watch(ctx: Context, _args: Arguments, options: Options): P
   return 0;
 }
 
+const LEFT = Symbol('left');
+
 interface Face {
   /** Aborted when nobody looks any more. */
   readonly signal: AbortSignal;
@@ -108,8 +110,13 @@ async function screenOf(ctx: Context, origin: string): Promise<Face> {
     onKey(key) {
       const wish = screen.key(key);
       if (wish === undefined) return;
-      if (wish.kind === 'leave') left.abort();
-      else busy ??= aside(ctx, wish, terminal).finally(() => (busy = undefined));
+      if (wish.kind === 'leave') left.abort(LEFT);
+      else
+        busy ??= aside(ctx, wish, terminal)
+          .catch((error: unknown) => left.abort(error))
+          .finally(() => {
+            busy = undefined;
+          });
     },
   });
   const signal = AbortSignal.any([ctx.signal, left.signal]);
@@ -124,8 +131,8 @@ async function screenOf(ctx: Context, origin: string): Promise<Face> {
   tick().catch(() => {});
   return {
     signal,
-    show({ view }) {
-      screen.take(view);
+    show({ view, kind }) {
+      screen.take(view, kind === 'listed');
       terminal.draw();
     },
     interrupted(interruption) {
@@ -138,9 +145,9 @@ async function screenOf(ctx: Context, origin: string): Promise<Face> {
       screen.note(message);
       terminal.draw();
     },
-    left: () => left.signal.aborted && !ctx.signal.aborted,
+    left: () => left.signal.reason === LEFT && !ctx.signal.aborted,
     async close() {
-      await busy?.catch(() => {});
+      await busy;
       await terminal.leave();
     },
   };
