@@ -178,7 +178,8 @@ export class ApprovalPrompt {
     const last = Math.max(0, total - page);
     const to = (line: number) => this.#become({ kind: 'whole', top: Math.min(last, Math.max(0, line)) });
     if (key.kind === 'char' && key.char === 'q') return this.#become({ kind: 'card' });
-    if (key.kind === 'char' && key.char === ' ') return to(top + page);
+    const typed = key.kind === 'char' ? key.char : key.kind === 'text' ? key.text : '';
+    if (/^ +$/.test(typed)) return to(top + page * typed.length);
     switch (key.kind) {
       case 'escape':
         return this.#become({ kind: 'card' });

@@ -20,6 +20,7 @@ export function createFrame(
 ): Frame {
   let instance: Instance | undefined;
   let inkWrite: ((data: string) => void) | undefined;
+  let drawn = 0;
   let printed: string | Uint8Array = '';
   const stdout = asStream(terminal, window, (data) => terminal.write(data));
   // Ink takes its rows away, writes here, and draws them again: what is to be printed may be bytes that are no text.
@@ -28,6 +29,7 @@ export function createFrame(
     createElement(Rows, { lines: rows.map((row) => renderRow(row, colour)), onWriter: (write) => (inkWrite = write) });
   return {
     draw(rows) {
+      drawn = rows.length;
       if (instance === undefined)
         instance = render(tree(rows), {
           stdout,
@@ -45,13 +47,18 @@ export function createFrame(
       inkWrite(' ');
     },
     hide() {
-      instance?.clear();
-      instance?.unmount();
+      if (instance === undefined) return;
+      // Ink leaves its last rows behind, those too that it still held back to draw no more often than 30 times a second.
+      instance.unmount();
+      terminal.write(`${ROW_UP.repeat(drawn)}\r`);
       instance = undefined;
       inkWrite = undefined;
     },
   };
 }
+
+/** One up, and erased (ECMA-48, CUU and EL). */
+const ROW_UP = '\x1b[1A\x1b[2K';
 
 export interface RowsProps {
   /** Escaped and coloured. */
@@ -61,7 +68,7 @@ export interface RowsProps {
 
 export function Rows({ lines, onWriter }: RowsProps) {
   const { write } = useStderr();
-  useLayoutEffect(() => onWriter(write), [write, onWriter]);
+  useLayoutEffect(() => void onWriter(write), [write, onWriter]);
   // Wrapped, not cut, should a terminal measure a character otherwise than we do: what is decided upon is never hidden.
   return createElement(
     Box,

@@ -67,9 +67,16 @@ export function readKeys(chunk: string): Typed {
 function keysIn(rest: string): Key[] {
   const named = NAMED.get(rest);
   if (named !== undefined) return [{ kind: named }];
-  if (rest.startsWith('\x1b')) return [{ kind: 'other' }];
+  if (rest.startsWith('\x1b')) return sequences(rest);
   if ([...rest].length === 1) return [rest < ' ' ? { kind: 'other' } : { kind: 'char', char: rest }];
   const enter = /[\r\n]$/.test(rest);
   const text = rest.replace(/[\r\n]+$/, '').replace(/[\r\n\t]+/g, ' ');
   return [{ kind: 'text', text }, ...(enter ? [{ kind: 'enter' } as const] : [])];
+}
+
+/** A key that is held down sends several in one read. None of them decides anything. */
+function sequences(rest: string): Key[] {
+  const all = rest.match(/\x1b(?:\[[0-9;]*[~A-Za-z]|O[A-Z])/g) ?? [];
+  if (all.join('') !== rest) return [{ kind: 'other' }];
+  return all.map((one) => ({ kind: NAMED.get(one) ?? 'other' }));
 }

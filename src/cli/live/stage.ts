@@ -184,9 +184,8 @@ class Stage implements TerminalStage {
   #ask(asking: boolean): void {
     this.#asking = asking;
     if (!asking) return this.#keys('off');
-    this.#hideFrame();
     // What the agent left the terminal in must not change how the request looks.
-    this.#terminal.write(PLAIN_TERMINAL + BELL);
+    this.#above(PLAIN_TERMINAL + BELL);
     this.#keys('on');
   }
 

@@ -127,7 +127,9 @@ describe('whatever stands in a request', () => {
   test('the whole of it holds every character of the text', () => {
     fc.assert(
       fc.property(fc.string({ maxLength: 300 }), (text) => {
-        const rows = wholeApproval(request({ text: `<${text.replaceAll('\t', ' ')}>` }), 30).map((row) => renderRow(row, false));
+        const rows = wholeApproval(request({ text: `<${text.replaceAll('\t', ' ')}>` }), 30).map((row) =>
+          renderRow(row, false),
+        );
         const shown = rows.flatMap((row) => (/^ {2}[│┆] /.test(row) ? [row.slice(4)] : [])).join('');
         const seen = rows.find((row) => row.startsWith('  │ <')) === undefined ? '' : shown;
         assert.equal(seen.replaceAll(' ', ''), `<${escaped(text)}>`.replaceAll(' ', ''));

@@ -10,6 +10,8 @@ describe('what a terminal in raw mode sends', () => {
     ['an arrow', '\x1b[A', { keys: [{ kind: 'up' }], signals: [] }],
     ['Escape', '\x1b', { keys: [{ kind: 'escape' }], signals: [] }],
     ['a key nobody knows', '\x1b[24~', { keys: [{ kind: 'other' }], signals: [] }],
+    ['an arrow that is held down', '\x1b[B\x1b[B', { keys: [{ kind: 'down' }, { kind: 'down' }], signals: [] }],
+    ['an arrow and something else', '\x1b[Ba', { keys: [{ kind: 'other' }], signals: [] }],
     ['letters that came together', 'aa', { keys: [{ kind: 'text', text: 'aa' }], signals: [] }],
     [
       'a pasted line',

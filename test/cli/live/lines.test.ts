@@ -15,12 +15,18 @@ describe('lines of what is printed', () => {
 
   test('are the same bytes in the same order, however they came', () => {
     fc.assert(
-      fc.property(fc.array(fc.uint8Array({ maxLength: 50 }).map((bytes) => bytes.map((byte) => byte % 16)), { maxLength: 20 }), (chunks) => {
-        const cutter = createLineCutter();
-        const given = chunks.map((chunk) => cutter.push(Buffer.from(chunk)));
-        for (const whole of given) assert.ok(whole.length === 0 || whole.at(-1) === 10);
-        assert.deepEqual(Buffer.concat([...given, cutter.rest()]), Buffer.concat(chunks));
-      }),
+      fc.property(
+        fc.array(
+          fc.uint8Array({ maxLength: 50 }).map((bytes) => bytes.map((byte) => byte % 16)),
+          { maxLength: 20 },
+        ),
+        (chunks) => {
+          const cutter = createLineCutter();
+          const given = chunks.map((chunk) => cutter.push(Buffer.from(chunk)));
+          for (const whole of given) assert.ok(whole.length === 0 || whole.at(-1) === 10);
+          assert.deepEqual(Buffer.concat([...given, cutter.rest()]), Buffer.concat(chunks));
+        },
+      ),
     );
   });
 
