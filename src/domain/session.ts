@@ -1,5 +1,6 @@
 /** From a claim at the door to an admitted session: one principal, one target. What a protocol is handed. */
 import type { ByteChannel } from '../base/channel.ts';
+import type { Eventual } from '../base/eventual.ts';
 import type { Secret } from '../base/secret.ts';
 import type { Command, RefusalCode } from './command.ts';
 import type { SessionEnd } from './end.ts';
@@ -67,8 +68,8 @@ export interface Session<Settings = unknown> {
   dial(): Promise<ByteChannel>;
   /** By the names the protocol's settings gave. */
   secret(name: string): Promise<Secret>;
-  /** Judges, holds if asked to, records, and mints. Nothing reaches the target without what this returns. */
-  submit(turn: Turn, options?: SubmitOptions): Promise<Permit | Refusal>;
+  /** Judges, holds if asked to, records, and mints. Nothing reaches the target without what this returns: at once, where nothing is waited for. */
+  submit(turn: Turn, options?: SubmitOptions): Eventual<Permit | Refusal>;
   /** Records something that is not a command. */
   note(event: Extract<SessionEvent, { type: 'notice' } | { type: 'stream' }>): void;
   /** Registers how to cancel the statement in flight at the target when the session is cut. Resolves with what became of it. */

@@ -10,6 +10,7 @@
  * permit, without which the relay sends nothing. Nothing here knows a protocol, a file format, or how people are asked.
  */
 import type { Clock } from '../base/clock.ts';
+import { type Eventual, then } from '../base/eventual.ts';
 import type { ApprovalDecision, ApprovalQuestion, Desk, HeldRequest } from '../domain/approval.ts';
 import type { Command, Effect } from '../domain/command.ts';
 import { mintPermit, type Meter, type Permit } from '../domain/permit.ts';
@@ -59,7 +60,8 @@ export interface GateWatch {
 }
 
 export interface Gate {
-  submit(turn: Turn, options?: SubmitOptions): Promise<Permit | Refusal>;
+  /** At once, where nobody has to be asked and nothing has to reach the disk. */
+  submit(turn: Turn, options?: SubmitOptions): Eventual<Permit | Refusal>;
   /** Commands whose permit was minted and whose outcome is not known yet. */
   inFlight(): ReadonlyMap<string, { readonly command: Command; readonly by: 'client' | 'gateway' }>;
 }
@@ -69,7 +71,7 @@ export function createGate(parts: GateParts): Gate {
   const inFlight = new Map<string, { command: Command; by: 'client' | 'gateway' }>();
   let commands = 0;
 
-  async function submit(turn: Turn, options: SubmitOptions = {}): Promise<Permit | Refusal> {
+  function submit(turn: Turn, options: SubmitOptions = NO_OPTIONS): Eventual<Permit | Refusal> {
     const readAt = parts.clock.monotonic();
     const ids = turn.commands.map(() => `c${++commands}`);
     const stopped = parts.standing();
@@ -83,8 +85,9 @@ export function createGate(parts: GateParts): Gate {
 
     const asks = asksOf(turn.commands, verdicts);
     if (asks.length === 0) return forward(turn, ids, verdicts, []);
-    const approvals = await hold({ turn, ids, verdicts, asks, options, readAt });
-    return 'kind' in approvals ? approvals : forward(turn, ids, verdicts, approvals);
+    return hold({ turn, ids, verdicts, asks, options, readAt }).then((approvals) =>
+      'kind' in approvals ? approvals : forward(turn, ids, verdicts, approvals),
+    );
   }
 
   // What could not be read, resolved or rewritten safely is refused whatever policy says.
@@ -96,18 +99,18 @@ export function createGate(parts: GateParts): Gate {
   }
 
   /** Records the refusal before it is answered. When even that fails, the answer is that nothing can be recorded. */
-  async function refuse(
+  function refuse(
     turn: Turn,
     ids: readonly string[],
     verdicts: readonly Verdict[],
     answer: Refusal,
-  ): Promise<Refusal> {
+  ): Eventual<Refusal> {
     const policy = parts.view().basis;
     const events = turn.commands.map((command, i) =>
       describe.verdict(ids[i] as string, command, verdicts[i] ?? denying(answer), policy),
     );
     watch.refused(answer);
-    return (await written(events, 'read')) ?? answer;
+    return then(written(events, 'read'), (lost) => lost ?? answer);
   }
 
   /** Asks people and waits. @returns ids of the consumed approvals, or the refusal for the client. */
@@ -201,12 +204,12 @@ export function createGate(parts: GateParts): Gate {
   }
 
   /** The only way to a permit: the intent is in the recording first. */
-  async function forward(
+  function forward(
     turn: Turn,
     ids: readonly string[],
     verdicts: readonly Verdict[],
     approvals: readonly string[],
-  ): Promise<Permit | Refusal> {
+  ): Eventual<Permit | Refusal> {
     const by = turn.by ?? 'client';
     const policy = parts.view().basis;
     const events: SessionEvent[] = [];
@@ -218,17 +221,16 @@ export function createGate(parts: GateParts): Gate {
       events.push(describe.intent(id, command, by, approvals));
     }
     // Before the permit: a crash must not lose the command that caused it.
-    const lost = await written(events, weightOf(turn.commands));
-    if (lost) return lost;
+    return then(written(events, weightOf(turn.commands)), (lost) => lost ?? recorded(turn, ids, verdicts));
+  }
 
-    // Writing took time; a revocation that came meanwhile counts.
+  /** Writing took time; a revocation that came meanwhile counts. */
+  function recorded(turn: Turn, ids: readonly string[], verdicts: readonly Verdict[]): Permit | Refusal {
     const stopped = parts.standing();
-    if (stopped) {
-      for (const id of ids) record([{ type: 'outcome', command: id, state: 'notForwarded', durationMs: 0 }]);
-      watch.refused(stopped);
-      return stopped;
-    }
-    return mint(turn, ids, verdicts);
+    if (!stopped) return mint(turn, ids, verdicts);
+    for (const id of ids) record([{ type: 'outcome', command: id, state: 'notForwarded', durationMs: 0 }]);
+    watch.refused(stopped);
+    return stopped;
   }
 
   function mint(turn: Turn, ids: readonly string[], verdicts: readonly Verdict[]): Permit {
@@ -320,14 +322,18 @@ export function createGate(parts: GateParts): Gate {
   }
 
   /** @returns the refusal when the recording cannot be written; then nothing may be forwarded. */
-  async function written(events: readonly SessionEvent[], weight: Weight): Promise<Refusal | undefined> {
+  function written(events: readonly SessionEvent[], weight: Weight): Eventual<Refusal | undefined> {
     try {
       const pending = recorder.append(events, weight);
-      if (pending) await pending;
-      return recorder.failed.aborted ? refusal.notRecorded() : undefined;
+      if (pending) return pending.then(afterwards, refusal.notRecorded);
+      return afterwards();
     } catch {
       return refusal.notRecorded();
     }
+  }
+
+  function afterwards(): Refusal | undefined {
+    return recorder.failed.aborted ? refusal.notRecorded() : undefined;
   }
 
   // What nothing waits for. A failure shows in `recorder.failed`, which ends the session.
@@ -341,6 +347,8 @@ export function createGate(parts: GateParts): Gate {
 
   return { submit, inFlight: () => inFlight };
 }
+
+const NO_OPTIONS: SubmitOptions = {};
 
 interface Held {
   readonly turn: Turn;

@@ -1,5 +1,6 @@
 /** An admitted session: what the protocol is handed, the gate inside it, and every way it can end. */
 import { type Cancel, type Clock, timestamp } from '../base/clock.ts';
+import type { Eventual } from '../base/eventual.ts';
 import type { Secret } from '../base/secret.ts';
 import { unshowable } from '../base/shown.ts';
 import type { ApprovalQuestion, Desk, ShownParameter } from '../domain/approval.ts';
@@ -324,14 +325,17 @@ export class LiveSession {
   }
 
   // Waiting for people is not idling.
-  async #submit(turn: Turn, options?: SubmitOptions): Promise<Permit | Refusal> {
+  #submit(turn: Turn, options?: SubmitOptions): Eventual<Permit | Refusal> {
+    const answer = this.#gate.submit(turn, options);
+    if (!(answer instanceof Promise)) {
+      this.#touch();
+      return answer;
+    }
     this.#submitted++;
-    try {
-      return await this.#gate.submit(turn, options);
-    } finally {
+    return answer.finally(() => {
       this.#submitted--;
       this.#touch();
-    }
+    });
   }
 
   #question(turn: Turn, ask: Ask, digest: string): ApprovalQuestion | Refusal {

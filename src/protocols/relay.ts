@@ -5,10 +5,11 @@
  */
 import type { ByteChannel } from '../base/channel.ts';
 import type { Clock } from '../base/clock.ts';
+import type { Eventual } from '../base/eventual.ts';
 import { exhaustive } from '../base/exhaustive.ts';
 import type { SessionEnd } from '../domain/end.ts';
 import type { OutcomeState } from '../domain/recording.ts';
-import type { Session, SubmitOptions } from '../domain/session.ts';
+import type { HoldNotice, Session, SubmitOptions } from '../domain/session.ts';
 import type { Conversation, Happening, Side, Step } from './conversation.ts';
 
 export interface RelayParts<Work, Answer> {
@@ -17,8 +18,8 @@ export interface RelayParts<Work, Answer> {
   readonly session: Pick<Session, 'signal' | 'note' | 'end'>;
   readonly conversation: Conversation<Work, Answer>;
   readonly clock: Clock;
-  /** Reads a turn, submits it, and gives what came of it. Rejects only when we are wrong. */
-  judge(work: Work, options: SubmitOptions): Promise<Answer>;
+  /** Reads a turn, submits it, and gives what came of it: at once, where nothing has to be waited for. Rejects or throws only when we are wrong. */
+  judge(work: Work, options: SubmitOptions): Eventual<Answer>;
   /** Asks the target, on a connection of its own, to stop what runs. Resolves when that has arrived there; never rejects. */
   cancelTarget(): Promise<void>;
   /** What arrived before the relay began, and whether that was all. */
@@ -52,7 +53,11 @@ export function startRelay<Work, Answer>(parts: RelayParts<Work, Answer>): Relay
   const { client, target, session, conversation } = parts;
   const channels: Readonly<Record<Side, ByteChannel>> = { client, target };
   const holds: Readonly<Record<Side, Set<string>>> = { client: new Set(), target: new Set() };
-  let waiting: AbortController | undefined;
+  const out: Readonly<Record<Side, Buffer[]>> = { client: [], target: [] };
+  /** What happened while something else was attended to: one thing after the other. */
+  const queue: Happening<Answer>[] = [];
+  let busy = false;
+  let waiting: Waiting | undefined;
   let over = false;
   let clientLeft = false;
   let stopWaiting = () => {};
@@ -64,11 +69,18 @@ export function startRelay<Work, Answer>(parts: RelayParts<Work, Answer>): Relay
 
   function happen(happening: Happening<Answer>): void {
     if (over) return;
-    perform(conversation.take(happening));
+    if (busy) return void queue.push(happening);
+    busy = true;
+    try {
+      for (let next: Happening<Answer> | undefined = happening; next && !over; next = queue.shift())
+        perform(conversation.take(next));
+      flush();
+    } finally {
+      busy = false;
+    }
   }
 
   function perform(steps: readonly Step<Work>[]): void {
-    const out: Record<Side, Buffer[]> = { client: [], target: [] };
     let dismissed: SessionEnd | undefined;
     let end: SessionEnd | undefined;
     for (const step of steps) {
@@ -80,7 +92,7 @@ export function startRelay<Work, Answer>(parts: RelayParts<Work, Answer>): Relay
           judge(step.work);
           break;
         case 'withdraw':
-          waiting?.abort();
+          waiting?.withdraw();
           break;
         case 'settle':
           if (clientLeft) fate = FATES[step.outcome.state] ?? fate;
@@ -108,10 +120,16 @@ export function startRelay<Work, Answer>(parts: RelayParts<Work, Answer>): Relay
           exhaustive(step);
       }
     }
-    write('target', out.target);
-    write('client', out.client);
+    if (!dismissed && !end) return;
+    flush();
     if (dismissed) dismiss(dismissed);
     if (end) finish(end);
+  }
+
+  /** One write for all that one chunk led to. */
+  function flush(): void {
+    write('target');
+    write('client');
   }
 
   /** The target gets a moment to say what became of the statement in flight. */
@@ -123,29 +141,34 @@ export function startRelay<Work, Answer>(parts: RelayParts<Work, Answer>): Relay
   }
 
   function judge(work: Work): void {
-    const gone = new AbortController();
-    waiting = gone;
-    const options: SubmitOptions = { gone: gone.signal, onHold: (held) => happen({ kind: 'held', held }) };
-    parts.judge(work, options).then(
-      (answer) => {
-        waiting = undefined;
-        happen({ kind: 'judged', answer });
-      },
-      (error: unknown) => {
-        // Ours to mend: the session ends, and what was not judged was not forwarded.
-        session.note({
-          type: 'notice',
-          notice: 'internal',
-          message: error instanceof Error ? error.message : String(error),
-        });
-        happen({ kind: 'over', end: { kind: 'unconfirmed' } });
-      },
-    );
+    const asked = new Waiting((held) => happen({ kind: 'held', held }));
+    waiting = asked;
+    try {
+      const answer = parts.judge(work, asked);
+      if (answer instanceof Promise) answer.then(judged, failed);
+      else judged(answer);
+    } catch (error) {
+      failed(error);
+    }
   }
 
-  function write(side: Side, pieces: readonly Buffer[]): void {
+  function judged(answer: Answer): void {
+    waiting = undefined;
+    happen({ kind: 'judged', answer });
+  }
+
+  /** Ours to mend: the session ends, and what was not judged was not forwarded. */
+  function failed(error: unknown): void {
+    const message = error instanceof Error ? error.message : String(error);
+    session.note({ type: 'notice', notice: 'internal', message });
+    happen({ kind: 'over', end: { kind: 'unconfirmed' } });
+  }
+
+  function write(side: Side): void {
+    const pieces = out[side];
     if (pieces.length === 0) return;
     const bytes = pieces.length === 1 ? (pieces[0] as Buffer) : Buffer.concat(pieces);
+    pieces.length = 0;
     const channel = channels[side];
     if (channel.write(bytes)) return;
     const other: Side = side === 'client' ? 'target' : 'client';
@@ -165,7 +188,7 @@ export function startRelay<Work, Answer>(parts: RelayParts<Work, Answer>): Relay
 
   function finish(end: SessionEnd): void {
     over = true;
-    waiting?.abort();
+    waiting?.withdraw();
     session.signal.removeEventListener('abort', onSignal);
     stopWaiting();
     if (!clientLeft) leave(client, patienceOf(end));
@@ -217,6 +240,26 @@ export function startRelay<Work, Answer>(parts: RelayParts<Work, Answer>): Relay
     },
     done,
   };
+}
+
+/** What the judge is handed. A signal is costly and hardly ever looked at: it is made when it is. */
+class Waiting implements SubmitOptions {
+  readonly onHold: (held: HoldNotice) => void;
+  #gone: AbortController | undefined;
+
+  constructor(onHold: (held: HoldNotice) => void) {
+    this.onHold = onHold;
+  }
+
+  get gone(): AbortSignal {
+    this.#gone ??= new AbortController();
+    return this.#gone.signal;
+  }
+
+  withdraw(): void {
+    this.#gone ??= new AbortController();
+    this.#gone.abort();
+  }
 }
 
 /** What did not run, because something before it ended, says nothing of what was in flight. */

@@ -81,7 +81,7 @@ describe('recording', () => {
     const under = gateUnderTest();
     under.recorder.slow = true;
     let answered = false;
-    const answer = under.gate.submit(under.turn(insert())).then((result) => {
+    const answer = Promise.resolve(under.gate.submit(under.turn(insert()))).then((result) => {
       answered = true;
       return result;
     });
@@ -343,7 +343,7 @@ describe('holding', () => {
     const second = { ...ask, rule: 'prod-needs-an-owner' };
     under.policy = () => ({ kind: 'hold', rules: [ask.rule, second.rule], asks: [ask, second] });
     let answered = false;
-    const answer = under.gate.submit(under.turn(remove()));
+    const answer = Promise.resolve(under.gate.submit(under.turn(remove())));
     void answer.then(() => {
       answered = true;
     });

@@ -121,7 +121,7 @@ class Stage {
       basis: () => ({ id: 'b1', view, sql: BASIS, guarded: false, detectors: undefined, masked: new Map() }),
       analyse: (text, { sql }) => reader.analyse(text, sql),
     });
-    this.#judge = (turn) => judge(turn, {});
+    this.#judge = async (turn) => judge(turn, {});
   }
 
   async enter(who: string, what: string, at: string): Promise<void> {

@@ -8,11 +8,11 @@ export interface Meaning {
   /** Canonical JSON of the session's state. */
   readonly context: string;
   /** The text of the statement that EXECUTE or FETCH runs. */
-  readonly runs?: Buffer;
-  readonly part?: 'prepare' | 'continue';
-  readonly parameters?: readonly Parameter[];
+  readonly runs?: Buffer | undefined;
+  readonly part?: 'prepare' | 'continue' | undefined;
+  readonly parameters?: readonly Parameter[] | undefined;
   /** Why it cannot be let through, beside what the reading says. */
-  readonly impossible?: Impossible;
+  readonly impossible?: Impossible | undefined;
   /** What reaches the target instead of the text. */
   readonly sent: string | undefined;
 }

@@ -3,7 +3,8 @@
  * of it goes to the gate as a whole.
  */
 import type { Command, Impossible } from '../../domain/command.ts';
-import type { Session, SubmitOptions } from '../../domain/session.ts';
+import { type Eventual, then } from '../../base/eventual.ts';
+import type { Session, SubmitOptions, Turn as SubmittedTurn } from '../../domain/session.ts';
 import { type Analysis, resolveIndirect, type StatementAnalysis } from '../../languages/sql/index.ts';
 import type { Basis } from './basis.ts';
 import type { TransactionStatus } from './messages.ts';
@@ -32,34 +33,28 @@ export interface JudgeParts {
   /** What the target's transaction state is now. */
   transaction(): TransactionStatus;
   /** What texts are read against now. */
-  basis(searchPath: readonly string[]): Promise<Basis> | Basis;
-  analyse(text: Buffer, basis: Basis): Promise<Analysis> | Analysis;
+  basis(searchPath: readonly string[]): Eventual<Basis>;
+  analyse(text: Buffer, basis: Basis): Eventual<Analysis>;
 }
 
-export type Judge = (turn: Turn, options: SubmitOptions) => Promise<Judged>;
+export type Judge = (turn: Turn, options: SubmitOptions) => Eventual<Judged>;
 
 /** Policy may change between reading and submitting; more often than this it is not worth trying. */
 const ATTEMPTS = 3;
 
 export function createJudge(parts: JudgeParts): Judge {
-  return async (turn, options) => {
-    for (let attempt = 1; ; attempt++) {
-      const basis = await parts.basis(parts.state.searchPath);
-      const read = await new TurnReading(parts, basis).read(turn);
-      const answer = await parts.session.submit(
-        {
-          commands: read.commands,
-          basis: basis.view.basis,
-          ...(parts.transaction() === 'I' ? {} : { inTransaction: true }),
-        },
-        options,
-      );
-      const again = answer.kind === 'refusal' && answer.code === 'HOOP_STALE' && attempt < ATTEMPTS && !read.stale;
-      if (again) continue;
-      if (answer.kind === 'permit') noteWatched(parts.session, read.watched, basis);
-      return read.judged(answer);
-    }
-  };
+  const attempt = (turn: Turn, options: SubmitOptions, left: number): Eventual<Judged> =>
+    then(parts.basis(parts.state.searchPath), (basis) =>
+      then(new TurnReading(parts, basis).read(turn), (read) =>
+        then(parts.session.submit(read.turn(), options), (answer) => {
+          const stale = answer.kind === 'refusal' && answer.code === 'HOOP_STALE' && !read.stale;
+          if (stale && left > 1) return attempt(turn, options, left - 1);
+          if (answer.kind === 'permit') noteWatched(parts.session, read.watched, basis);
+          return read.judged(answer);
+        }),
+      ),
+    );
+  return (turn, options) => attempt(turn, options, ATTEMPTS);
 }
 
 function noteWatched(session: JudgeParts['session'], watched: ReadonlySet<string>, { view }: Basis): void {
@@ -74,8 +69,9 @@ class TurnReading {
   readonly #parts: JudgeParts;
   readonly #basis: Basis;
   readonly #units: JudgedUnit[] = [];
-  readonly #prepared = new Map<string, Named | undefined>();
-  readonly #declared = new Map<string, Named | undefined>();
+  /** Names made or dropped in this very turn: hardly ever any. */
+  #prepared: Map<string, Named | undefined> | undefined;
+  #declared: Map<string, Named | undefined> | undefined;
   readonly commands: Command[] = [];
   /** Columns with a mask in shadow that it touches. */
   readonly watched = new Set<string>();
@@ -89,13 +85,28 @@ class TurnReading {
     this.#basis = basis;
   }
 
-  async read(turn: Turn): Promise<this> {
-    for (const unit of turn.units) {
+  /** A loop, not a chain: a turn may hold tens of thousands of units. */
+  read(turn: Turn, from = 0): Eventual<this> {
+    for (let i = from; i < turn.units.length; i++) {
+      const unit = turn.units[i] as Unit;
       const first = this.commands.length;
-      const { readings, sent } = await this.#unit(unit);
-      this.#units.push({ unit, first, readings, sent });
+      const read = this.#unit(unit);
+      if (read instanceof Promise)
+        return read.then((late) => {
+          this.#units.push({ unit, first, readings: late.readings, sent: late.sent });
+          return this.read(turn, i + 1);
+        });
+      this.#units.push({ unit, first, readings: read.readings, sent: read.sent });
     }
     return this;
+  }
+
+  /** What is submitted. */
+  turn(): SubmittedTurn {
+    const { basis } = this.#basis.view;
+    return this.#parts.transaction() === 'I'
+      ? { commands: this.commands, basis }
+      : { commands: this.commands, basis, inTransaction: true };
   }
 
   judged(answer: Judged['answer']): Judged {
@@ -106,7 +117,7 @@ class TurnReading {
     };
   }
 
-  #unit(unit: Unit): Promise<ReadUnit> | ReadUnit {
+  #unit(unit: Unit): Eventual<ReadUnit> {
     const { unavailable } = this.#basis;
     if (unit.kind === 'functionCall') return this.#functionCall();
     const { text } = unit.kind === 'query' ? unit : unit.statement;
@@ -115,50 +126,71 @@ class TurnReading {
     return unit.kind === 'query' ? this.#query(unit) : this.#statement(unit);
   }
 
-  async #query({ text }: QueryUnit): Promise<ReadUnit> {
-    const analysis = await this.#parts.analyse(text, this.#basis);
-    if (!analysis.ok) return this.#unread(analysis, text);
-    const { statements } = analysis;
-    if (statements.length === 0) return this.#empty(text);
-    const slices = slicesOf(text, statements);
-    const readings: Reading[] = [];
-    for (const [i, statement] of statements.entries()) {
-      readings.push(await this.#add(statement, slices[i] as Slice, { sent: statement.rewrite?.text }));
-    }
-    return { readings, sent: sentText(slices, statements) };
+  #query({ text }: QueryUnit): Eventual<ReadUnit> {
+    return then(this.#parts.analyse(text, this.#basis), (analysis) => {
+      if (!analysis.ok) return this.#unread(analysis, text);
+      const { statements } = analysis;
+      if (statements.length === 0) return this.#empty(text);
+      const slices = slicesOf(text, statements);
+      return then(this.#all(statements, slices), (readings) => ({ readings, sent: sentText(slices, statements) }));
+    });
   }
 
-  async #statement(unit: StatementUnit): Promise<ReadUnit> {
+  #all(
+    statements: readonly StatementAnalysis[],
+    slices: readonly Slice[],
+    readings: Reading[] = [],
+  ): Eventual<readonly Reading[]> {
+    for (let i = readings.length; i < statements.length; i++) {
+      const statement = statements[i] as StatementAnalysis;
+      const reading = this.#add(statement, slices[i] as Slice, { sent: statement.rewrite?.text });
+      if (reading instanceof Promise)
+        return reading.then((late) => {
+          readings.push(late);
+          return this.#all(statements, slices, readings);
+        });
+      readings.push(reading);
+    }
+    return readings;
+  }
+
+  #statement(unit: StatementUnit): Eventual<ReadUnit> {
+    const { statement } = unit;
+    const known = statement.reading;
+    if (known && known.basis === this.#basis.id) return this.#bound(unit, known.analysis);
+    return then(this.#only(statement), (analysis) => ('effects' in analysis ? this.#bound(unit, analysis) : analysis));
+  }
+
+  #bound(unit: StatementUnit, analysis: StatementAnalysis): Eventual<ReadUnit> {
     const { statement, portal } = unit;
     const known = statement.reading;
-    const analysis = known && known.basis === this.#basis.id ? known.analysis : await this.#only(statement);
-    if (!('effects' in analysis)) return analysis;
     const sent = analysis.rewrite?.text;
     const stale = known !== undefined && known.sent !== sent;
     this.stale ||= stale;
     const part = this.#partOf(unit, analysis);
-    const reading = await this.#add(
+    const reading = this.#add(
       analysis,
       { bytes: statement.text, start: 0 },
       {
         sent,
-        ...(part === undefined ? {} : { part }),
-        ...(portal ? { parameters: parametersOf(statement, portal, analysis.struckParameters) } : {}),
-        ...(stale ? { impossible: STALE } : {}),
+        part,
+        parameters: portal && parametersOf(statement, portal, analysis.struckParameters),
+        impossible: stale ? STALE : undefined,
       },
     );
-    return { readings: [reading], sent };
+    return then(reading, (one) => ({ readings: [one], sent }));
   }
 
   /** The one statement of a prepared text. */
-  async #only({ text }: Prepared): Promise<StatementAnalysis | ReadUnit> {
-    const analysis = await this.#parts.analyse(text, this.#basis);
-    if (!analysis.ok) return this.#unread(analysis, text);
-    const [statement, second] = analysis.statements;
-    if (statement === undefined) return this.#empty(text);
-    if (second === undefined) return statement;
-    this.commands.push(severalCommand(text, this.#parts.state.context, analysis));
-    return NOTHING;
+  #only({ text }: Prepared): Eventual<StatementAnalysis | ReadUnit> {
+    return then(this.#parts.analyse(text, this.#basis), (analysis) => {
+      if (!analysis.ok) return this.#unread(analysis, text);
+      const [statement, second] = analysis.statements;
+      if (statement === undefined) return this.#empty(text);
+      if (second === undefined) return statement;
+      this.commands.push(severalCommand(text, this.#parts.state.context, analysis));
+      return NOTHING;
+    });
   }
 
   #unread(analysis: Extract<Analysis, { ok: false }>, text: Buffer): ReadUnit {
@@ -184,31 +216,36 @@ class TurnReading {
   }
 
   /** One more command of the turn. */
-  async #add(statement: StatementAnalysis, slice: Slice, meaning: Omit<Meaning, 'context'>): Promise<Reading> {
-    const { analysis, ...indirect } = await this.#resolve(statement);
-    const { detectors, guarded } = this.#basis;
-    const impossible =
-      indirect.impossible ?? meaning.impossible ?? (detectors?.enforced ? unscannableCopy(analysis) : undefined);
+  #add(statement: StatementAnalysis, slice: Slice, meaning: OwnMeaning): Eventual<Reading> {
+    return then(this.#resolve(statement), (resolved) => this.#resolved(statement, slice, meaning, resolved));
+  }
+
+  #resolved(statement: StatementAnalysis, slice: Slice, meaning: OwnMeaning, resolved: Resolved): Reading {
+    const { analysis } = resolved;
+    const { detectors, guarded, id } = this.#basis;
+    const { part, parameters, sent } = meaning;
     this.commands.push(
       commandOf(analysis, slice, {
         context: this.#parts.state.context,
-        ...meaning,
-        ...indirect,
-        ...(impossible ? { impossible } : {}),
+        runs: resolved.runs,
+        part: resolved.part ?? part,
+        parameters,
+        sent,
+        impossible:
+          resolved.impossible ?? meaning.impossible ?? (detectors?.enforced ? unscannableCopy(analysis) : undefined),
       }),
     );
-    if (meaning.part !== 'prepare') for (const column of analysis.watched ?? []) this.watched.add(column);
-    this.#telling = strictest(this.#telling, tellingOf(analysis, guarded, meaning.sent));
+    if (part !== 'prepare') for (const column of analysis.watched ?? []) this.watched.add(column);
+    this.#telling = strictest(this.#telling, tellingOf(analysis, guarded, sent));
     this.#note(statement, slice);
-    const { shown } = analysis;
-    return { analysis: statement, basis: this.#basis.id, sent: meaning.sent, ...(shown ? { shown } : {}) };
+    return { analysis: statement, basis: id, sent, shown: analysis.shown };
   }
 
-  async #resolve(statement: StatementAnalysis): Promise<Resolved> {
+  #resolve(statement: StatementAnalysis): Eventual<Resolved> {
     const { prepared, cursor } = statement;
     if (prepared?.op === 'execute') {
       const { statements } = this.#parts.mirror;
-      const found = this.#prepared.has(prepared.name)
+      const found = this.#prepared?.has(prepared.name)
         ? this.#prepared.get(prepared.name)
         : named(statements.get(prepared.name));
       return this.#join(statement, found, {
@@ -218,24 +255,23 @@ class TurnReading {
     }
     if (cursor?.op === 'fetch' || cursor?.op === 'move') {
       const { portals } = this.#parts.mirror;
-      const found = this.#declared.has(cursor.name)
+      const found = this.#declared?.has(cursor.name)
         ? this.#declared.get(cursor.name)
         : ofPortal(portals.get(cursor.name));
-      const joined = await this.#join(statement, found, {
-        code: '34000',
-        what: `cursor "${cursor.name}" does not exist`,
-      });
-      return found?.basis === this.#basis.id && !joined.impossible ? { ...joined, part: 'continue' } : joined;
+      const missing = { code: '34000', what: `cursor "${cursor.name}" does not exist` };
+      return then(this.#join(statement, found, missing), (joined) =>
+        found?.basis === this.#basis.id && !joined.impossible ? { ...joined, part: 'continue' } : joined,
+      );
     }
     return { analysis: statement };
   }
 
   /** What it names was prepared or declared before, maybe under another policy: it is read again, and must still come out as it was sent. */
-  async #join(
+  #join(
     statement: StatementAnalysis,
     found: Named | undefined,
     missing: { code: string; what: string },
-  ): Promise<Resolved> {
+  ): Eventual<Resolved> {
     if (!found) {
       // In a failed transaction the target looks at no name any more.
       const impossible =
@@ -247,19 +283,23 @@ class TurnReading {
     const { text, reading } = found;
     if (reading && reading.basis === this.#basis.id)
       return { analysis: joined(statement, reading.analysis), runs: text };
-    const analysis = await this.#parts.analyse(text, this.#basis);
-    const runs = analysis.ok && analysis.statements.length === 1 ? analysis.statements[0] : undefined;
-    const stale = !runs || runs.rewrite?.text !== reading?.sent;
-    this.stale ||= stale;
-    return stale ? { analysis: statement, impossible: STALE } : { analysis: joined(statement, runs), runs: text };
+    return then(this.#parts.analyse(text, this.#basis), (analysis) => {
+      const runs = analysis.ok && analysis.statements.length === 1 ? analysis.statements[0] : undefined;
+      const stale = !runs || runs.rewrite?.text !== reading?.sent;
+      this.stale ||= stale;
+      return stale ? { analysis: statement, impossible: STALE } : { analysis: joined(statement, runs), runs: text };
+    });
   }
 
   /** Names that later statements of this turn may use. */
   #note(statement: StatementAnalysis, { bytes, start }: Slice): void {
     const { prepared, cursor } = statement;
+    if (!prepared && !cursor) return;
     const text = bytes.subarray(statement.start - start, statement.start - start + statement.length);
     const reading = { analysis: statement, basis: this.#basis.id, sent: statement.rewrite?.text };
     const entry: Named = { text, reading, basis: this.#basis.id };
+    this.#prepared ??= new Map();
+    this.#declared ??= new Map();
     if (prepared?.op === 'prepare') this.#prepared.set(prepared.name, entry);
     if (prepared?.op === 'deallocate' && prepared.name !== undefined) this.#prepared.set(prepared.name, undefined);
     if (cursor?.op === 'declare') this.#declared.set(cursor.name, entry);
@@ -273,6 +313,8 @@ interface ReadUnit {
 }
 
 const NOTHING: ReadUnit = { readings: [], sent: undefined };
+
+type OwnMeaning = Pick<Meaning, 'part' | 'parameters' | 'sent' | 'impossible'>;
 
 interface Resolved {
   readonly analysis: StatementAnalysis;

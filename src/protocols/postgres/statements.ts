@@ -28,7 +28,7 @@ export interface Reading {
   /** The rewritten text that was sent, where it differs. */
   readonly sent: string | undefined;
   /** How its rows show masked columns; of EXECUTE and FETCH, those of what they run. */
-  readonly shown?: StatementAnalysis['shown'];
+  readonly shown?: StatementAnalysis['shown'] | undefined;
 }
 
 export interface Portal {
