@@ -51,7 +51,7 @@ function work(job: Job): Promise<Done> {
   switch (job.do) {
     case 'read':
     case 'ask':
-      return repeat(job.address, job.sql, job.ms);
+      return repeat(job);
     case 'hold':
       return hold(job.addresses, job.count);
     case 'sip':
@@ -59,10 +59,10 @@ function work(job: Job): Promise<Done> {
   }
 }
 
-async function repeat(address: Address, sql: string, ms: number): Promise<Done> {
+async function repeat({ do: kind, address, sql, ms }: Extract<Job, { do: 'read' | 'ask' }>): Promise<Done> {
   const session = await open(address);
-  // The first answer is not counted: it waits for what only the first one needs.
-  await session.ask(sql);
+  // Of small answers the first is not counted: it waits for what only the first one needs.
+  if (kind === 'ask') await session.ask(sql);
   const waits: number[] = [];
   const began = performance.now();
   let bytes = 0;

@@ -2,9 +2,8 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { freePort } from '../../../src/app/demo/free-port.ts';
-import { deviceToken } from '../../fakes/idp.ts';
-import { DANA } from '../../fakes/idp.ts';
-import { done, startProgram } from '../processes.ts';
+import { DANA, deviceToken } from '../../fakes/idp.ts';
+import { done, type Program, startProgram } from '../processes.ts';
 import type { World } from '../world.ts';
 import { delayed } from './delay.ts';
 import type { Address, Peer } from './peer.ts';
@@ -18,6 +17,8 @@ export interface HoopctlOptions {
   /** How many processes hold tunnels, each with a run of its own; 1. */
   readonly tunnels?: number;
   readonly target?: Address;
+  /** What Node runs instead of the built hoopctl, before hoopctl's own arguments. */
+  readonly program?: (role: 'hoopctl' | 'gateway') => readonly string[];
 }
 
 export interface HoopctlPeer extends Peer {
@@ -32,18 +33,19 @@ export interface HoopctlPeer extends Peer {
 const TARGETS = ['bench', 'plain'] as const;
 
 export async function startHoopctl(world: World, options: HoopctlOptions): Promise<HoopctlPeer> {
-  const { durability, delay = 0, tunnels = 1, target = world.target } = options;
+  const { durability, delay = 0, tunnels = 1, target = world.target, program = () => [world.hoopctl] } = options;
   const folder = await world.place(`hoopctl-${durability}`);
   const opened = new AsyncDisposableStack();
   try {
     const port = await freePort();
-    const gateway = await startGateway(world, folder, port, durability, target);
+    await writeGateway(world, folder, { port, durability, target });
+    const gateway = await startGateway(folder, program('gateway'), target);
     opened.defer(() => gateway.stop());
     const url = `https://127.0.0.1:${await delayed(port, delay, opened)}`;
     const token = await deviceToken(world.idp, DANA.email);
     const held: Held[] = [];
     for (let i = 0; i < tunnels; i++) {
-      const one = await holdTunnels(world, await newHome(world, { url, token }));
+      const one = await holdTunnels(world, program('hoopctl'), await newHome(world, { url, token }));
       opened.defer(() => one.program.stop());
       held.push(one);
     }
@@ -63,17 +65,26 @@ export async function startHoopctl(world: World, options: HoopctlOptions): Promi
   }
 }
 
-async function startGateway(world: World, folder: string, port: number, durability: Durability, target: Address) {
-  await writeFile(join(folder, 'gateway.yaml'), gatewayYaml(world, port, durability, target));
+interface Written {
+  readonly port: number;
+  readonly durability: Durability;
+  readonly target: Address;
+}
+
+async function writeGateway(world: World, folder: string, written: Written): Promise<void> {
+  await writeFile(join(folder, 'gateway.yaml'), gatewayYaml(world, written));
   await writeFile(join(folder, 'policy.yaml'), POLICY);
-  const args = [world.hoopctl, 'gateway', 'start', '--json', '--quiet', '--config', join(folder, 'gateway.yaml')];
-  const program = startProgram(process.execPath, args, { env: { BENCH_PASSWORD: target.password, HOME: folder } });
-  await program.says(/"event":"ready"/);
-  return program;
+}
+
+async function startGateway(folder: string, program: readonly string[], { password }: Address): Promise<Program> {
+  const args = [...program, 'gateway', 'start', '--json', '--quiet', '--config', join(folder, 'gateway.yaml')];
+  const gateway = startProgram(process.execPath, args, { env: { BENCH_PASSWORD: password, HOME: folder } });
+  await gateway.says(/"event":"ready"/);
+  return gateway;
 }
 
 interface Held {
-  readonly program: ReturnType<typeof startProgram>;
+  readonly program: Program;
   readonly env: Readonly<Record<string, string>>;
   readonly addresses: Readonly<Record<(typeof TARGETS)[number], Address>>;
 }
@@ -94,9 +105,13 @@ async function newHome(world: World, { url, token }: { url: string; token: strin
   };
 }
 
-async function holdTunnels(world: World, env: Readonly<Record<string, string>>): Promise<Held> {
+async function holdTunnels(
+  world: World,
+  entry: readonly string[],
+  env: Readonly<Record<string, string>>,
+): Promise<Held> {
   const wishes = TARGETS.map((name) => `${name}=0`);
-  const args = [world.hoopctl, 'tunnel', ...wishes, '--json', '--purpose', 'the bench'];
+  const args = [...entry, 'tunnel', ...wishes, '--json', '--purpose', 'the bench'];
   const program = startProgram(process.execPath, args, { env });
   await program.says(/"target":"plain".*\n/);
   const addresses: Record<string, Address> = {};
@@ -116,7 +131,7 @@ async function holdTunnels(world: World, env: Readonly<Record<string, string>>):
   return { program, env, addresses: addresses as Held['addresses'] };
 }
 
-function gatewayYaml({ idp, tls }: World, port: number, durability: Durability, target: Address): string {
+function gatewayYaml({ idp, tls }: World, { port, durability, target }: Written): string {
   const database = `protocol: postgres
     address: ${target.host}:${target.port}
     database: ${target.database}
