@@ -3,11 +3,12 @@
  *
  * `node release/build.ts [--out DIR]`. Splitting keeps every lazy `import()` lazy; each worker is an entry point, so that base/entry.ts finds it.
  */
-import { existsSync, globSync, readFileSync, renameSync, rmSync, utimesSync } from 'node:fs';
+import { existsSync, globSync, mkdirSync, readFileSync, renameSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { join, relative, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { build } from 'esbuild';
 import { packageRoot } from '../src/base/entry.ts';
+import { manPages } from '../src/cli/man.ts';
 
 /** Dependencies that stay packages of their own, and why. Those of `optionalDependencies` always do: they may not be there. */
 const EXTERNAL: readonly string[] = [
@@ -49,6 +50,7 @@ async function bundle(out: string): Promise<void> {
       external: [...EXTERNAL, ...optionalDependencies()].flatMap((name) => [name, `${name}/*`]),
       logLevel: 'warning',
     });
+    await writeManual(join(draft, 'man'));
     // The age of the build is the moment before it read the first source: bin/hoopctl.js compares it with theirs.
     utimesSync(join(draft, 'cli', 'main.js'), startedAt, startedAt);
     rmSync(out, { recursive: true, force: true });
@@ -57,6 +59,12 @@ async function bundle(out: string): Promise<void> {
     rmSync(draft, { recursive: true, force: true });
   }
   console.error(`built ${relative(process.cwd(), out) || out}`);
+}
+
+/** Where package.json's `man` expects them. */
+async function writeManual(folder: string): Promise<void> {
+  mkdirSync(folder);
+  for (const [file, text] of await manPages()) writeFileSync(join(folder, file), text);
 }
 
 function entryPoints(): string[] {

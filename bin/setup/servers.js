@@ -6,12 +6,15 @@ import { spawnSync } from 'node:child_process';
 import { accessSync, constants, readdirSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 
-/** @typedef {'postgresql' | 'postgresql-client' | 'pgbouncer' | 'haproxy' | 'stunnel4'} ServerName */
+/** @typedef {'postgresql' | 'postgresql-client' | 'pgbouncer' | 'haproxy' | 'stunnel4' | 'zsh' | 'fish' | 'man-db'} ServerName */
 
 /** @type {ReadonlyMap<ServerName, { task: 'test' | 'bench', binaries: readonly string[] }>} the key is the Debian package */
 export const SERVERS = new Map([
   ['postgresql', { task: 'test', binaries: ['postgres', 'initdb', 'pg_ctl', 'pgbench'] }],
   ['postgresql-client', { task: 'test', binaries: ['psql'] }],
+  ['zsh', { task: 'test', binaries: ['zsh'] }],
+  ['fish', { task: 'test', binaries: ['fish'] }],
+  ['man-db', { task: 'test', binaries: ['man'] }],
   ['pgbouncer', { task: 'bench', binaries: ['pgbouncer'] }],
   ['haproxy', { task: 'bench', binaries: ['haproxy'] }],
   ['stunnel4', { task: 'bench', binaries: ['stunnel4'] }],

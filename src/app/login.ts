@@ -5,7 +5,7 @@
  * wall: without a sandbox the agent can read what its user can.)
  */
 import { readFileSync } from 'node:fs';
-import { createGatewayClient, type GatewayClient } from '../api/client.ts';
+import type { GatewayClient } from '../api/client.ts';
 import type { Clock } from '../base/clock.ts';
 import { errorTable, type HoopError } from '../base/error.ts';
 import type { Token } from '../base/secret.ts';
@@ -93,10 +93,11 @@ export function loggedInAs(gateway: string, now: string, before: string): HoopEr
   });
 }
 
-/** The typed client, as the current login. Close it when done. */
+/** The typed client, as the current login. Close it when done. Loaded here: HTTP/2 and TLS take as long to load as Node to start. */
 export async function openGateway(place: LoginPlace): Promise<OpenGateway> {
   const login = await currentLogin(place);
   const { env, clock } = place;
+  const { createGatewayClient } = await import('../api/client.ts');
   const client = createGatewayClient({ url: login.gateway, ca: login.ca, env, clock, token: login.token });
   return { client, login };
 }
@@ -104,6 +105,7 @@ export async function openGateway(place: LoginPlace): Promise<OpenGateway> {
 /** The typed client without a login: for what needs no token. */
 export async function openAsStranger(place: LoginPlace): Promise<GatewayClient> {
   const { url, ca } = await gatewayAddress(place);
+  const { createGatewayClient } = await import('../api/client.ts');
   return createGatewayClient({ url, ca, env: place.env, clock: place.clock });
 }
 

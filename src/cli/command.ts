@@ -1,6 +1,31 @@
 /** The form a command fills in: name, summary, arguments, options, `run`. What commander needs to know is made from it. */
 import type { Context } from './context.ts';
 
+/**
+ * What a shell may complete a word with. The first are asked of the gateway, the next are known here, the last are the shell's own.
+ *
+ * `approval` is an open one, `liveSession` one that can be cut, `standingRevocation` one that can be lifted, `openTunnel` the target of one,
+ * `command` what `help` explains.
+ */
+export type Completes =
+  | 'target'
+  | 'approval'
+  | 'session'
+  | 'liveSession'
+  | 'agent'
+  | 'person'
+  | 'run'
+  | 'revocation'
+  | 'standingRevocation'
+  | 'openTunnel'
+  | 'gateway'
+  | 'command'
+  | 'template'
+  | 'variable'
+  | 'file'
+  | 'folder'
+  | 'program';
+
 export interface CommandForm {
   readonly name: string;
   /** One line, in the imperative, without a full stop. */
@@ -15,6 +40,8 @@ export interface CommandForm {
   readonly defaultSubcommand?: string;
   /** Options end at the first argument: what follows belongs to the program that is started. */
   readonly passThrough?: boolean;
+  /** What a shell completes after `--` with, where that is not what the arguments are. */
+  readonly completesAfterDashes?: Completes;
   /** Works whatever the configuration says, and however broken it is. */
   readonly standalone?: boolean;
   /** What `--output` may be, beside `text` and `json`. */
@@ -35,6 +62,9 @@ export interface ArgumentSpec {
   readonly required?: boolean;
   /** Takes all that is left; the last argument only. */
   readonly many?: boolean;
+  readonly completes?: Completes;
+  /** Further words a shell may complete the first of them with: `tunnel list`. */
+  readonly suggests?: readonly string[];
 }
 
 export interface OptionSpec {
@@ -44,6 +74,7 @@ export interface OptionSpec {
   readonly choices?: readonly string[];
   /** May be given several times: read it with `options.list()`. */
   readonly repeat?: boolean;
+  readonly completes?: Completes;
   /** Not shown in help. */
   readonly hidden?: boolean;
 }

@@ -141,6 +141,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: () => import('./commands/init.ts'),
   },
   { name: 'demo', summary: 'see it all on this machine', group: MORE, load: () => import('./commands/demo.ts') },
+  {
+    name: 'completion',
+    summary: 'complete command lines in bash, zsh or fish',
+    group: MORE,
+    load: () => import('./commands/completion.ts'),
+  },
   { name: 'help', summary: 'show help on a command or a topic', group: MORE, load: () => import('./commands/help.ts') },
   { name: 'version', summary: 'print the version', group: MORE, load: () => import('./commands/version.ts') },
 ];

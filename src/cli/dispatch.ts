@@ -15,10 +15,7 @@ export async function dispatch(argv: readonly string[], around: Surroundings): P
   let endsAsChild = false;
   try {
     const parsed = await understand(argv);
-    if (parsed.kind === 'text') {
-      around.stdout.write(parsed.text);
-      return 0;
-    }
+    if (parsed.kind === 'help') return await showHelp(around, parsed);
     globals = globalsOf(parsed.form, parsed.globals, around.env);
     if (!parsed.form.standalone)
       globals = globalsOf(parsed.form, parsed.globals, around.env, await presetFormat(around));
@@ -59,11 +56,17 @@ async function presetFormat({ env, cwd }: Surroundings): Promise<'text' | 'json'
   return (await loadClientConfig({ env: { ...env, HOOPCTL_OUTPUT: undefined }, cwd, flags: {} })).output.value;
 }
 
+async function showHelp({ stdout }: Surroundings, { form, path }: Extract<Parsed, { kind: 'help' }>): Promise<0> {
+  const [{ helpOf, helpText }, { pageWidth }] = await Promise.all([import('./help.ts'), import('./wrap.ts')]);
+  const width = pageWidth(stdout);
+  stdout.write(form === undefined ? helpText(width) : helpOf(form, path, width));
+  return 0;
+}
+
 async function understand(argv: readonly string[]): Promise<Parsed> {
   const { before, name, after } = splitCommand(argv);
   if (name === undefined) {
-    const { helpText } = await import('./help.ts');
-    if (before.some((word) => word === '--help' || word === '-h')) return { kind: 'text', text: helpText() };
+    if (before.some((word) => word === '--help' || word === '-h')) return { kind: 'help', path: '' };
     if (before.includes('--version')) return parseCommand(await loadCommand('version'), [], before);
     throw fail('USAGE', 'no command was given', { hint: 'see: hoopctl help' });
   }

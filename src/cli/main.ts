@@ -1,18 +1,29 @@
-/** Where hoopctl's code begins. Loads nothing that `hoopctl --version` does not need; the rest comes with the command that was typed. */
+/**
+ * Where hoopctl's code begins: a command line, or a shell that asks how one goes on.
+ *
+ * `hoopctl --version` does not come here: bin/hoopctl.js answers it.
+ */
 import type { Surroundings } from './context.ts';
-import { version } from './version.ts';
 
 /** Runs one command line (without the program's name) and returns the exit code. */
 export async function main(argv: readonly string[], around: Surroundings = ourProcess()): Promise<number> {
-  if (argv.length === 1 && (argv[0] === '--version' || argv[0] === 'version')) {
-    around.stdout.write(`${version()}\n`);
-    return 0;
-  }
-  const { dispatch } = await import('./dispatch.ts');
-  return dispatch(argv, around);
+  if (argv[0] === '__complete') return (await import('./completion/answer.ts')).answer(argv.slice(1), around);
+  return (await import('./dispatch.ts')).dispatch(argv, around);
 }
 
+/** The streams are opened when they are first used: each takes a good millisecond, and few commands use all three. */
 function ourProcess(): Surroundings {
-  const { env, stdin, stdout, stderr } = process;
-  return { env, cwd: process.cwd(), stdin, stdout, stderr };
+  return {
+    env: process.env,
+    cwd: process.cwd(),
+    get stdin() {
+      return process.stdin;
+    },
+    get stdout() {
+      return process.stdout;
+    },
+    get stderr() {
+      return process.stderr;
+    },
+  };
 }

@@ -2,6 +2,7 @@
 import { Command, CommanderError, Option } from 'commander';
 import { nearest } from '../base/nearest.ts';
 import type { CommandForm, OptionSpec } from './command.ts';
+import { GLOBAL_OPTIONS, namesOf, optionsFor, takesValue } from './global-options.ts';
 import type { Context, Globals, Surroundings } from './context.ts';
 import { fail } from './errors.ts';
 import { notBuilt } from './not-built.ts';
@@ -9,7 +10,8 @@ import { argumentsOf, optionsOf } from './options.ts';
 import type { Format } from './output.ts';
 
 export type Parsed =
-  | { readonly kind: 'text'; readonly text: string }
+  /** Without a form the first page of help is asked for. */
+  | { readonly kind: 'help'; readonly form?: CommandForm; readonly path: string }
   | {
       readonly kind: 'run';
       readonly form: CommandForm;
@@ -17,16 +19,7 @@ export type Parsed =
       readonly run: (ctx: Context) => Promise<number>;
     };
 
-export const GLOBAL_OPTIONS: readonly OptionSpec[] = [
-  { flags: '-o, --output <format>', summary: 'form of results and errors: text or json (HOOPCTL_OUTPUT)' },
-  { flags: '--json', summary: 'short for --output json' },
-  { flags: '-q, --quiet', summary: 'no notices' },
-  { flags: '-v, --verbose', summary: 'explain what is done' },
-  { flags: '--gateway <url>', summary: 'the gateway (HOOPCTL_GATEWAY)' },
-  { flags: '--ca <file>', summary: "PEM file of the gateway's private CA (HOOPCTL_CA_FILE)" },
-];
-
-const TAKE_A_VALUE = new Set(['-o', '--output', '--gateway', '--ca']);
+const TAKE_A_VALUE = new Set(GLOBAL_OPTIONS.filter(takesValue).flatMap(({ flags }) => namesOf(flags)));
 
 /** `[global options] NAME [the command's own words]`. */
 export function splitCommand(argv: readonly string[]): {
@@ -42,21 +35,20 @@ export function splitCommand(argv: readonly string[]): {
 /** @param before global options that stood in front of the command's name */
 export function parseCommand(form: CommandForm, words: readonly string[], before: readonly string[]): Parsed {
   let chosen: { form: CommandForm; command: Command; values: unknown[]; words: readonly string[] } | undefined;
-  const texts: string[] = [];
+  const { leaf: asked, path, rest } = descend(form, words);
   const build = (each: CommandForm, path: string, typed: readonly string[]): Command => {
     const command = toCommander(each, path);
-    command.configureOutput({ writeOut: (text) => texts.push(text), writeErr: () => {} });
+    command.configureOutput({ writeOut: () => {}, writeErr: () => {} });
     command.action((...values: unknown[]) => {
       chosen = { form: each, command, values, words: typed };
     });
     return command;
   };
   try {
-    const { leaf, path, rest } = descend(form, words);
-    build(leaf, path, rest).parse([...before, ...rest], { from: 'user' });
+    build(asked, path, rest).parse([...before, ...rest], { from: 'user' });
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
-    if (error.code === 'commander.helpDisplayed') return { kind: 'text', text: texts.join('') };
+    if (error.code === 'commander.helpDisplayed') return { kind: 'help', form: asked, path };
     throw usage(form, error);
   }
   if (chosen?.form.run === undefined) throw new Error(`"${form.name}" has nothing to run`);
@@ -69,11 +61,6 @@ export function parseCommand(form: CommandForm, words: readonly string[], before
     globals: given,
     run: (ctx) => run?.(ctx, argumentsOf(leaf, values, typed), optionsOf(leaf, given)) ?? Promise.resolve(1),
   };
-}
-
-/** The help of a command, as `--help` prints it. */
-export function helpOf(form: CommandForm, path = form.name): string {
-  return toCommander(form, path).helpInformation();
 }
 
 /** Walks down `approvals list`; the default subcommand where none is named. */
@@ -96,9 +83,7 @@ function descend(
 /** `sessions --target orders-db`: the name of a target is no subcommand. */
 function valueFlags(form: CommandForm): ReadonlySet<string> {
   const options = [...GLOBAL_OPTIONS, ...(form.subcommands ?? []).flatMap((each) => each.options ?? [])];
-  return new Set(
-    options.filter(({ flags }) => flags.includes('<')).flatMap(({ flags }) => flags.match(/--[a-z-]+|-[a-z]\b/g) ?? []),
-  );
+  return new Set(options.filter(takesValue).flatMap(({ flags }) => namesOf(flags)));
 }
 
 function bare(
@@ -126,50 +111,22 @@ function unknownSubcommand(form: CommandForm, name: string) {
 }
 
 function toCommander(form: CommandForm, path: string): Command {
-  const command = new Command(`hoopctl ${path}`)
-    .description(`${form.summary}.`)
-    .exitOverride()
-    .helpOption('-h, --help', 'show this');
+  const command = new Command(`hoopctl ${path}`).exitOverride().helpOption('-h, --help');
   for (const { name, summary, required, many } of form.arguments ?? []) {
     const inner = many ? `${name}...` : name;
     command.argument(required ? `<${inner}>` : `[${inner}]`, summary);
   }
-  const own = form.options ?? [];
-  for (const option of own) command.addOption(toOption(option));
-  const taken = new Set(own.flatMap((option) => option.flags.match(/--[a-z-]+|-[a-z]\b/g) ?? []));
-  for (const option of GLOBAL_OPTIONS) if (!clashes(option, taken)) command.addOption(toOption(option));
+  for (const option of optionsFor(form.options ?? [])) command.addOption(toOption(option));
   if (form.passThrough) command.passThroughOptions().enablePositionalOptions();
   command.allowExcessArguments(false);
-  const lines = [...subcommandLines(form), ...(form.details ?? [])];
-  if (lines.length > 0) command.addHelpText('after', `\n${lines.join('\n')}`);
   return command;
-}
-
-function clashes(option: OptionSpec, taken: ReadonlySet<string>): boolean {
-  return (option.flags.match(/--[a-z-]+/g) ?? []).some((flag) => taken.has(flag));
 }
 
 function toOption(spec: OptionSpec): Option {
   const option = new Option(spec.flags, spec.summary);
   if (spec.choices !== undefined) option.choices([...spec.choices]);
   if (spec.repeat) option.argParser((value: string, earlier: string[] | undefined) => [...(earlier ?? []), value]);
-  if (spec.hidden) option.hideHelp();
   return option;
-}
-
-function subcommandLines(form: CommandForm): string[] {
-  const all = form.subcommands ?? [];
-  if (all.length === 0) return [];
-  const shown = all.map((each) => [[each.name, ...argumentNames(each)].join(' '), each.summary] as const);
-  const width = Math.max(...shown.map(([usage]) => usage.length)) + 2;
-  return ['Commands:', ...shown.map(([usage, summary]) => `  ${usage.padEnd(width)}${summary}`)];
-}
-
-function argumentNames(form: CommandForm): string[] {
-  return (form.arguments ?? []).map(({ name, required, many }) => {
-    const inner = many ? `${name}...` : name;
-    return required ? inner : `[${inner}]`;
-  });
 }
 
 /** commander's message is `error: unknown option '--x'\n(Did you mean --y?)`. */

@@ -5,10 +5,10 @@ import type { Options, OptionSpec } from './command.ts';
 import { fail } from './errors.ts';
 
 export const SCOPE_OPTIONS: Readonly<Record<'user' | 'agent' | 'run' | 'session' | 'all', OptionSpec>> = {
-  user: { flags: '--user <who>', summary: 'everything of one person, as whoami names them' },
-  agent: { flags: '--agent <name>', summary: 'every run of one agent' },
-  run: { flags: '--run <id>', summary: 'one run' },
-  session: { flags: '--session <id>', summary: 'one session' },
+  user: { flags: '--user <who>', summary: 'everything of one person, as whoami names them', completes: 'person' },
+  agent: { flags: '--agent <name>', summary: 'every run of one agent', completes: 'agent' },
+  run: { flags: '--run <id>', summary: 'one run', completes: 'run' },
+  session: { flags: '--session <id>', summary: 'one session', completes: 'liveSession' },
   all: { flags: '--all', summary: 'everything of everyone' },
 };
 

@@ -1,4 +1,4 @@
-/** What `hoopctl --version` loads: little, and nothing that only a gateway, a login or a prompt needs. */
+/** What a command loads before it does anything: little, and nothing that only a gateway, a login or a prompt needs. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -7,12 +7,6 @@ import { join, relative } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { packageRoot } from '../../src/base/entry.ts';
-
-/** Packages the first screen may cost: the command tree and colour. */
-const ALLOWED_PACKAGES = new Set(['commander', 'chalk']);
-/** Rooms whose files it may load. A composition in app/, a protocol or a schema is loaded by the command that needs it. */
-const ALLOWED_SOURCES = /^(base|domain|cli)\//;
-const MOST_FILES = 60;
 
 /** Writes each loaded module's address into a file; `registerHooks` sees `import` and `require` alike. */
 const RECORD = `
@@ -25,44 +19,77 @@ registerHooks({
   },
 });`;
 
-function loadedBy(...args: string[]): string[] {
+/** What `hoopctl ARGS` loads of the sources: files below the package's folder, packages by their name alone. */
+function loadedBy(args: readonly string[], exit: number, env: Record<string, string> = {}): string[] {
   const folder = mkdtempSync(join(tmpdir(), 'hoopctl-startup-'));
   try {
     const [hook, log] = [join(folder, 'record.mjs'), join(folder, 'loaded')];
     writeFileSync(hook, RECORD);
     writeFileSync(log, '');
-    const script = join(folder, 'start.mjs');
+    const start = args[0] === '--version' ? join(packageRoot(), 'bin/hoopctl.js') : join(folder, 'start.mjs');
     writeFileSync(
-      script,
+      join(folder, 'start.mjs'),
       `const { main } = await import(${JSON.stringify(pathToFileURL(join(packageRoot(), 'src/cli/main.ts')).href)});
       process.exitCode = await main(process.argv.slice(2));`,
     );
-    const done = spawnSync(process.execPath, ['--import', pathToFileURL(hook).href, script, ...args], {
+    const done = spawnSync(process.execPath, ['--import', pathToFileURL(hook).href, start, ...args], {
       encoding: 'utf8',
-      env: { ...process.env, LOADED: log },
+      cwd: folder,
+      env: { PATH: process.env['PATH'], HOME: folder, LOADED: log, ...env },
     });
-    assert.equal(done.status, 0, done.stderr);
+    assert.equal(done.status, exit, done.stderr);
     const urls = readFileSync(log, 'utf8')
       .split('\n')
-      .filter((url) => url !== '' && url !== pathToFileURL(script).href);
-    return urls.map((url) => relative(packageRoot(), fileURLToPath(url)));
+      .filter((url) => url !== '' && !url.endsWith('/start.mjs'));
+    const files = urls.map((url) => relative(packageRoot(), fileURLToPath(url)));
+    return [...new Set(files.map((file) => /^node_modules\/(@[^/]+\/)?[^/]+/.exec(file)?.[0] ?? file))];
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
 }
 
-test('--version loads the command line and nothing else', () => {
-  const files = loadedBy('--version');
-  const sources = files.filter((file) => file.startsWith('src/')).map((file) => file.slice('src/'.length));
-  const packages = files.filter((file) => file.startsWith('node_modules/')).map((file) => file.split('/')[1]!);
-  assert.ok(sources.includes('cli/main.ts'), 'the recorder saw nothing');
-  assert.deepEqual(
-    sources.filter((file) => !ALLOWED_SOURCES.test(file)),
-    [],
-  );
-  assert.deepEqual(
-    packages.filter((name) => !ALLOWED_PACKAGES.has(name)),
-    [],
-  );
-  assert.ok(files.length <= MOST_FILES, `${files.length} files:\n${files.join('\n')}`);
+test('--version loads the file that is started and nothing else', () => {
+  assert.deepEqual(loadedBy(['--version'], 0), ['bin/hoopctl.js']);
 });
+
+/** What no command needs before it has something to say to somebody. */
+const HEAVY =
+  /^node_modules\/(?!commander$)|^src\/(gateway|store|record|policy|mask|languages|approvals|secrets|identity)\//;
+
+test('help loads the command tree and its own pages', () => {
+  const files = loadedBy(['help'], 0);
+  assert.ok(files.includes('src/cli/help.ts'), 'the recorder saw nothing');
+  assert.deepEqual(
+    files.filter((file) => !/^(src\/(base|cli)\/|node_modules\/commander$)/.test(file)),
+    [],
+  );
+});
+
+test('a tab whose answer is known loads neither what parses command lines nor what speaks to a gateway', () => {
+  for (const words of [[''], ['sessions', ''], ['exec', '--'], ['gateways', 'use', '']]) {
+    const files = loadedBy(['__complete', 'bash', ...words], 0);
+    assert.ok(files.includes('src/cli/completion/answer.ts'), 'the recorder saw nothing');
+    assert.deepEqual(
+      files.filter((file) => HEAVY.test(file) || /commander|\/ink|src\/api|base\/http2/.test(file)),
+      [],
+      words.join(' '),
+    );
+  }
+});
+
+for (const [words, most] of [
+  [['targets'], 60],
+  [['run', '--', 'true'], 100],
+  [['exec', 'orders-db', '--', 'SELECT 1'], 80],
+] as const) {
+  test(`${words.join(' ')} loads what it needs to reach a gateway, and no room of the gateway's`, () => {
+    const env = { HOOPCTL_GATEWAY: 'http://127.0.0.1:1', HOOPCTL_TOKEN: 'a.b.c' };
+    const files = loadedBy(words, words[0] === 'run' ? 125 : 6, env);
+    assert.ok(files.includes('src/api/client.ts'), 'the recorder saw nothing');
+    assert.deepEqual(
+      files.filter((file) => HEAVY.test(file)),
+      [],
+    );
+    assert.ok(files.length <= most, `${files.length} files:\n${files.join('\n')}`);
+  });
+}

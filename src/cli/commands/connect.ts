@@ -11,8 +11,8 @@ export const command: CommandForm = {
     "Exit code: the client's own, 7 when revoked, 9 when ended by a limit.",
   ],
   arguments: [
-    { name: 'TARGET', summary: 'the target', required: true },
-    { name: 'ARGS', summary: 'for the client', many: true },
+    { name: 'TARGET', summary: 'the target', required: true, completes: 'target' },
+    { name: 'ARGS', summary: 'for the client', many: true, completes: 'file' },
   ],
   options: [...RUN_OPTIONS, { flags: '--stdio', summary: 'raw bytes instead of a client' }],
   endsAsChild: true,

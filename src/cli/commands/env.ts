@@ -6,7 +6,7 @@ export const command: CommandForm = {
   name: 'env',
   summary: 'Print the variables of an open tunnel',
   details: ['In a shell: eval "$(hoopctl env orders-db)".'],
-  arguments: [{ name: 'TARGET', summary: 'the target', required: true }],
+  arguments: [{ name: 'TARGET', summary: 'the target', required: true, completes: 'openTunnel' }],
   options: [
     { flags: '--format <format>', summary: 'sh (the default), dotenv or json', choices: ['sh', 'dotenv', 'json'] },
   ],

@@ -3,14 +3,14 @@ import { resolve } from 'node:path';
 import type { LocalTarget } from '../../app/init-target.ts';
 import { Secret } from '../../base/secret.ts';
 import type { TargetName } from '../../domain/target.ts';
-import type { Arguments, CommandForm, Options } from '../command.ts';
+import type { Arguments, CommandForm, Options, OptionSpec } from '../command.ts';
 import type { Context } from '../context.ts';
 import { fail } from '../errors.ts';
 import { gatewayLog } from '../gateway-log.ts';
 import { version } from '../version.ts';
 import { tellWritten } from './init.ts';
 
-const CONFIG = { flags: '--config <file>', summary: 'the gateway.yaml; needed' };
+const CONFIG: OptionSpec = { flags: '--config <file>', summary: 'the gateway.yaml; needed', completes: 'file' };
 
 const init: CommandForm = {
   name: 'init',
@@ -19,11 +19,15 @@ const init: CommandForm = {
     'With --local: a gateway for one person on this machine, ready to start. The database password is asked for and goes to a file of its own,',
     'which only you can read; it never stands in gateway.yaml or on the command line.',
   ],
-  arguments: [{ name: 'DIR', summary: 'the folder; default: hoop-gateway' }],
+  arguments: [{ name: 'DIR', summary: 'the folder; default: hoop-gateway', completes: 'folder' }],
   options: [
     { flags: '--local', summary: 'for one person on this machine, with a built-in sign-in' },
     { flags: '--target <name=url>', summary: 'shop=postgres://me@host/db; with --local, at least one', repeat: true },
-    { flags: '--password-file <file>', summary: 'read the password from there instead of asking; - is stdin' },
+    {
+      flags: '--password-file <file>',
+      summary: 'read the password from there instead of asking; - is stdin',
+      completes: 'file',
+    },
     { flags: '--user <name>', summary: 'what policy calls you; default: your user name here' },
   ],
   run: runInit,

@@ -8,8 +8,12 @@ export const command: CommandForm = {
   summary: 'Copy a template to start from, or list the templates',
   details: ['Nothing that exists is overwritten: where one file is in the way, none is written.'],
   arguments: [
-    { name: 'TEMPLATE', summary: 'which one; without it they are listed' },
-    { name: 'DIR', summary: "the folder; default: one of the template's name, for ci-* the folder you are in" },
+    { name: 'TEMPLATE', summary: 'which one; without it they are listed', completes: 'template' },
+    {
+      name: 'DIR',
+      summary: "the folder; default: one of the template's name, for ci-* the folder you are in",
+      completes: 'folder',
+    },
   ],
   standalone: true,
   async run(ctx, args) {

@@ -1,19 +1,20 @@
 /** `hoopctl policy (check|explain|test)`: trying a policy out before anything runs. */
 import { resolve } from 'node:path';
 import type { ExplainRequest } from '../../api/shapes.ts';
-import type { CommandForm } from '../command.ts';
+import type { CommandForm, OptionSpec } from '../command.ts';
 import { fail } from '../errors.ts';
 import { type Explained, showExplained } from '../explained.ts';
 
-const GATEWAY_FILE = {
+const GATEWAY_FILE: OptionSpec = {
   flags: '--config <file>',
   summary: 'the gateway.yaml that names targets; default: beside the policy',
+  completes: 'file',
 };
 
 const check: CommandForm = {
   name: 'check',
   summary: 'Load a policy as a gateway would, and report every problem with its line',
-  arguments: [{ name: 'PATH', summary: 'a policy file, or a folder of them', required: true }],
+  arguments: [{ name: 'PATH', summary: 'a policy file, or a folder of them', required: true, completes: 'file' }],
   options: [GATEWAY_FILE],
   async run({ out, cwd }, args, options) {
     const { openPolicy } = await import('../../app/policy.ts');
@@ -36,15 +37,15 @@ const explain: CommandForm = {
     'Asks the gateway; with --policy it reads the file instead, without the target (relations are then taken for plain tables).',
   ],
   arguments: [
-    { name: 'TARGET', summary: 'the target', required: true },
+    { name: 'TARGET', summary: 'the target', required: true, completes: 'target' },
     { name: 'TEXT', summary: 'after --: the statement', many: true },
   ],
   options: [
-    { flags: '--as <who>', summary: 'as this person; default: you' },
+    { flags: '--as <who>', summary: 'as this person; default: you', completes: 'person' },
     { flags: '--groups <groups>', summary: 'with these groups, separated by commas' },
-    { flags: '--agent <name>', summary: 'as this agent' },
+    { flags: '--agent <name>', summary: 'as this agent', completes: 'agent' },
     { flags: '--via <way>', summary: 'run (a launched agent) or person', choices: ['run', 'person'] },
-    { flags: '--policy <file>', summary: 'a policy file instead of the gateway' },
+    { flags: '--policy <file>', summary: 'a policy file instead of the gateway', completes: 'file' },
     GATEWAY_FILE,
   ],
   async run(ctx, args, options) {
@@ -81,8 +82,18 @@ const explain: CommandForm = {
 const test: CommandForm = {
   name: 'test',
   summary: 'Hold a policy against a file of cases; ends with 1 on a miss',
-  arguments: [{ name: 'FILE', summary: 'cases: [{ name, as, groups, agent, target, text, expect }]', required: true }],
-  options: [{ flags: '--policy <file>', summary: 'the policy; default: policy.yaml beside the cases' }, GATEWAY_FILE],
+  arguments: [
+    {
+      name: 'FILE',
+      summary: 'cases: [{ name, as, groups, agent, target, text, expect }]',
+      required: true,
+      completes: 'file',
+    },
+  ],
+  options: [
+    { flags: '--policy <file>', summary: 'the policy; default: policy.yaml beside the cases', completes: 'file' },
+    GATEWAY_FILE,
+  ],
   async run({ out }, args, options) {
     const { testPolicy } = await import('../../app/policy.ts');
     const { policy, config } = texts(options, ['policy', 'config']);

@@ -8,7 +8,7 @@ export const command: CommandForm = {
   details: [
     'A folder you have cloned could name a gateway of its own and be shown your login, so none is trusted by itself.',
   ],
-  arguments: [{ name: 'DIR', summary: 'the folder; default: this one' }],
+  arguments: [{ name: 'DIR', summary: 'the folder; default: this one', completes: 'folder' }],
   options: [
     { flags: '--remove', summary: 'trust it no longer' },
     { flags: '--list', summary: 'list the folders that are trusted' },

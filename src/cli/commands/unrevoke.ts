@@ -11,7 +11,7 @@ export const command: CommandForm = {
   name: 'unrevoke',
   summary: 'Lift a revocation (administrators, never the revoked person)',
   details: ['Tokens issued before the revocation, and its runs, stay dead: sign in and start anew.'],
-  arguments: [{ name: 'REVOCATION', summary: 'its id; or say whom with an option' }],
+  arguments: [{ name: 'REVOCATION', summary: 'its id; or say whom with an option', completes: 'standingRevocation' }],
   options: [
     SCOPE_OPTIONS.user,
     SCOPE_OPTIONS.agent,

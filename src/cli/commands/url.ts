@@ -6,7 +6,7 @@ import { heldTunnel } from '../held-tunnel.ts';
 export const command: CommandForm = {
   name: 'url',
   summary: 'Print the URL of an open tunnel',
-  arguments: [{ name: 'TARGET', summary: 'the target', required: true }],
+  arguments: [{ name: 'TARGET', summary: 'the target', required: true, completes: 'openTunnel' }],
   options: [
     { flags: '--jdbc', summary: 'as JDBC writes it' },
     { flags: '--sqlalchemy', summary: 'as SQLAlchemy writes it' },
