@@ -17,6 +17,8 @@ export interface MaskedRelation {
   readonly standIns: StandIns | undefined;
   /** An index over masked and clear columns can return rows in the order of masked values. The stand-in then sorts them; what writes gives back does not. */
   readonly ordered: boolean;
+  /** Names of its primary key's columns, where none of them is masked. */
+  readonly key: readonly string[] | undefined;
 }
 
 export interface MaskBook {
@@ -43,7 +45,8 @@ export function bookMasks(knowledge: Knowledge, masks: readonly SqlMask[]): Mask
     if (relation === undefined) continue;
     const reason = whyNotRewritten(relation);
     const ordered = mixesColumns(knowledge, relation, columns);
-    const order = ordered ? clearKey(knowledge, relation, columns) : [];
+    const key = clearKey(knowledge, relation, columns);
+    const order = ordered ? key : [];
     const standIns = order === undefined ? undefined : createStandIns(knowledge, relation, columns, order);
     if (closed.has(oid)) {
       // For a reason that was found before.
@@ -60,7 +63,7 @@ export function bookMasks(knowledge: Knowledge, masks: readonly SqlMask[]): Mask
       });
     }
     // Also when closed: what depends on it must still be seen as masked.
-    masked.set(oid, { relation, columns, standIns, ordered });
+    masked.set(oid, { relation, columns, standIns, ordered, key });
   }
   return { masked, closed };
 }
@@ -214,12 +217,13 @@ function mixesColumns(knowledge: Knowledge, relation: Relation, columns: Readonl
   });
 }
 
-/** Names of a primary key without masked columns. */
 function clearKey(
   knowledge: Knowledge,
   relation: Relation,
   columns: ReadonlyMap<string, MaskedColumn>,
 ): readonly string[] | undefined {
+  // The rows of children by inheritance are not under their parent's key.
+  if (relation.kind !== 'p' && knowledge.below(relation).length > 0) return undefined;
   const primary = knowledge.catalog.constraints.find((one) => one.relation === relation.oid && one.kind === 'primary');
   const names = primary?.columns.map(
     (attnum) => relation.columns.find((column) => column.attnum === attnum)?.name ?? '',

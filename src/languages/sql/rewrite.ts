@@ -2,6 +2,7 @@
  * Writes a statement anew for a guarded target: every relation, function, operator and type with its schema, every read of a masked table replaced by the
  * sub-query that yields its masks. What was written is parsed again and compared with what was meant; a difference refuses the statement.
  */
+import { keepGroups } from './groups.ts';
 import type { MaskBook, MaskedRelation } from './masks.ts';
 import { isOurs } from './ours.ts';
 import { parse, type RawStatement } from './parser.ts';
@@ -17,7 +18,7 @@ export type Rewritten =
 /** Changes the tree in place. */
 export function rewrite(raw: RawStatement, resolved: Resolved, book: MaskBook): Rewritten {
   qualify(resolved);
-  replaceMasked(resolved, book, raw.node);
+  replaceMasked(resolved, book, { kind: raw.kind, node: raw.node, field: 'stmt' });
   let text: string;
   try {
     text = writeStatement(raw.kind, raw.node);
@@ -46,9 +47,9 @@ export function isStandIn(site: Site, book: MaskBook): boolean {
   return false;
 }
 
-function replaceMasked(resolved: Resolved, book: MaskBook, root: Fields): void {
+function replaceMasked(resolved: Resolved, book: MaskBook, root: Site): void {
   if (book.masked.size === 0) return;
-  const replaced: MaskedRelation[] = [];
+  const replaced = new Map<Fields, MaskedRelation>();
   for (const { use, meaning } of resolved.relations) {
     const masked = meaning.kind === 'user' ? book.masked.get(meaning.relation.oid) : undefined;
     if (masked === undefined || use.role !== 'from' || use.wrapper === undefined) continue;
@@ -56,14 +57,16 @@ function replaceMasked(resolved: Resolved, book: MaskBook, root: Fields): void {
     if (select === undefined) continue;
     const alias = isFields(use.node['alias']) ? use.node['alias'] : { aliasname: use.alias };
     delete use.wrapper['RangeVar'];
-    use.wrapper['RangeSubselect'] = { subquery: { SelectStmt: select }, alias };
-    replaced.push(masked);
+    const standIn: Fields = { subquery: { SelectStmt: select }, alias };
+    use.wrapper['RangeSubselect'] = standIn;
+    replaced.set(standIn, masked);
   }
-  if (replaced.length > 0)
-    shortenReferences(
-      root,
-      replaced.map(({ relation }) => relation),
-    );
+  if (replaced.size === 0) return;
+  keepGroups(root, replaced);
+  shortenReferences(
+    root.node,
+    [...replaced.values()].map(({ relation }) => relation),
+  );
 }
 
 /** Looks at what was meant, which is known to be what was written: stand-ins are told by identity there. */
