@@ -32,6 +32,8 @@ export interface RunRow {
   readonly tokenDigest: string;
   /** SHA-256 of what only the launching process has, base64url: whoever shows it sits at the terminal that launched the run. */
   readonly launcherKey?: string;
+  /** What it has taken of its budgets, by the names of limit rules. */
+  readonly spent?: Readonly<Record<string, { readonly rows: number; readonly bytes: number }>>;
   readonly startedAt: number;
   /** Wall time, epoch ms. */
   readonly deadline: number;
@@ -62,6 +64,8 @@ export interface RunStore {
       Pick<RunRow, 'principal' | 'vouchedAt' | 'state' | 'resumableUntil' | 'endedAt' | 'endReason' | 'targets'>
     >,
   ): Promise<void>;
+  /** Of several runs, in one transaction. */
+  spent(entries: readonly { readonly id: string; readonly spent: NonNullable<RunRow['spent']> }[]): Promise<void>;
 }
 
 export interface SessionRow {

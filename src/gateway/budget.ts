@@ -12,10 +12,13 @@ const SQL = new Set(['postgres', 'mysql']);
 /** What one run has taken so far, over all its sessions, per rule. */
 export interface RunBudget {
   readonly spent: Map<string, { rows: number; bytes: number }>;
+  /** More was taken of what counts over the run since this was last written down. */
+  changed: boolean;
 }
 
-export function createRunBudget(): RunBudget {
-  return { spent: new Map() };
+/** @param kept what was taken in an earlier life of the gateway */
+export function createRunBudget(kept: Readonly<Record<string, { rows: number; bytes: number }>> = {}): RunBudget {
+  return { spent: new Map(Object.entries(kept).map(([rule, taken]) => [rule, { ...taken }])), changed: false };
 }
 
 export interface MeterWatch {
@@ -26,12 +29,16 @@ export interface MeterWatch {
 /** A meter for one statement under all limit rules that apply. */
 export function createMeter(limits: readonly LimitRule[], protocol: string, run: RunBudget, watch: MeterWatch): Meter {
   const rules = withDefaults(limits, protocol).map((rule) => ({ rule, spent: spentBy(run, rule), noticed: false }));
+  const counts = rules.some(
+    ({ rule }) => Math.min(rule.rowsPerRun ?? Infinity, rule.bytesPerRun ?? Infinity) < Infinity,
+  );
   let rows = 0;
   let bytes = 0;
   return {
     take(moreRows, moreBytes) {
       rows += moreRows;
       bytes += moreBytes;
+      if (counts) run.changed = true;
       let reached: LimitReached | undefined;
       for (const entry of rules) {
         entry.spent.rows += moreRows;

@@ -6,6 +6,7 @@ export type { RunLimits } from './limits.ts';
 export type { LiveRun, RunHappening } from './live-run.ts';
 export { createRegistry, type Registry } from './registry.ts';
 export { refusal } from './refusal.ts';
+export { keepSpending } from './spending.ts';
 export {
   createRevocations,
   type RevocationsParts,

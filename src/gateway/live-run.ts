@@ -75,7 +75,7 @@ export interface LiveRunParts {
 
 export class LiveRun {
   readonly id: string;
-  readonly budget: RunBudget = createRunBudget();
+  readonly budget: RunBudget;
   readonly counts: RunCounts = { commands: 0, refused: 0, held: 0, maskedCells: 0, sessions: [] };
   readonly limits: RunLimits;
   readonly restored: boolean;
@@ -107,6 +107,7 @@ export class LiveRun {
     this.agent = parts.agent;
     this.limits = parts.limits;
     this.restored = parts.restored ?? false;
+    this.budget = createRunBudget(parts.row.spent);
     this.admission = createAdmission(parts.clock, parts.limits);
     this.launcher = createLauncher(parts.row.launcherKey, parts.limits.launcherTries);
     this.#heardAt = this.#streamAt = parts.clock.monotonic();

@@ -28,6 +28,7 @@ export function runToRow(run: RunRow): RunsTable {
     ended_at: run.endedAt ?? null,
     end_reason: run.endReason ?? null,
     launcher_key: run.launcherKey ?? null,
+    spent: json(run.spent),
   };
 }
 
@@ -66,6 +67,7 @@ export function runFromRow(row: RunsTable): RunRow {
     endedAt: numberMaybe(row.ended_at),
     endReason: row.end_reason,
     launcherKey: row.launcher_key,
+    spent: parseMaybe(row.spent),
   });
 }
 

@@ -30,5 +30,15 @@ export function runStore(db: Database): RunStore {
       if (Object.keys(columns).length === 0) return;
       await db.updateTable('runs').set(columns).where('id', '=', id).execute();
     },
+    async spent(entries) {
+      await db.transaction().execute(async (tx) => {
+        for (const { id, spent } of entries)
+          await tx
+            .updateTable('runs')
+            .set({ spent: JSON.stringify(spent) })
+            .where('id', '=', id)
+            .execute();
+      });
+    },
   };
 }

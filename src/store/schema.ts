@@ -36,6 +36,7 @@ export interface RunsTable {
   ended_at: number | null;
   end_reason: string | null;
   launcher_key: string | null;
+  spent: string | null;
 }
 
 export interface SessionsTable {
@@ -95,6 +96,7 @@ export interface Migration {
 export const MIGRATIONS: readonly Migration[] = [
   { version: 1, up: first },
   { version: 2, up: launcherKeys },
+  { version: 3, up: spending },
 ];
 
 async function first(db: Kysely<Tables>): Promise<void> {
@@ -205,6 +207,10 @@ async function first(db: Kysely<Tables>): Promise<void> {
 
 async function launcherKeys(db: Kysely<Tables>): Promise<void> {
   await db.schema.alterTable('runs').addColumn('launcher_key', 'text').execute();
+}
+
+async function spending(db: Kysely<Tables>): Promise<void> {
+  await db.schema.alterTable('runs').addColumn('spent', 'text').execute();
 }
 
 function index(db: Kysely<Tables>, name: string, table: keyof Tables, columns: string[]): Promise<void> {

@@ -29,6 +29,22 @@ test('another run has its own budget', () => {
   assert.equal(createMeter(limits, 'postgres', createRunBudget(), quiet).take(0, 10), undefined);
 });
 
+test('what was taken in an earlier life of the gateway counts', () => {
+  const kept = createRunBudget({ run: { rows: 9, bytes: 0 } });
+  const meter = createMeter([{ rule: 'run', rowsPerRun: 10 }], 'postgres', kept, quiet);
+  assert.equal(meter.rowsLeft, 1);
+  assert.equal(meter.take(2, 0)?.limit, 'rowsPerRun');
+});
+
+test('it is worth writing down where something counts over the run', () => {
+  const unlimited = createRunBudget();
+  const none = [{ rule: 'bulk', rowsPerStatement: 5, bytesPerStatement: Infinity, bytesPerRun: Infinity }];
+  createMeter(none, 'postgres', unlimited, quiet).take(1, 1);
+  const limited = createRunBudget();
+  createMeter([], 'postgres', limited, quiet).take(1, 1);
+  assert.deepEqual([unlimited.changed, limited.changed], [false, true]);
+});
+
 test('the strictest of several limits counts', () => {
   const limits = [
     { rule: 'wide', rowsPerStatement: 100 },

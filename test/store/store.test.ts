@@ -35,6 +35,22 @@ describe('runs', () => {
     assert.equal(await runs.byTokenDigest('another'), undefined);
   });
 
+  test('keep what they have taken of their budgets, all that changed at once', async () => {
+    await using opened = await memory();
+    const { runs } = opened.store;
+    await runs.insert(aRun({ id: 'run-1' }));
+    await runs.insert(aRun({ id: 'run-2', spent: { default: { rows: 1, bytes: 10 } } }));
+    await runs.spent([
+      { id: 'run-1', spent: { default: { rows: 3, bytes: 2 ** 40 } } },
+      { id: 'run-2', spent: { default: { rows: 2, bytes: 20 }, 'no-bulk': { rows: 2, bytes: 20 } } },
+    ]);
+    assert.deepEqual((await runs.find('run-1'))?.spent, { default: { rows: 3, bytes: 2 ** 40 } });
+    assert.deepEqual((await runs.find('run-2'))?.spent, {
+      default: { rows: 2, bytes: 20 },
+      'no-bulk': { rows: 2, bytes: 20 },
+    });
+  });
+
   test('are found by the first six characters when no other begins so', async () => {
     await using opened = await memory();
     const { runs } = opened.store;

@@ -16,6 +16,7 @@ import {
   createRegistry,
   createRevocations,
   createRuns,
+  keepSpending,
   refusal,
   type RunLimits,
   type Runs,
@@ -167,6 +168,9 @@ async function start(options: GatewayOptions, undo: (() => Promise<void> | void)
         .withdrawRun(run.id, 'the run ended')
         .catch((error) => log.error({ err: error }, 'requests of an ended run')),
   });
+
+  const spending = keepSpending({ store: store.runs, clock, runs: () => runs.all(), onFault });
+  undo.push(() => spending.stop());
 
   async function withdraw(
     { runs: ids, by }: { runs: readonly string[]; by?: (principal: Principal) => boolean },
