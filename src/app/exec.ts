@@ -24,6 +24,8 @@ export interface ExecVoice {
   /** A statement ended. `hadRows`: its rows were written. */
   done(result: { readonly tag: string; readonly rows?: number }, hadRows: boolean): void;
   notice(text: string): void;
+  /** How much of the result there is so far. */
+  progress?(rows: number, bytes: number): void;
 }
 
 /** @throws HoopError: the gateway's refusals, the target's own errors (TARGET_ERROR), what was lost on the way */
@@ -57,6 +59,8 @@ export async function execute(gear: Gear, request: ExecRequest, voice: ExecVoice
 /** Rows go out as they come; the head of a result set with its first rows, or alone when it has none. */
 function sinkFor({ format, header, width }: ExecRequest, voice: ExecVoice): ExecSink {
   let writer: RowWriter | undefined;
+  let count = 0;
+  let bytes = 0;
   return {
     columns(columns: readonly ExecColumn[]) {
       writer = rowWriter(format, columns, { header, width });
@@ -65,6 +69,9 @@ function sinkFor({ format, header, width }: ExecRequest, voice: ExecVoice): Exec
     },
     rows(batch) {
       const text = writer?.rows(batch) ?? '';
+      count += batch.length;
+      bytes += Buffer.byteLength(text);
+      voice.progress?.(count, bytes);
       return text === '' ? undefined : voice.write(text);
     },
     tag(tag, rows) {

@@ -41,11 +41,20 @@ function isPath(text: string): boolean {
 /** The recording's bytes from the gateway, in flat memory. */
 export async function fetched(ctx: Context, session: string): Promise<AsyncIterable<Uint8Array>> {
   const { client } = await ctx.gateway();
-  return bytesOf(client.sessionEvents(session, ctx.signal));
+  return bytesOf(ctx, client.sessionEvents(session, ctx.signal));
 }
 
-async function* bytesOf(lines: AsyncIterable<string>): AsyncGenerator<Uint8Array> {
-  for await (const line of lines) yield Buffer.from(`${line}\n`, 'utf8');
+async function* bytesOf({ out }: Context, lines: AsyncIterable<string>): AsyncGenerator<Uint8Array> {
+  using progress = out.progress({ what: 'reading the recording', unit: 'events' });
+  let rows = 0;
+  let bytes = 0;
+  for await (const line of lines) {
+    const read = Buffer.from(`${line}\n`, 'utf8');
+    rows += 1;
+    bytes += read.length;
+    progress.tell({ rows, bytes });
+    yield read;
+  }
 }
 
 const STYLES = new Map<Line['kind'], Style>([

@@ -1,7 +1,7 @@
 /** `hoopctl agents [list|show NAME]`: the inventory, and what was only ever claimed. */
 import type { AgentView } from '../../api/shapes.ts';
 import type { CommandForm } from '../command.ts';
-import { agentName, ago, orDash } from '../wording.ts';
+import { agentName, ago, orDash, shortAgo } from '../wording.ts';
 
 const list: CommandForm = {
   name: 'list',
@@ -14,15 +14,16 @@ const list: CommandForm = {
     else
       ctx.out.table(agents, [
         { title: 'AGENT', cell: (agent) => ({ text: agentName(agent), style: 'bold' }), whole: true },
-        { title: 'OWNERS', cell: ownersText },
+        { title: 'STATE', cell: ({ revoked }) => (revoked ? { text: 'revoked', style: 'red' } : 'active') },
+        { title: 'RUNS', cell: ({ runs }) => String(runs), right: true },
+        { title: 'LIVE', cell: ({ live }) => String(live), right: true },
+        { title: 'LAST', cell: ({ lastRunAt }) => shortAgo(ctx.clock, lastRunAt), right: true, spare: 1 },
+        { title: 'OWNERS', cell: ownersText, spare: 3 },
         {
           title: 'TARGETS',
           cell: ({ targets }) => (targets === undefined ? 'as granted' : orDash(targets.join(', '))),
+          spare: 2,
         },
-        { title: 'RUNS', cell: ({ runs }) => String(runs) },
-        { title: 'LIVE', cell: ({ live }) => String(live) },
-        { title: 'LAST', cell: ({ lastRunAt }) => ago(ctx.clock, lastRunAt) },
-        { title: 'STATE', cell: ({ revoked }) => (revoked ? { text: 'revoked', style: 'red' } : 'active') },
       ]);
     return 0;
   },
@@ -31,7 +32,7 @@ const list: CommandForm = {
 const show: CommandForm = {
   name: 'show',
   summary: 'Show one agent',
-  arguments: [{ name: 'NAME', summary: 'the agent', required: true }],
+  arguments: [{ name: 'NAME', summary: 'the agent', required: true, completes: 'agent' }],
   async run(ctx, args) {
     const { client } = await ctx.gateway();
     const agent = await client.agent(args.one('NAME'), ctx.signal);

@@ -15,10 +15,19 @@ const verify: CommandForm = {
     'The key: --key FILE, else the one pinned at your first login. Never one from what is verified.',
     'Grades: complete, open, crashed, truncated, tampered. Ends with 8 when one fails; crashed is noticed, not failed.',
   ],
-  arguments: [{ name: 'PATH', summary: 'a recording, or a folder of them' }],
+  arguments: [{ name: 'PATH', summary: 'a recording, or a folder of them', completes: 'file' }],
   options: [
-    { flags: '--session <id>', summary: 'one session: below PATH, else fetched from the gateway' },
-    { flags: '--key <file>', summary: 'PEM of the public key; may be given several times', repeat: true },
+    {
+      flags: '--session <id>',
+      summary: 'one session: below PATH, else fetched from the gateway',
+      completes: 'session',
+    },
+    {
+      flags: '--key <file>',
+      summary: 'PEM of the public key; may be given several times',
+      repeat: true,
+      completes: 'file',
+    },
     { flags: '--allow <grades>', summary: 'grades not to fail, separated by commas' },
     { flags: '--strict', summary: 'fail open, crashed and an unsigned tail too' },
     { flags: '--log', summary: 'the log of sessions (not in this version)' },
@@ -30,6 +39,8 @@ const verify: CommandForm = {
     const session = options.text('session');
     const keyFiles = options.list('key').map((file) => resolve(ctx.cwd, file));
     const remote = session !== undefined && path === undefined ? await remoteSession(ctx, session) : undefined;
+    using progress = ctx.out.progress({ what: 'verifying', unit: 'recordings' });
+    let verified = 0;
     const result = await auditVerify(
       {
         path: path === undefined ? undefined : resolve(ctx.cwd, path),
@@ -42,8 +53,13 @@ const verify: CommandForm = {
         since: options.text('since'),
         ...remote,
       },
-      (report) => show(ctx, report),
+      (report) => {
+        verified += 1;
+        progress.tell({ rows: verified });
+        show(ctx, report);
+      },
     );
+    progress.end();
     if (ctx.out.json) ctx.out.ndjson({ summary: { ...result } });
     else ctx.out.notice(`${result.recordings} verified, ${result.failed} failed`);
     return result.exit;
@@ -53,7 +69,13 @@ const verify: CommandForm = {
 const key: CommandForm = {
   name: 'key',
   summary: 'Print the public key that recordings are verified with',
-  options: [{ flags: '--keys <dir>', summary: "from a gateway's keys folder, instead of the one pinned at login" }],
+  options: [
+    {
+      flags: '--keys <dir>',
+      summary: "from a gateway's keys folder, instead of the one pinned at login",
+      completes: 'folder',
+    },
+  ],
   async run(ctx, _args, options) {
     const dir = options.text('keys');
     const pem =

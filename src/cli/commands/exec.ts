@@ -5,6 +5,7 @@ import type { ExecVoice } from '../../app/exec.ts';
 import type { Arguments, CommandForm, Options } from '../command.ts';
 import type { Context } from '../context.ts';
 import { fail } from '../errors.ts';
+import type { Progress } from '../progress.ts';
 import { gearOf, RUN_OPTIONS, runOptions } from '../run-options.ts';
 import { count } from '../wording.ts';
 
@@ -16,12 +17,12 @@ export const command: CommandForm = {
     'Exit code: 1 for an error of the target, 4 refused, 5 not approved, 7 revoked, 9 a limit.',
   ],
   arguments: [
-    { name: 'TARGET', summary: 'the target', required: true },
+    { name: 'TARGET', summary: 'the target', required: true, completes: 'target' },
     { name: 'TEXT', summary: 'the statement', many: true },
   ],
   options: [
     ...RUN_OPTIONS,
-    { flags: '--file <file>', summary: 'read the text from a file' },
+    { flags: '--file <file>', summary: 'read the text from a file', completes: 'file' },
     { flags: '--no-header', summary: 'no line of column names (text, csv, tsv)' },
   ],
   formats: ['csv', 'tsv'],
@@ -38,13 +39,15 @@ export const command: CommandForm = {
       width: ctx.stdout.isTTY ? ctx.stdout.columns : undefined,
       signal: ctx.signal,
     };
-    await execute(gear, request, voiceOf(ctx));
+    using progress = ctx.out.progress({ what: `waiting for ${request.target}` });
+    await execute(gear, request, voiceOf(ctx, progress));
     return 0;
   },
 };
 
-function voiceOf({ out }: Context): ExecVoice {
+function voiceOf({ out }: Context, progress: Progress): ExecVoice {
   return {
+    progress: (rows, bytes) => progress.tell({ what: 'reading', rows, bytes }),
     write: (text) => out.data(text),
     done({ tag, rows }, hadRows) {
       if (!hadRows && out.json) out.event({ result: { tag, ...(rows === undefined ? {} : { rows }) } });

@@ -15,8 +15,8 @@ const list: CommandForm = {
         { title: 'GATEWAY', cell: ({ url }) => ({ text: url, style: 'bold' }), whole: true },
         { title: 'IN USE', cell: ({ inUse }) => (inUse ? 'yes' : '–') },
         { title: 'LOGIN', cell: ({ login }) => login?.name ?? 'none' },
-        { title: 'CA', cell: ({ ca }) => (ca === undefined ? 'public' : 'private') },
-        { title: 'EVIDENCE KEY', cell: ({ evidenceKey }) => evidenceKey?.id ?? 'not pinned' },
+        { title: 'CA', cell: ({ ca }) => (ca === undefined ? 'public' : 'private'), spare: 1 },
+        { title: 'EVIDENCE KEY', cell: ({ evidenceKey }) => evidenceKey?.id ?? 'not pinned', spare: 2 },
       ]);
     return 0;
   },
@@ -25,7 +25,7 @@ const list: CommandForm = {
 const use: CommandForm = {
   name: 'use',
   summary: 'Use one of them from now on',
-  arguments: [{ name: 'URL', summary: 'the gateway', required: true }],
+  arguments: [{ name: 'URL', summary: 'the gateway', required: true, completes: 'gateway' }],
   async run({ out, place }, args) {
     const { useGateway } = await import('../../app/gateways.ts');
     const { url, overruledBy } = await useGateway(place, args.one('URL'));
@@ -39,7 +39,7 @@ const use: CommandForm = {
 const forget: CommandForm = {
   name: 'forget',
   summary: 'Forget one: its pinned evidence key and its CA',
-  arguments: [{ name: 'URL', summary: 'the gateway', required: true }],
+  arguments: [{ name: 'URL', summary: 'the gateway', required: true, completes: 'gateway' }],
   async run({ out, place }, args) {
     const { forgetGateway } = await import('../../app/gateways.ts');
     const url = await forgetGateway(place, args.one('URL'));

@@ -25,14 +25,23 @@ export const command: CommandForm = {
   ],
   async run(ctx, _args, options) {
     const { logIn } = await import('../../app/log-in.ts');
+    using progress = ctx.out.progress({ what: 'waiting for the gateway' });
+    const signIn = { what: 'waiting for the sign-in' };
     const done = await logIn(ctx.place, {
       flow: options.text('flow') === 'browser' ? 'browser' : 'device',
       issuer: options.text('issuer'),
       insecureStorage: options.has('insecure-storage'),
       signal: ctx.signal,
-      onPrompt: (prompt) => void showSignIn(ctx, { event: 'login', why: 'to log in', ...prompt }),
-      onLink: (link) => showLink(ctx, link),
+      onPrompt: (prompt) => {
+        progress.tell(signIn);
+        void showSignIn(ctx, { event: 'login', why: 'to log in', ...prompt });
+      },
+      onLink: (link) => {
+        progress.tell(signIn);
+        showLink(ctx, link);
+      },
     });
+    progress.end();
     tell(ctx, done, options);
     return 0;
   },

@@ -1,6 +1,6 @@
 /** `hoopctl people [list|show WHO]`: who has been at this gateway. */
 import type { CommandForm } from '../command.ts';
-import { ago, orDash } from '../wording.ts';
+import { ago, orDash, shortAgo } from '../wording.ts';
 
 const list: CommandForm = {
   name: 'list',
@@ -13,11 +13,11 @@ const list: CommandForm = {
     else
       ctx.out.table(people, [
         { title: 'NAME', cell: ({ name }) => ({ text: name, style: 'bold' }), whole: true },
-        { title: 'LIVE', cell: ({ live }) => String(live) },
-        { title: 'SEEN', cell: ({ lastSeenAt }) => ago(ctx.clock, lastSeenAt) },
         { title: 'STATE', cell: ({ revoked }) => (revoked ? { text: 'revoked', style: 'red' } : 'active') },
-        { title: 'AGENTS', cell: ({ agents }) => orDash(agents.join(', ')) },
-        { title: 'GROUPS', cell: ({ groups }) => orDash(groups.join(', ')) },
+        { title: 'LIVE', cell: ({ live }) => String(live), right: true },
+        { title: 'SEEN', cell: ({ lastSeenAt }) => shortAgo(ctx.clock, lastSeenAt), right: true },
+        { title: 'AGENTS', cell: ({ agents }) => orDash(agents.join(', ')), spare: 1 },
+        { title: 'GROUPS', cell: ({ groups }) => orDash(groups.join(', ')), spare: 2 },
       ]);
     return 0;
   },
@@ -26,7 +26,7 @@ const list: CommandForm = {
 const show: CommandForm = {
   name: 'show',
   summary: 'Show one person',
-  arguments: [{ name: 'WHO', summary: 'as whoami names them', required: true }],
+  arguments: [{ name: 'WHO', summary: 'as whoami names them', required: true, completes: 'person' }],
   async run(ctx, args) {
     const { client } = await ctx.gateway();
     const person = await client.person(args.one('WHO'), ctx.signal);

@@ -3,7 +3,7 @@ import type { RevocationView } from '../../api/shapes.ts';
 import type { CommandForm } from '../command.ts';
 import { byPrefix } from '../unknown.ts';
 import { scopeText } from '../revocation-scope.ts';
-import { orDash } from '../wording.ts';
+import { orDash, shortAgo } from '../wording.ts';
 
 const list: CommandForm = {
   name: 'list',
@@ -18,9 +18,9 @@ const list: CommandForm = {
         { title: 'REVOCATION', cell: ({ id }) => id, whole: true },
         { title: 'WHOM', cell: ({ scope }) => scopeText(scope) },
         { title: 'STATE', cell: (view) => stateOf(ctx.clock.now(), view) },
-        { title: 'BY', cell: ({ by }) => by },
-        { title: 'AT', cell: ({ at }) => at },
-        { title: 'REASON', cell: ({ reason }) => orDash(reason) },
+        { title: 'AGE', cell: ({ at }) => shortAgo(ctx.clock, at), right: true },
+        { title: 'BY', cell: ({ by }) => by, spare: 1 },
+        { title: 'REASON', cell: ({ reason }) => orDash(reason), spare: 2 },
       ]);
     return 0;
   },
@@ -29,7 +29,7 @@ const list: CommandForm = {
 const show: CommandForm = {
   name: 'show',
   summary: 'Show one revocation',
-  arguments: [{ name: 'ID', summary: 'the revocation', required: true }],
+  arguments: [{ name: 'ID', summary: 'the revocation', required: true, completes: 'revocation' }],
   async run(ctx, args) {
     const { client } = await ctx.gateway();
     const view = byPrefix('revocation', args.one('ID'), await client.revocations(ctx.signal));

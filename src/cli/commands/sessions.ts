@@ -6,7 +6,7 @@ import type { Context } from '../context.ts';
 import { fail } from '../errors.ts';
 import { replay } from '../replay.ts';
 import { tail } from '../tail.ts';
-import { agentName, ago } from '../wording.ts';
+import { agentName, ago, shortAgo } from '../wording.ts';
 
 const list: CommandForm = {
   name: 'list',
@@ -42,15 +42,15 @@ const list: CommandForm = {
       ctx.out.table(sessions, [
         { title: 'SESSION', cell: ({ id }) => ({ text: id, style: 'bold' }), whole: true },
         { title: 'STATE', cell: (session) => (session.state === 'live' ? { text: 'live', style: 'green' } : 'closed') },
-        { title: 'OPENED', cell: ({ openedAt }) => ago(ctx.clock, openedAt) },
+        { title: 'AGE', cell: ({ openedAt }) => shortAgo(ctx.clock, openedAt), right: true },
         { title: 'TARGET', cell: (session) => session.target },
         { title: 'WHO', cell: ({ principal }) => principal },
-        { title: 'AGENT', cell: ({ agent }) => agentName(agent) },
-        { title: 'CMDS', cell: ({ commands }) => String(commands) },
-        { title: 'REFUSED', cell: ({ refused }) => String(refused) },
-        { title: 'HELD', cell: ({ held }) => String(held) },
+        { title: 'AGENT', cell: ({ agent }) => agentName(agent), spare: 3 },
+        { title: 'CMDS', cell: ({ commands }) => String(commands), right: true, spare: 1 },
+        { title: 'REFUSED', cell: ({ refused }) => String(refused), right: true, spare: 1 },
+        { title: 'HELD', cell: ({ held }) => String(held), right: true, spare: 2 },
         ...(options.has('would-be')
-          ? [{ title: 'WOULD BE', cell: ({ wouldBe }: SessionView) => String(wouldBe) }]
+          ? [{ title: 'WOULD BE', cell: ({ wouldBe }: SessionView) => String(wouldBe), right: true }]
           : []),
       ]);
     return 0;

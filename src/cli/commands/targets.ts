@@ -17,8 +17,8 @@ const list: CommandForm = {
         { title: 'NAME', cell: ({ name }) => ({ text: name, style: 'bold' }), whole: true },
         { title: 'PROTOCOL', cell: ({ protocol }) => protocol },
         { title: 'EFFECTS', cell: ({ effects }) => effects.join(', ') },
-        { title: 'SCOPE', cell: ({ scope }) => scopeText(scope) },
-        { title: 'LABELS', cell: ({ labels }) => labelText(labels) },
+        { title: 'SCOPE', cell: ({ scope }) => scopeText(scope), spare: 1 },
+        { title: 'LABELS', cell: ({ labels }) => labelText(labels), spare: 2 },
       ]);
     return 0;
   },
@@ -27,7 +27,7 @@ const list: CommandForm = {
 const show: CommandForm = {
   name: 'show',
   summary: 'Show one target',
-  arguments: [{ name: 'NAME', summary: 'the target', required: true }],
+  arguments: [{ name: 'NAME', summary: 'the target', required: true, completes: 'target' }],
   async run(ctx, args) {
     const { client } = await ctx.gateway();
     const targets = await client.targets(ctx.signal);

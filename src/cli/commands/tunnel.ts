@@ -6,7 +6,7 @@ import type { Context } from '../context.ts';
 import { fail } from '../errors.ts';
 import { fail as notOpen } from '../held-tunnel.ts';
 import { gearOf, RUN_OPTIONS, runOptions } from '../run-options.ts';
-import { until } from '../wording.ts';
+import { shortUntil } from '../wording.ts';
 
 export const command: CommandForm = {
   name: 'tunnel',
@@ -101,10 +101,10 @@ async function list(ctx: Context): Promise<number> {
         title: 'STATE',
         cell: ({ state }) => (state === 'live' ? { text: state, style: 'green' } : { text: state, style: 'yellow' }),
       },
-      { title: 'CONNS', cell: ({ connections }) => String(connections) },
-      { title: 'ENDS', cell: ({ deadline }) => until(ctx.clock, deadline) },
-      { title: 'GATEWAY', cell: ({ gateway }) => gateway },
-      { title: 'PID', cell: ({ pid }) => String(pid) },
+      { title: 'CONNS', cell: ({ connections }) => String(connections), right: true, spare: 1 },
+      { title: 'LEFT', cell: ({ deadline }) => shortUntil(ctx.clock, deadline), right: true },
+      { title: 'GATEWAY', cell: ({ gateway }) => gateway, spare: 2 },
+      { title: 'PID', cell: ({ pid }) => String(pid), right: true, spare: 1 },
     ]);
   return 0;
 }
