@@ -110,9 +110,14 @@ export async function lookUp(
   const age = Date.now() - (kept?.at ?? 0);
   if (kept !== undefined && age >= 0 && age < question.fresh) return kept.values;
   const old = kept !== undefined && age >= 0 && age < question.stale ? kept.values : [];
-  const late = new Promise<'late'>((resolve) => soon.addEventListener('abort', () => resolve('late'), { once: true }));
-  const answer = await Promise.race([ask(question, asker, soon), late]);
-  if (answer !== 'late') return answer;
+  if (!soon.aborted) {
+    const late = new Promise<'late'>((resolve) =>
+      soon.addEventListener('abort', () => resolve('late'), { once: true }),
+    );
+    // Not ended by `soon`: an answer that comes while another process is started is still remembered.
+    const answer = await Promise.race([ask(question, asker, AbortSignal.timeout(PATIENCE)), late]);
+    if (answer !== 'late') return answer;
+  }
   if (memory.beginAsking(Date.now())) await askBehind();
   return old;
 }
