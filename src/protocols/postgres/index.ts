@@ -94,10 +94,10 @@ async function open(
   session: Session<PostgresSettings>,
   { startup }: LoggedIn,
   signal: AbortSignal,
-  { catalogs }: Tools,
+  { catalogs, clock }: Tools,
 ): Promise<Opened> {
   const { settings } = session.target;
-  const way = { dial: () => session.dial(), secret: (which: string) => session.secret(which), signal };
+  const way = { dial: () => session.dial(), secret: (which: string) => session.secret(which), signal, clock };
   const asker: CatalogAsker = { way, settings, submit: (turn, options) => session.submit(turn, options) };
   const key = catalogKey(session.target);
   const snapshot = await catalogs.current(key, asker);

@@ -7,6 +7,7 @@ import { readFile } from 'node:fs/promises';
 import { isIP } from 'node:net';
 import type { ConnectionOptions } from 'node:tls';
 import type { ByteChannel } from '../../base/channel.ts';
+import { type Clock, systemClock } from '../../base/clock.ts';
 import { errorTable, HoopError } from '../../base/error.ts';
 import type { Secret } from '../../base/secret.ts';
 import { type Frame, isProblem, upstreamLimits } from './frames.ts';
@@ -44,6 +45,8 @@ export interface Way {
   dial(): Promise<ByteChannel>;
   secret(name: string): Promise<Secret>;
   readonly signal: AbortSignal;
+  /** What the login is timed by. Default: the machine's. */
+  readonly clock?: Clock;
 }
 
 export interface Upstream {
@@ -68,17 +71,49 @@ export async function connectUpstream(
 ): Promise<Upstream> {
   const secret = await way.secret(PASSWORD);
   const scrub = createScrub({ password: secret.reveal(), user: settings.user, host: settings.host });
-  const channel = await openChannel(way, settings);
+  const late = patience(way);
+  let channel: ByteChannel | undefined;
   try {
-    const inbox = openInbox(channel, way.signal);
+    channel = await openChannel({ dial: () => late.from(way.dial()), signal: late.signal }, settings);
+    const inbox = openInbox(channel, late.signal);
     channel.write(startupMessage(settings, wanted));
     const channelBound = await authenticate({ channel, inbox, secret, scrub });
     const { parameters, key } = await readWelcome(inbox, scrub);
     return { channel, inbox, parameters, key, scrub, majorVersion: checkServer(parameters), channelBound };
   } catch (error) {
-    channel.abort(error);
-    throw error;
+    channel?.abort(error);
+    throw late.reached() ?? error;
+  } finally {
+    late.over();
   }
+}
+
+/** What dials has a limit of its own. Behind an open port the server may still be overloaded, stopped, or something else. */
+const LOGIN_WITHIN_MS = 15_000;
+
+function patience({ signal, clock = systemClock }: Way) {
+  const late = new AbortController();
+  let stop: (() => void) | undefined;
+  return {
+    signal: AbortSignal.any([signal, late.signal]),
+    async from(dialled: Promise<ByteChannel>): Promise<ByteChannel> {
+      const channel = await dialled;
+      stop = clock.after(LOGIN_WITHIN_MS, () => {
+        late.abort();
+        channel.abort(undefined);
+      });
+      return channel;
+    },
+    reached(): HoopError | undefined {
+      if (!late.signal.aborted || signal.aborted) return undefined;
+      return fail(
+        'TARGET_UNREACHABLE',
+        `the target accepted the connection and did not finish the login within ${LOGIN_WITHIN_MS / 1000} s`,
+        { hint: 'check that the server is not overloaded or stopped, and that a PostgreSQL server listens there' },
+      );
+    },
+    over: () => stop?.(),
+  };
 }
 
 /** Asks the target to cancel what the connection with this key runs. Resolves when the target has taken notice: it closes the connection then. */
