@@ -13,7 +13,7 @@ const gone = () => new HoopError('GATEWAY_LOST', 'the connection was lost', { ex
 const expired = () => new HoopError('TOKEN_REFUSED', 'your login is over', { exit: 3 });
 
 /** Each stream that is opened gives its lines and then ends as it says. */
-type Stream = { lines: string[]; fails?: HoopError; state?: 'live' | 'closed'; end?: SessionEnd };
+type Stream = { lines: readonly string[]; fails?: HoopError; state?: 'live' | 'closed'; end?: SessionEnd };
 
 async function tail(streams: Stream[], { from = 'start' as 'start' | 'now', renewable = true } = {}) {
   const clock = new FakeClock();
@@ -127,7 +127,7 @@ test('a login that ran out is said once, and waited for', async () => {
   assert.deepEqual(kinds(happened), ['loginRequired', 'reconnected']);
 });
 
-for (const [name, streams, renewable, code] of [
+const ENDINGS: readonly (readonly [name: string, streams: readonly Stream[], renewable: boolean, code: string])[] = [
   ['a token that no other can follow', [{ lines: [line(0)], fails: expired() }], false, 'TOKEN_REFUSED'],
   [
     'a revocation',
@@ -137,9 +137,10 @@ for (const [name, streams, renewable, code] of [
   ],
   ['a gateway that was never there', [{ lines: [], fails: gone() }], true, 'GATEWAY_LOST'],
   ['a line that is no event', [{ lines: ['{"no":1}'] }], true, 'ANSWER_INVALID'],
-] as const) {
+];
+for (const [name, streams, renewable, code] of ENDINGS) {
   test(`${name} ends it`, async () => {
-    const { ended } = await tail([...streams] as Stream[], { renewable });
+    const { ended } = await tail([...streams], { renewable });
     assert.equal((ended as { error: HoopError }).error.code, code);
   });
 }
