@@ -11,6 +11,7 @@ import type {
   DecisionRequest,
   ExplainRequest,
   ExplainView,
+  HealthView,
   HeartbeatView,
   MeView,
   PersonView,
@@ -76,6 +77,7 @@ export function createGatewayClient(options: GatewayClientOptions) {
 
     config: (signal?: AbortSignal) => call<ConfigView>({ method: 'GET', path: '/v1/config', as: 'nobody', signal }),
     me: (signal?: AbortSignal) => get<MeView>('/v1/me', signal),
+    health: (signal?: AbortSignal) => get<HealthView>('/v1/health', signal),
 
     targets: (signal?: AbortSignal) => get<TargetView[]>('/v1/targets', signal),
     refreshTarget: (name: string, signal?: AbortSignal) =>

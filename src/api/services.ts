@@ -10,6 +10,7 @@ import type {
   DecisionRequest,
   ExplainRequest,
   ExplainView,
+  HealthView,
   HeartbeatView,
   MeView,
   PersonView,
@@ -116,5 +117,5 @@ export interface Services {
   lift(caller: UserCaller, id: string, reason: string): Promise<RevocationView>;
 
   explain(caller: UserCaller, request: ExplainRequest): Promise<ExplainView>;
-  health(): { ok: boolean; problems: readonly string[] };
+  health(caller: UserCaller): Promise<HealthView>;
 }

@@ -32,6 +32,24 @@ export interface MeView {
   expiresAt?: string;
 }
 
+/** GET /v1/health: how the gateway is, for `doctor`. What names rules, files and disks is for roles alone. */
+export interface HealthView {
+  version: string;
+  /** Whether it records and lets commands through now. */
+  ok: boolean;
+  /** What keeps it from that; empty without the role admin or auditor. */
+  problems: string[];
+  policy: {
+    /** `lastGood`: the files as they are now do not load, and the policy before them stays in force. */
+    state: 'inForce' | 'lastGood';
+    digest: string;
+    /** Why they do not load; with the role admin or auditor. */
+    problem?: string;
+  };
+  /** Targets whose account may be more than it should (`requireLeastPrivilege: false`), of those the caller sees. */
+  leastPrivilegeOff: string[];
+}
+
 /** GET /v1/targets */
 export interface TargetView {
   name: string;

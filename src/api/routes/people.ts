@@ -23,6 +23,17 @@ export const peopleRoutes: readonly Route[] = [
   }),
   route({
     method: 'GET',
+    path: '/v1/health',
+    summary: 'whether the gateway does its work, and which policy is in force',
+    tokens: ['user'],
+    audience: 'own',
+    leavesOut: 'what the problems are, and targets the caller may not reach, without the role admin or auditor',
+    // Each looks at the store and the disk.
+    perMinute: 60,
+    handle: ({ services, user }) => services.health(user()),
+  }),
+  route({
+    method: 'GET',
     path: '/v1/targets',
     summary: 'targets the caller may reach',
     tokens: ['user'],

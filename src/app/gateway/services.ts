@@ -70,6 +70,15 @@ export interface ApprovalLogins {
   byToken(token: string): { principal: Principal; request: string; madeAt: number } | undefined;
 }
 
+/** What /readyz tells, and what an administrator switched off. */
+export interface GatewayHealth {
+  readonly ok: boolean;
+  readonly problems: readonly string[];
+  /** Why the policy's files as they are now are not in force. */
+  readonly policyProblem?: string | undefined;
+  readonly leastPrivilegeOff: readonly string[];
+}
+
 /** Rows of a list, where the caller does not say how many. */
 const LISTED = 1_000;
 /** Streams of approvals one person reads at a time. */
@@ -104,7 +113,7 @@ export interface ServiceParts {
   /** The same while it is written, and undefined every second in which nothing was. */
   recordingTail(session: string, from: number | 'last'): Promise<AsyncIterable<string | undefined> | undefined>;
   explain(caller: UserCaller, request: ExplainRequest): Promise<ExplainView>;
-  health(): { ok: boolean; problems: readonly string[] };
+  health(): Promise<GatewayHealth>;
 }
 
 export function createServices(parts: ServiceParts): Services {
@@ -529,7 +538,22 @@ export function createServices(parts: ServiceParts): Services {
     },
 
     explain: (caller, request) => parts.explain(caller, request),
-    health: () => parts.health(),
+    async health(caller) {
+      const { ok, problems, policyProblem, leastPrivilegeOff } = await parts.health();
+      const sees = seesAll(caller);
+      const reached = new Set(reachable(caller).map(({ name }) => name));
+      return {
+        version: parts.config.version,
+        ok,
+        problems: sees ? [...problems] : [],
+        policy: {
+          state: policyProblem === undefined ? 'inForce' : 'lastGood',
+          digest: policy.current().digest,
+          ...(sees && policyProblem !== undefined ? { problem: policyProblem } : {}),
+        },
+        leastPrivilegeOff: leastPrivilegeOff.filter((name) => sees || reached.has(name)),
+      };
+    },
   };
 }
 

@@ -221,12 +221,15 @@ async function start(options: GatewayOptions, undo: (() => Promise<void> | void)
     registry.judgeAgain(next);
   });
 
-  const readiness = async () => {
+  const fitness = async () => {
     const problems: string[] = [];
     await store.check().catch((error) => problems.push(`store: ${error.message}`));
     await recordings.check().catch((error) => problems.push(`recordings: ${error.message}`));
     if (revocations.standing()) problems.push('the epoch is not confirmed');
-    const ok = problems.length === 0 && !draining.signal.aborted;
+    return { ok: problems.length === 0 && !draining.signal.aborted, problems };
+  };
+  const readiness = async () => {
+    const { ok, problems } = await fitness();
     return {
       ok,
       problems: [...problems, ...(policy.problem ? [`policy: ${policy.problem}`] : [])],
@@ -282,7 +285,13 @@ async function start(options: GatewayOptions, undo: (() => Promise<void> | void)
       return recordingTail({ find, watch: (onChange) => recordings.follow(session, onChange), clock }, from);
     },
     explain: (caller, request) => explainText({ caller, request, policy: policy.current(), targets, reader }),
-    health: () => ({ ok: !draining.signal.aborted, problems: [] }),
+    health: async () => ({
+      ...(await fitness()),
+      policyProblem: policy.problem,
+      leastPrivilegeOff: config.targets.flatMap(({ name, requireLeastPrivilege }) =>
+        requireLeastPrivilege ? [] : [name],
+      ),
+    }),
   });
 
   const serving = startApiServer({

@@ -86,7 +86,12 @@ async function api(people: readonly Principal[] = [dana, riley, alex, admin, aud
       })();
     },
     explain: async () => ({ verdict: 'deny', rules: [], statements: [] }),
-    health: () => ({ ok: true, problems: [] }),
+    health: async () => ({
+      ok: false,
+      problems: ['store: /var/lib/hoop is full'],
+      policyProblem: 'policy.yaml:3 no such target',
+      leastPrivilegeOff: ['orders-db'],
+    }),
   });
   const as = async (principal: Principal): Promise<UserCaller> => {
     const answer = await services.authenticate(principal.name);
@@ -487,4 +492,25 @@ test('a run token opens its run alone, and nothing a person may do', async () =>
   const { run, token } = await start(dana);
   const answer = await services.authenticate(token.expose());
   assert.deepEqual(answer, { ok: true, caller: { kind: 'run', run: run.id } });
+});
+
+test('how the gateway is, is told to everybody; why, and what they may not reach, to roles alone', async () => {
+  const { services, as } = await api();
+  const health = async (who: Principal) => {
+    const { policy, ...rest } = await services.health(await as(who));
+    return { ...rest, policy: { ...policy, digest: '' } };
+  };
+  const told = { version: undefined, ok: false };
+  assert.deepEqual(await health(alex), {
+    ...told,
+    problems: [],
+    policy: { state: 'lastGood', digest: '' },
+    leastPrivilegeOff: [],
+  });
+  assert.deepEqual(await health(auditor), {
+    ...told,
+    problems: ['store: /var/lib/hoop is full'],
+    policy: { state: 'lastGood', digest: '', problem: 'policy.yaml:3 no such target' },
+    leastPrivilegeOff: ['orders-db'],
+  });
 });
