@@ -205,7 +205,7 @@ async function live({ gear, run, opened, folder, events, voice, early, beside }:
   return exit;
 }
 
-/** An agent that ended well leaves the terminal as it wants it (`stty` is an agent too); one that crashed does not want anything. */
+/** For an agent that owned the terminal and did not end well. One that did has left its screen by itself, and may have printed what is to stay there. */
 async function terminalPutBack(owned: boolean) {
   const modes = owned ? await rememberTerminalModes() : undefined;
   const now = () => modes?.restore();

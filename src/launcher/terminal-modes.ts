@@ -1,7 +1,8 @@
 /**
  * Puts the terminal back as it was found when an agent that owned it did not: killed in raw mode, on the alternate screen, without a cursor.
  *
- * There is no termios in Node for modes other than its own raw one; stty(1) reads and writes them all.
+ * Node puts the modes back that it found, but only when it exits, after what is still to be said; and of the screen it knows nothing. There is no termios
+ * in Node for other modes than its own raw one; stty(1) reads and writes them all.
  */
 import { execFile, spawnSync } from 'node:child_process';
 import { closeSync, openSync, writeSync } from 'node:fs';
@@ -34,11 +35,11 @@ const READ = 'exec stty -g </dev/tty';
 const MODES = /^[0-9a-f:]+$/;
 
 /**
- * The cursor is saved first: that is kept for each screen of its own, so leaving the alternate screen goes back to where it was entered, and does
- * nothing where it was not (xterm, "DECSET 1049"). Then what full-screen programs switch on: colours, keypad, mouse, focus, paste; and the cursor off.
+ * The other screen is left by the mode that does not move the cursor (xterm, "DECSET 1047"): the one that does goes to wherever it was saved, which may be
+ * long ago. Margins, wrapping, colours, character set, keypad, mouse, focus and paste are what full-screen programs change. Then below everything.
  */
 const LEAVE =
-  '\x1b7\x1b[?1049l\x1b[?25h\x1b[0m\x1b(B\x1b[?1l\x1b>\x1b[?1000l\x1b[?1002l\x1b[?1003l\x1b[?1006l\x1b[?1004l\x1b[?2004l\r\n';
+  '\x1b[?1047l\x1b[r\x1b[?6l\x1b[?7h\x1b[?25h\x1b[0m\x1b(B\x0f\x1b[?1l\x1b>\x1b[?1000l\x1b[?1002l\x1b[?1003l\x1b[?1006l\x1b[?1004l\x1b[?2004l\x1b[9999;1H\r\n';
 
 function leaveScreen(): void {
   try {

@@ -1,12 +1,12 @@
 /** An agent on a real terminal: with `--` it owns it; as a script it stands beside it. Ctrl-C reaches it once, either way. */
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type TestContext, test } from 'node:test';
-import { packageRoot } from '../../src/base/entry.ts';
-import { startRunGateway } from '../fakes/run-gateway.ts';
+import { describe, type TestContext, test } from 'node:test';
+import { type RunGateway, startRunGateway } from '../fakes/run-gateway.ts';
 import { newHome } from './cli.ts';
+import { type OnTerminal, onTerminal, type TerminalOptions } from './on-terminal.ts';
 
 const COUNTING =
   "n=0; trap 'n=$((n+1)); echo interrupted $n' INT; echo ready; while [ $n -lt 2 ]; do sleep 0.05; done; sleep 0.3; echo over $n";
@@ -68,45 +68,83 @@ test('nothing is written to a terminal that the agent owns; what waits rings the
   assert.doesNotMatch(during.replace('\x1b]2;hoopctl: something waits for you\x07', ''), /hoopctl|not allowed|apr_1/);
 });
 
+/** Draws on the alternate screen, in raw mode, without a cursor; on Ctrl-Z it stops itself alone, as Node's own readline does. */
+const FULL_SCREEN = `
+const { stdin, stdout } = process;
+const enter = () => { stdout.write('\\x1b[?1049h\\x1b[?25l'); stdin.setRawMode(true); };
+const leave = () => { stdin.setRawMode(false); stdout.write('\\x1b[?1049l\\x1b[?25h'); };
+stdout.on('resize', () => stdout.write('size ' + stdout.columns + ';'));
+process.on('SIGCONT', () => { enter(); stdout.write('again;'); });
+stdin.on('data', (keys) => {
+  for (const key of String(keys)) {
+    if (key === '\\x1a') { leave(); process.kill(process.pid, 'SIGTSTP'); }
+    else if (key === 'q') { leave(); process.exit(5); }
+    else if (key === 'k') process.kill(process.pid, 'SIGKILL');
+    else stdout.write('key ' + key.charCodeAt(0) + ';');
+  }
+});
+enter();
+stdout.write('ready;');
+`;
+
+describe('a full-screen program', () => {
+  test('gets every key and every change of the window, and nothing of ours is drawn into it', async (t) => {
+    const { run, dir } = await setUp(t);
+    writeFileSync(join(dir, 'full.mjs'), FULL_SCREEN);
+    const agent = run(['run', '--', process.execPath, 'full.mjs'], { shell: 'tty > tty; exec "$@"' });
+    await agent.shows('ready;');
+    agent.type('a\x03');
+    await agent.shows('key 97;key 3;');
+    execFileSync('stty', ['-F', readFileSync(join(dir, 'tty'), 'utf8').trim(), 'cols', '100']);
+    await agent.shows('size 100;');
+    agent.type('q');
+    const { code, shown } = await agent.ended;
+    assert.equal(code, 5);
+    const drawn = shown.slice(shown.indexOf('\x1b[?1049h'), shown.indexOf('\x1b[?1049l'));
+    assert.equal(drawn, '\x1b[?1049h\x1b[?25lready;key 97;key 3;size 100;');
+  });
+
+  test('that stops itself at Ctrl-Z gives the shell its prompt, and goes on with fg', async (t) => {
+    const { run, dir } = await setUp(t);
+    writeFileSync(join(dir, 'full.mjs'), FULL_SCREEN);
+    const shell = 'set -m; "$@"; echo "stopped $?"; fg; echo "ended $?"';
+    const agent = run(['run', '--', process.execPath, 'full.mjs'], { shell });
+    await agent.shows('ready;');
+    agent.type('\x1a');
+    await agent.shows('again;');
+    agent.type('q');
+    const { shown } = await agent.ended;
+    assert.match(shown, /stopped 1\d\d[\s\S]*again;[\s\S]*ended 5/);
+  });
+
+  for (const [how, end] of [
+    ['it is killed', (agent: OnTerminal) => agent.type('k')],
+    ['its run is revoked', (_: OnTerminal, gateway: RunGateway) => gateway.revoke()],
+  ] as const)
+    test(`leaves the terminal as it was found when ${how}`, async (t) => {
+      const { run, dir, gateway } = await setUp(t);
+      writeFileSync(join(dir, 'full.mjs'), FULL_SCREEN);
+      const shell = 'stty -g > before; "$@"; code=$?; stty -g > after; exit $code';
+      const agent = run(['run', '--', process.execPath, 'full.mjs'], { shell });
+      await agent.shows('ready;');
+      await gateway.until(() => gateway.runs[0]?.streams === 1);
+      end(agent, gateway);
+      const { shown } = await agent.ended;
+      assert.equal(readFileSync(join(dir, 'after'), 'utf8'), readFileSync(join(dir, 'before'), 'utf8'));
+      const after = shown.slice(shown.lastIndexOf('\x1b[?25l'));
+      assert.match(after, /\x1b\[\?1047l.*\x1b\[\?25h[\s\S]*hoopctl: run run_/);
+    });
+});
+
 async function setUp(t: TestContext) {
   const gateway = await startRunGateway(t);
   gateway.targets = [{ name: 'orders-db', protocol: 'postgres', effects: ['read'], labels: {}, database: 'orders' }];
   const home = newHome(t);
-  const env = {
-    ...home.env,
-    HOOPCTL_GATEWAY: gateway.url,
-    HOOPCTL_TOKEN: 'user-token',
-    TERM: 'xterm',
-    SHELL: '/bin/sh',
-  };
-  return { gateway, dir: home.dir, run: (args: readonly string[]) => onTerminal(t, args, env, home.dir) };
-}
-
-/** `script` (util-linux, part of every Debian) gives its child a terminal; what is typed here is typed there. */
-function onTerminal(t: TestContext, args: readonly string[], env: Record<string, string>, cwd: string) {
-  const words = [process.execPath, join(packageRoot(), 'bin', 'hoopctl.js'), ...args];
-  // exec: a shell in between would take Ctrl-C for its own.
-  const command = `exec ${words.map((word) => `'${word.replaceAll("'", "'\\''")}'`).join(' ')}`;
-  const child = spawn('script', ['-qefc', command, '/dev/null'], { env, cwd });
-  t.after(() => void child.kill('SIGKILL'));
-  let shown = '';
-  const watchers = new Set<() => void>();
-  child.stdout.setEncoding('utf8').on('data', (chunk: string) => {
-    shown += chunk;
-    for (const watcher of watchers) watcher();
-  });
-  const ended = new Promise<{ code: number | null; shown: string }>((resolve) =>
-    child.on('close', (code) => resolve({ code, shown })),
-  );
+  const env = { ...home.env, HOOPCTL_GATEWAY: gateway.url, HOOPCTL_TOKEN: 'user-token' };
+  const { dir: cwd } = home;
   return {
-    ended,
-    type: (text: string) => void child.stdin.write(text),
-    shows: (wanted: string) =>
-      new Promise<void>((resolve, reject) => {
-        const look = () => void (shown.includes(wanted) && resolve());
-        watchers.add(look);
-        look();
-        void ended.then(() => reject(new Error(`ended without showing "${wanted}":\n${shown}`)));
-      }),
+    gateway,
+    dir: cwd,
+    run: (args: readonly string[], more: Partial<TerminalOptions> = {}) => onTerminal(t, args, { env, cwd, ...more }),
   };
 }

@@ -8,7 +8,15 @@ import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
 import type { TestContext } from 'node:test';
 import { createGatewayClient, type GatewayClient } from '../../src/api/client.ts';
-import type { RunEvent, RunRequest, RunSummary, RunView, TargetView } from '../../src/api/shapes.ts';
+import type {
+  ApprovalView,
+  DecisionRequest,
+  RunEvent,
+  RunRequest,
+  RunSummary,
+  RunView,
+  TargetView,
+} from '../../src/api/shapes.ts';
 import type { ByteChannel } from '../../src/base/channel.ts';
 import { type Clock, systemClock } from '../../src/base/clock.ts';
 import { acceptTunnel, TUNNEL_SERVER_OPTIONS } from '../../src/tunnel/index.ts';
@@ -59,6 +67,11 @@ export interface RunGateway {
   keyId: string;
   /** How far ahead a run's deadline is. */
   lifeMs: number;
+  /** What people may decide. */
+  readonly approvals: Map<string, ApprovalView>;
+  readonly decisions: ({ id: string } & DecisionRequest)[];
+  /** Holds a command for that request, and tells the runs. */
+  hold(view: ApprovalView, decide?: 'launcher' | 'others'): void;
   tell(event: RunEvent): void;
   revoke(): void;
   suspend(): void;
@@ -122,6 +135,8 @@ export async function startRunGateway(t: TestContext, clock: Clock = systemClock
         local: false,
       });
     if (method === 'POST' && path === '/v1/runs' && user) return startRun(stream, JSON.parse(await text(stream)));
+    if (path.startsWith('/v1/approvals') && user)
+      return approval(stream, id, what === 'decision' ? await text(stream) : undefined);
     if (what === 'renew' || what === 'resume') return back(stream, what, run);
     if (!own) return void refuse(stream, 401, 'TOKEN_REFUSED', 3);
     if (what === 'heartbeat') {
@@ -136,6 +151,21 @@ export async function startRunGateway(t: TestContext, clock: Clock = systemClock
     if (what === 'stream') return listen(stream, run);
     if (what === 'targets') return tunnel(stream, run, target);
     refuse(stream, 404, 'NOT_FOUND', 4);
+  }
+
+  function approval(stream: ServerHttp2Stream, id: string, decision: string | undefined): void {
+    if (id.startsWith('?') || id === '') return void json(stream, 200, [...gateway.approvals.values()]);
+    const view = gateway.approvals.get(id);
+    if (view === undefined) return void refuse(stream, 404, 'APPROVAL_UNKNOWN', 4);
+    if (decision === undefined) return void json(stream, 200, view);
+    const body: DecisionRequest = JSON.parse(decision);
+    gateway.decisions.push({ id, ...body });
+    if (view.state !== 'open' || body.digest !== view.digest) return void refuse(stream, 403, 'APPROVAL_REFUSED', 4);
+    const decided: ApprovalView = { ...view, state: body.decision === 'approve' ? 'approved' : 'denied' };
+    gateway.approvals.set(id, decided);
+    json(stream, 200, decided);
+    const by = 'dana@example.test';
+    gateway.tell({ type: 'decided', approval: id, decision: decided.state === 'approved' ? 'approved' : 'denied', by });
   }
 
   function startRun(stream: ServerHttp2Stream, request: RunRequest): void {
@@ -217,6 +247,23 @@ export async function startRunGateway(t: TestContext, clock: Clock = systemClock
     otherLogin: false,
     keyId: 'key-1',
     lifeMs: 3_600_000,
+    approvals: new Map(),
+    decisions: [],
+    hold(view, decide = 'launcher') {
+      const { id, rule, session, target, link } = view;
+      gateway.approvals.set(id, view);
+      gateway.tell({
+        type: 'held',
+        approval: id,
+        link,
+        rule,
+        session,
+        target,
+        within: 60_000,
+        wait: 60_000,
+        ...(decide === 'launcher' ? { decide } : {}),
+      });
+    },
     tell(event) {
       for (const run of runs)
         for (const stream of run.listeners) stream.write(`event: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`);
