@@ -1,9 +1,11 @@
-/** Starts the peers a section asks for by name, and ends them with it. */
+/** Starts the peers that sections ask for by name, and ends them with the bench. */
+import { workOnce } from './client-process.ts';
 import { startDirect } from './peers/direct.ts';
 import { startHaproxy } from './peers/haproxy.ts';
 import { type Durability, type HoopctlPeer, startHoopctl } from './peers/hoopctl.ts';
-import type { Peer } from './peers/peer.ts';
+import type { Address, Peer } from './peers/peer.ts';
 import { startPgbouncer, startStunnel } from './peers/pgbouncer.ts';
+import { pgbench } from './pgbench.ts';
 import type { World } from './world.ts';
 
 export const HAPROXY = 'haproxy x2';
@@ -26,34 +28,53 @@ export type PeerName = (typeof EVERYONE)[number];
 /** hoopctl without masks and detectors: the same two processes, another target. */
 export const PLAIN = 'hoopctl, no masks';
 
-export interface Ladder extends AsyncDisposable {
+export interface Ladder {
+  /** Whose processes are whose. */
   readonly peers: ReadonlyMap<string, Peer>;
   peer(name: string): Peer;
 }
 
-/** @param delay round trip between the two ends of those that have two, ms */
-export async function startLadder(world: World, names: readonly PeerName[], delay = 0): Promise<Ladder> {
+export interface Ladders extends AsyncDisposable {
+  /**
+   * The peers by these names, started and warm; once started they stay for the sections that follow.
+   *
+   * @param delay round trip between the two ends of those that have two, ms
+   */
+  get(names: readonly PeerName[], delay?: number): Promise<Ladder>;
+}
+
+export function createLadders(world: World, warmSeconds: number): Ladders {
   const opened = new AsyncDisposableStack();
-  const peers = new Map<string, Peer>();
-  try {
-    for (const name of names) {
-      const peer = opened.use(await START[name](world, delay));
-      peers.set(name, peer);
-      if (name === PROCESS) peers.set(PLAIN, { ...peer, name: PLAIN, address: (peer as HoopctlPeer).plain });
-    }
-  } catch (error) {
-    await opened.disposeAsync();
-    throw error;
-  }
+  const byDelay = new Map<number, Map<string, Peer>>();
   return {
-    peers,
-    peer(name) {
-      const peer = peers.get(name);
-      if (peer === undefined) throw new Error(`${name} was not started`);
-      return peer;
+    async get(names, delay = 0) {
+      const peers = byDelay.get(delay) ?? new Map<string, Peer>();
+      byDelay.set(delay, peers);
+      for (const name of names) {
+        if (peers.has(name)) continue;
+        const peer = opened.use(await START[name](world, delay));
+        await warm(peer.address, warmSeconds);
+        peers.set(name, peer);
+        if (name === PROCESS) peers.set(PLAIN, { ...peer, name: PLAIN, address: (peer as HoopctlPeer).plain });
+      }
+      return {
+        peers,
+        peer(name) {
+          const peer = peers.get(name);
+          if (peer === undefined) throw new Error(`${name} was not started`);
+          return peer;
+        },
+      };
     },
     [Symbol.asyncDispose]: () => opened.disposeAsync(),
   };
+}
+
+/** What is compiled while it runs is measured compiled, and no cache is empty: for everyone alike. */
+async function warm(address: Address, seconds: number): Promise<void> {
+  for (const protocol of ['simple', 'prepared'] as const)
+    await pgbench(address, { script: ['-b', 'select-only'], protocol, clients: 8, seconds });
+  await workOnce({ do: 'read', address, sql: 'SELECT id, shop, amount FROM narrow', ms: seconds * 500 });
 }
 
 const hoopctl = (durability: Durability) => (world: World, delay: number) => startHoopctl(world, { durability, delay });

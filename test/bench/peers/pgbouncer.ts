@@ -41,7 +41,7 @@ pool_mode = ${options.pooling ?? 'session'}
 max_client_conn = 8000
 default_pool_size = ${options.poolSize ?? 100}
 listen_backlog = 4096
-ignore_startup_parameters = extra_float_digits,options,search_path,application_name
+ignore_startup_parameters = extra_float_digits,options,search_path,statement_timeout,idle_in_transaction_session_timeout
 log_connections = 0
 log_disconnections = 0
 `,

@@ -1,6 +1,6 @@
 /** Small questions while a large answer goes through the same tunnel. */
 import { startClient, workOnce } from '../client-process.ts';
-import { DIRECT, HAPROXY, PROCESS, startLadder } from '../ladder.ts';
+import { DIRECT, HAPROXY, PROCESS } from '../ladder.ts';
 import type { Case } from '../rounds.ts';
 import type { Plan, Section } from './section.ts';
 
@@ -12,8 +12,8 @@ export const beside: Section = {
   name: 'beside',
   title: 'Small questions beside a large answer',
   seconds: (plan) => 8 + PEERS.length * plan.rounds * (2 * msOf(plan) * 0.001 + 2),
-  async run({ world, plan, compare }) {
-    await using ladder = await startLadder(world, PEERS);
+  async run({ ladders, plan, compare }) {
+    const ladder = await ladders.get(PEERS);
     const form = { unit: 'ms', better: 'less', peers: PEERS, against: [HAPROXY, DIRECT] } as const;
     const ask = (peer: string) =>
       workOnce({ do: 'ask', address: ladder.peer(peer).address, sql: SMALL, ms: msOf(plan) });

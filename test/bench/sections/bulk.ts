@@ -1,6 +1,6 @@
 /** Large answers, read by a client that only counts bytes: it is never the slowest. */
 import { workOnce } from '../client-process.ts';
-import { DIRECT, HAPROXY, MAIN, PLAIN, PROCESS, startLadder } from '../ladder.ts';
+import { DIRECT, HAPROXY, MAIN, PLAIN, PROCESS } from '../ladder.ts';
 import type { Case } from '../rounds.ts';
 import type { Plan, Section } from './section.ts';
 
@@ -29,8 +29,8 @@ export const bulk: Section = {
   name: 'bulk',
   title: 'Large answers',
   seconds: (plan) => 10 + answers(plan).length * peers(plan).length * plan.rounds * (msOf(plan) / 1000 + 0.7),
-  async run({ world, plan, compare, note }) {
-    await using ladder = await startLadder(world, started(plan));
+  async run({ ladders, plan, compare, note }) {
+    const ladder = await ladders.get(started(plan));
     const cases = answers(plan).map(({ name, sql, masked = false }): Case => {
       const lengths: number[] = [];
       return {

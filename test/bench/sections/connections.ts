@@ -1,5 +1,5 @@
 /** A new connection, login and all, for each transaction. */
-import { DIRECT, HAPROXY, MAIN, startLadder } from '../ladder.ts';
+import { DIRECT, HAPROXY, MAIN } from '../ladder.ts';
 import { pgbench } from '../pgbench.ts';
 import type { Case } from '../rounds.ts';
 import type { Plan, Section } from './section.ts';
@@ -8,8 +8,8 @@ export const connections: Section = {
   name: 'connections',
   title: 'New connections (pgbench -C, select-only)',
   seconds: (plan) => 10 + counts(plan).length * MAIN.length * plan.rounds * (plan.seconds + 0.4),
-  async run({ world, plan, compare }) {
-    await using ladder = await startLadder(world, MAIN);
+  async run({ ladders, plan, compare }) {
+    const ladder = await ladders.get(MAIN);
     const cases = counts(plan).map(
       (clients): Case => ({
         name: `${clients} client${clients === 1 ? '' : 's'}`,

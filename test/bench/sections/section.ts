@@ -1,5 +1,5 @@
 /** One part of the bench: what it starts, what it compares, how long that takes. */
-import type { Ladder } from '../ladder.ts';
+import type { Ladder, Ladders } from '../ladder.ts';
 import type { Case } from '../rounds.ts';
 import type { World } from '../world.ts';
 
@@ -15,6 +15,7 @@ export interface Plan {
 
 export interface Bench {
   readonly world: World;
+  readonly ladders: Ladders;
   readonly plan: Plan;
   readonly signal: AbortSignal;
   /** Measures each of them, round by round. */

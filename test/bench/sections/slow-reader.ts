@@ -1,6 +1,6 @@
 /** What is gathered on the way when the client reads a gigabyte at 1 MB a second. */
 import { startClient } from '../client-process.ts';
-import { HAPROXY, PROCESS, startLadder } from '../ladder.ts';
+import { HAPROXY, PROCESS } from '../ladder.ts';
 import type { Peer } from '../peers/peer.ts';
 import { residentBytes } from '../processes.ts';
 import type { Case, Reading } from '../rounds.ts';
@@ -17,8 +17,8 @@ export const slowReader: Section = {
   name: 'slow-reader',
   title: 'A slow reader: 1 MB/s of a gigabyte',
   seconds: (plan) => 8 + PEERS.length * roundsOf(plan) * (msOf(plan) / 1000 + 3),
-  async run({ world, plan, compare, note }) {
-    await using ladder = await startLadder(world, PEERS);
+  async run({ ladders, plan, compare, note }) {
+    const ladder = await ladders.get(PEERS);
     const one: Case = {
       ...{ name: 'most memory over what it was', unit: 'MiB', better: 'less', peers: PEERS, against: [HAPROXY] },
       measure: (peer) => measure(ladder.peer(peer), msOf(plan)),

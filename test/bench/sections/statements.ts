@@ -1,7 +1,7 @@
 /** What a text costs that nobody sent before, against one that is known: judging is cached by exact text. */
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { DIRECT, HAPROXY, PROCESS, startLadder } from '../ladder.ts';
+import { DIRECT, HAPROXY, PROCESS } from '../ladder.ts';
 import { pgbench } from '../pgbench.ts';
 import type { Case } from '../rounds.ts';
 import type { Section } from './section.ts';
@@ -26,9 +26,9 @@ export const statements: Section = {
   name: 'statements',
   title: `Statements seen before, and never seen (pgbench, simple, ${CLIENTS} clients)`,
   seconds: ({ rounds, seconds }) => 6 + SCRIPTS.length * PEERS.length * rounds * (seconds + 0.4),
-  async run({ world, plan, compare }) {
+  async run({ world, ladders, plan, compare }) {
     const folder = await world.place('scripts');
-    await using ladder = await startLadder(world, PEERS);
+    const ladder = await ladders.get(PEERS);
     const cases = SCRIPTS.map(([name, script], i): Case => {
       const file = join(folder, `${i}.sql`);
       const written = writeFile(file, `${script.replaceAll('\n FROM', ' FROM').replaceAll('\n WHERE', ' WHERE')}\n`);

@@ -1,5 +1,5 @@
 /** pgbench's own scripts, one statement and seven, in each way of sending them, from one client to many. */
-import { DIRECT, EVERYONE, HAPROXY, PROCESS, startLadder } from '../ladder.ts';
+import { DIRECT, EVERYONE, HAPROXY, PROCESS } from '../ladder.ts';
 import type { Address } from '../peers/peer.ts';
 import { type PgbenchOptions, pgbench } from '../pgbench.ts';
 import type { Case } from '../rounds.ts';
@@ -11,8 +11,8 @@ export const transactions: Section = {
   name: 'transactions',
   title: 'Transactions (pgbench)',
   seconds: (plan) => 15 + cells(plan).length * peersOf(plan).length * plan.rounds * (plan.seconds + 0.4),
-  async run({ world, plan, compare }) {
-    await using ladder = await startLadder(world, peersOf(plan));
+  async run({ ladders, plan, compare }) {
+    const ladder = await ladders.get(peersOf(plan));
     await compare(
       cells(plan).map((cell) => caseOf(cell, plan, (name) => ladder.peer(name).address)),
       ladder,
