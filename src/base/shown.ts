@@ -43,6 +43,14 @@ export function escapeJson(json: string): string {
   });
 }
 
+/**
+ * For a variable of a shell script: what is unsafe is gone, and backslashes too, which some shells' `echo` makes control characters of. No longer than
+ * 500 characters.
+ */
+export function plainForScript(text: string): string {
+  return text.slice(0, 500).replace(UNSAFE, '?').replaceAll('\\', '?');
+}
+
 function escapeOne(char: string): string {
   const short = SHORT.get(char);
   if (short !== undefined) return short;

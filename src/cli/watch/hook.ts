@@ -2,11 +2,11 @@
  * `--exec CMD`: a command of the person's own for each new request.
  *
  * CMD goes to the shell as it was typed and nothing is ever put into it: the request comes as JSON on standard input, and short facts of it as variables,
- * escaped. So no name, purpose or statement can become part of what is run.
+ * without what a shell or a terminal would make something of. So no name, purpose or statement can become part of what is run.
  */
 import { spawn } from 'node:child_process';
 import type { ApprovalView } from '../../api/shapes.ts';
-import { escapeForDisplay, jsonForDisplay } from '../../base/shown.ts';
+import { jsonForDisplay, plainForScript } from '../../base/shown.ts';
 
 export interface Hook {
   run(view: ApprovalView): void;
@@ -106,6 +106,6 @@ function variablesOf(view: ApprovalView): Record<string, string> {
     YOURS: mayDecide ? '1' : '',
   };
   return Object.fromEntries(
-    Object.entries(values).map(([name, value]) => [`HOOP_APPROVAL_${name}`, escapeForDisplay(value)]),
+    Object.entries(values).map(([name, value]) => [`HOOP_APPROVAL_${name}`, plainForScript(value)]),
   );
 }
