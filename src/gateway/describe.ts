@@ -1,6 +1,6 @@
 /** How events speak of commands. What is aimed at a masked column is struck here, before it reaches any record. */
-import { createHash } from 'node:crypto';
-import type { Command, Parameter, Span } from '../domain/command.ts';
+import { hash } from 'node:crypto';
+import type { Command, Effect, Parameter, Span } from '../domain/command.ts';
 import type { RecordedParameter, RecordedText } from '../domain/recording.ts';
 import type { Describe } from './gate.ts';
 
@@ -16,9 +16,9 @@ export function createDescribe(fingerprint: (bytes: Uint8Array) => string): Desc
         command: id,
         verdict: verdict.kind,
         ...(command.part === undefined ? {} : { part: command.part }),
-        text: recordedText(command, fingerprint),
+        text: wordsOf(command, fingerprint).text,
         ...parametersOf(command),
-        effects: [...command.effects],
+        effects: wordsOf(command, fingerprint).effects,
         resources: command.resources,
         facts: command.facts,
         rules,
@@ -34,18 +34,50 @@ export function createDescribe(fingerprint: (bytes: Uint8Array) => string): Desc
         command: id,
         by,
         ...(command.part === undefined ? {} : { part: command.part }),
-        sent: sentText(command, fingerprint),
+        sent: wordsOf(command, fingerprint).sent,
         ...parametersOf(command),
-        effects: [...command.effects],
+        effects: wordsOf(command, fingerprint).effects,
         ...(approvals.length > 0 ? { approvals } : {}),
       };
     },
   };
 }
 
+/** What is said of every execution of equal text alike. */
+interface Words {
+  readonly command: Pick<Command, 'bytes' | 'sent' | 'effects'>;
+  readonly text: RecordedText;
+  readonly sent: RecordedText;
+  readonly effects: readonly Effect[];
+}
+
+// Hashing equal text again for every execution would be most of the cost of a small query.
+const known = new WeakMap<object, Words>();
+
+function wordsOf(command: Command, fingerprint: (bytes: Uint8Array) => string): Words {
+  const words = known.get(command.reading);
+  const { bytes, sent, struck, effects } = command;
+  if (words && !struck?.length && saysAlike(words.command, command)) return words;
+  const fresh: Words = {
+    command: { bytes, effects, ...(sent === undefined ? {} : { sent }) },
+    text: recordedText(command, fingerprint),
+    sent: sentText(command, fingerprint),
+    effects: [...effects],
+  };
+  // An HMAC is under one gateway's key, and what is struck is seldom.
+  if (!struck?.length) known.set(command.reading, fresh);
+  return fresh;
+}
+
+/** A protocol may read one text twice and find something else in it, or send something else for it. */
+function saysAlike(a: Words['command'], b: Command): boolean {
+  const alike = a.sent === b.sent && a.effects === b.effects;
+  return alike && (a.bytes === b.bytes || Buffer.compare(a.bytes, b.bytes) === 0);
+}
+
 function recordedText(command: Command, fingerprint: (bytes: Uint8Array) => string): RecordedText {
   const { bytes, struck } = command;
-  if (!struck || struck.length === 0) return { text: command.text, bytes: bytes.length, sha256: sha256Of(command) };
+  if (!struck || struck.length === 0) return { text: command.text, bytes: bytes.length, sha256: sha256Of(bytes) };
   return { text: strike(bytes, struck), bytes: bytes.length, hmac: fingerprint(bytes) };
 }
 
@@ -55,18 +87,11 @@ function sentText(command: Command, fingerprint: (bytes: Uint8Array) => string):
   const bytes = Buffer.from(sent);
   // Where the rewritten text moved the literals to is not known: it goes whole, and the client's text shows the shape.
   if (command.struck?.length) return { text: '[struck]', bytes: bytes.length, hmac: fingerprint(bytes) };
-  return { text: sent, bytes: bytes.length, sha256: createHash('sha256').update(bytes).digest('hex') };
+  return { text: sent, bytes: bytes.length, sha256: sha256Of(bytes) };
 }
 
-// Hashing equal text again for every execution would be most of the cost of a small query.
-const hashes = new WeakMap<object, { bytes: Uint8Array; hash: string }>();
-
-function sha256Of({ reading, bytes }: Command): string {
-  const known = hashes.get(reading);
-  if (known && (known.bytes === bytes || Buffer.compare(known.bytes, bytes) === 0)) return known.hash;
-  const hash = createHash('sha256').update(bytes).digest('hex');
-  hashes.set(reading, { bytes, hash });
-  return hash;
+function sha256Of(data: string | Uint8Array): string {
+  return hash('sha256', data, 'hex');
 }
 
 /** Replaces each span by `'***'`. Spans may come in any order; overlapping ones count once. */

@@ -72,7 +72,6 @@ export function createGate(parts: GateParts): Gate {
   let commands = 0;
 
   function submit(turn: Turn, options: SubmitOptions = NO_OPTIONS): Eventual<Permit | Refusal> {
-    const readAt = parts.clock.monotonic();
     const ids = turn.commands.map(() => `c${++commands}`);
     const stopped = parts.standing();
     if (stopped) return refuse(turn, ids, [], stopped);
@@ -85,6 +84,7 @@ export function createGate(parts: GateParts): Gate {
 
     const asks = asksOf(turn.commands, verdicts);
     if (asks.length === 0) return forward(turn, ids, verdicts, []);
+    const readAt = parts.clock.monotonic();
     return hold({ turn, ids, verdicts, asks, options, readAt }).then((approvals) =>
       'kind' in approvals ? approvals : forward(turn, ids, verdicts, approvals),
     );

@@ -81,7 +81,38 @@ function jsonOf(event: SessionEvent | CheckpointEvent): string {
   if ('seq' in event || 'at' in event || 'prev' in event) {
     throw fail('EVENT_INVALID', `a ${event.type} event may not bring its own seq, at or prev`);
   }
-  return canonicalJson(event);
+  // Its keys are anybody's.
+  return event.type === 'notice' ? canonicalJson(event) : fromParts(event as Readonly<Record<string, unknown>>);
+}
+
+/** What the events of equal commands share: the same objects every time, never changed. */
+const SHARED: ReadonlySet<string> = new Set(['text', 'sent', 'effects', 'resources', 'facts', 'rules']);
+const written = new WeakMap<object, string>();
+
+/** As `canonicalJson` gives it: what was written for an earlier command is not put together again. */
+function fromParts(event: Readonly<Record<string, unknown>>): string {
+  let text = '{';
+  for (const key in event) {
+    const value = event[key];
+    if (value === undefined) continue;
+    text += text.length > 1 ? `,"${key}":` : `"${key}":`;
+    if (typeof value === 'string') text += PLAIN.test(value) ? `"${value}"` : canonicalJson(value);
+    else if (typeof value === 'object' && value !== null && SHARED.has(key)) text += sharedJson(value);
+    else text += Number.isFinite(value) ? value : canonicalJson(value);
+  }
+  return `${text}}`;
+}
+
+/** Nothing in it is escaped. */
+const PLAIN = /^[\w :.-]*$/;
+
+function sharedJson(value: object): string {
+  let text = written.get(value);
+  if (text === undefined) {
+    text = canonicalJson(value);
+    written.set(value, text);
+  }
+  return text;
 }
 
 // JSON leaves these as they are. In a recording they are escaped: C1 controls drive terminals, the rest reorders or breaks lines for who looks at it.
