@@ -11,7 +11,8 @@ export interface ProfileNode {
 export interface Allocation {
   /** `relay.ts:120 forward` */
   readonly where: string;
-  readonly bytesPerRow: number;
+  /** Per unit: a row, a chunk. */
+  readonly bytes: number;
 }
 
 /** Bytes by function, the whole tree together. */
@@ -28,16 +29,16 @@ export function bytesByFunction(head: ProfileNode, root: string): Map<string, nu
   return sums;
 }
 
-/** What twice the rows allocated beyond once: what is allocated per statement or per session falls out. Largest first. */
-export function perRow(
+/** What twice the rows allocated beyond once, per unit: what is allocated per statement or per session falls out. Largest first. */
+export function growth(
   once: ReadonlyMap<string, number>,
   twice: ReadonlyMap<string, number>,
-  rows: number,
+  units: number,
 ): Allocation[] {
   const places = new Set([...once.keys(), ...twice.keys()]);
   return [...places]
-    .map((where) => ({ where, bytesPerRow: ((twice.get(where) ?? 0) - (once.get(where) ?? 0)) / rows }))
-    .sort((a, b) => b.bytesPerRow - a.bytesPerRow);
+    .map((where) => ({ where, bytes: ((twice.get(where) ?? 0) - (once.get(where) ?? 0)) / units }))
+    .sort((a, b) => b.bytes - a.bytes);
 }
 
 function placeOf({ callFrame: { functionName, url, lineNumber } }: ProfileNode, root: string): string {
