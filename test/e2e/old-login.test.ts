@@ -2,7 +2,9 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { type Stack, startStack } from '../fakes/stack.ts';
+import { newHome } from '../cli/cli.ts';
 import { connected, later, refused, until } from './clients.ts';
+import { ask, endLogin, logIn, refusedWith, toldIn, tunnelIn } from './tunnels.ts';
 
 let stack: Stack;
 before(async () => {
@@ -30,5 +32,25 @@ describe('a login that grows old', () => {
     await dana.renewRun(run.view.id);
     await using again = await connected(run);
     assert.equal((await again.query('SELECT 1 AS one')).rows[0].one, 1);
+  });
+});
+
+describe('a login that was ended', () => {
+  test('is asked for once; what is open goes on until it is too old; another login in another terminal is taken up', async (t) => {
+    const home = newHome(t);
+    Object.assign(home.env, { HOOPCTL_TOKEN_STORE: 'plain', HOOPCTL_GATEWAY: stack.gateway.url });
+    await logIn(stack, home, 'dana');
+    const { child, url } = await tunnelIn(home, home.env);
+    await endLogin(stack, home);
+    await child.says('log in again in another terminal: hoopctl login');
+    assert.equal(await ask(url, 'SELECT 7 AS n'), 7, 'until then it is served');
+    await logIn(stack, home, 'riley');
+    await until('the login is too old', () => refusedWith(url, '28000'));
+    assert.match((await refused(ask(url, 'SELECT 1'))).message, /hoopctl login/);
+    await logIn(stack, home, 'dana');
+    await child.says('logged in again');
+    assert.equal(await ask(url, 'SELECT 7 AS n'), 7);
+    child.kill('SIGINT');
+    assert.equal(toldIn(await child.ended).filter((text) => /log in again/.test(text)).length, 1);
   });
 });
