@@ -48,7 +48,8 @@ export async function measureCase(one: Case, options: RoundsOptions): Promise<Ca
     const round: Record<string, Sample> = {};
     for (const peer of rotated(one.peers, i)) {
       options.signal.throwIfAborted();
-      const sample = await sampleOf(() => one.measure(peer, i), options.processes(peer));
+      const measure = () => unlessAborted(one.measure(peer, i), options.signal);
+      const sample = await sampleOf(measure, options.processes(peer));
       round[peer] = sample;
       options.onSample?.(peer, i, sample);
     }
@@ -68,4 +69,13 @@ async function sampleOf(measure: () => Promise<Reading>, processes: Peer['proces
     work === undefined ? [] : [[role, ((after[i]! - before[i]!) * 1000) / work] as const],
   );
   return { value, cpu: Object.fromEntries(cpu), more, others: watch.others() };
+}
+
+/** A measurement may take minutes; whoever interrupts it does not wait for that. What it started ends with the bench. */
+function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  const aborted = new Promise<never>((_, reject) => {
+    if (signal.aborted) reject(signal.reason);
+    signal.addEventListener('abort', () => reject(signal.reason), { once: true });
+  });
+  return Promise.race([work, aborted]);
 }

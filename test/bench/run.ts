@@ -42,7 +42,10 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const)
     stop.abort(new Error('interrupted'));
   });
 
-process.exitCode = await main(process.argv.slice(2));
+const exitCode = await main(process.argv.slice(2));
+// What was interrupted may still be waiting for something; it is not waited for.
+if (stop.signal.aborted) process.exit(exitCode);
+process.exitCode = exitCode;
 
 async function main(args: readonly string[]): Promise<number> {
   let options: BenchOptions;
