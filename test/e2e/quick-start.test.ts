@@ -1,104 +1,88 @@
-/** The README's quick start, by its own words: the commands are read from the page and run, with this test's ports in place of the page's. */
+/** The README, by its own words: its commands are read from the page and run, with this test's addresses in place of the page's. */
 import assert from 'node:assert/strict';
-import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { type Child, hoopctl } from '../../src/app/demo/child.ts';
+import { demoPolicyYaml } from '../../src/app/demo/files.ts';
 import { freePort } from '../../src/app/demo/free-port.ts';
-import { SHOP_SECRETS, SHOP_TABLES, shopSql } from '../../src/app/demo/shop.sql.ts';
 import { visit } from '../../src/app/demo/visitor.ts';
 import { packageRoot } from '../../src/base/entry.ts';
-import { type RunningPostgres, startPostgres } from '../fakes/postgres.ts';
+import { type Block, blocksIn, readPage } from '../docs/blocks.ts';
+import { openDesk } from '../docs/follow.ts';
+import { DATABASE_PASSWORD, type Stack, startStack } from '../fakes/stack.ts';
 
-const PASSWORD = 'quickstart1';
+const README = readFileSync(join(packageRoot(), 'README.md'), 'utf8');
 
-let postgres: RunningPostgres;
-let folder: string;
-const children: Child[] = [];
+let stack: Stack;
 
 before(async () => {
-  postgres = await startPostgres();
-  for (const statement of shopSql(PASSWORD).split(';')) if (statement.trim()) await postgres.sql(statement);
-  await postgres.sql(SHOP_TABLES, 'shop');
-  folder = await mkdtemp(join(tmpdir(), 'hoopctl-quick-start-'));
-  await chmod(folder, 0o700);
+  stack = await startStack({
+    policy: demoPolicyYaml().replaceAll('[shop]', '[orders-db]'),
+    gatewayYaml: (yaml) => yaml.replace('  shop:', '  orders-db:'),
+  });
 });
+after(() => stack[Symbol.asyncDispose]());
 
-after(async () => {
-  for (const child of children) {
-    child.kill();
-    await child.exited;
-  }
-  await postgres.stop();
-  await rm(folder, { recursive: true, force: true, maxRetries: 3 });
-});
-
-function run(args: readonly string[]): Child {
-  const { PATH = '' } = process.env;
-  const env = { PATH, HOME: folder, XDG_CONFIG_HOME: join(folder, 'config'), LANG: 'C.UTF-8', TERM: 'dumb' };
-  const child = hoopctl(args, { env, cwd: folder });
-  children.push(child);
-  return child;
+function section(heading: string): Block[] {
+  const [, text] = README.split(`\n## ${heading}\n`);
+  return blocksIn(text?.split('\n## ')[0] ?? assert.fail(`there is no "${heading}"`), heading);
 }
 
-async function done(args: readonly string[]): Promise<string> {
-  const child = run(args);
-  assert.equal(await child.exited, 0, child.stderr());
-  return child.stdout();
+function typed(as: string, commands: string): Block {
+  return { page: 'test', line: 0, commands, as, exit: 0, terminal: false, prints: [] };
 }
 
-/** Words of a shell line: plain ones and 'quoted' ones, which is all the page uses. */
-function words(line: string): string[] {
-  return [...line.matchAll(/'([^']*)'|(\S+)/g)].map(([, quoted, plain]) => quoted ?? plain ?? '');
-}
-
-async function quickStart(): Promise<string[][]> {
-  const readme = await readFile(join(packageRoot(), 'README.md'), 'utf8');
-  const section = readme.slice(readme.indexOf('## Your own database'), readme.indexOf('## What it feels like'));
-  const lines = section.split('\n').filter((line) => line.startsWith('    hoopctl '));
-  return lines.map((line) => words(line.trim()).slice(1));
-}
-
-test('from nothing to a first query, by the words of the README', async () => {
-  const commands = await quickStart();
-  const named = (name: string, second?: string) => {
-    const found = commands.find((args) => args[0] === name && (second === undefined || args[1] === second));
-    assert.ok(found, `the README has no hoopctl ${name}`);
-    return found;
-  };
-
-  await writeFile(join(folder, 'password'), `${PASSWORD}\n`, { mode: 0o600 });
-  const target = `shop=postgres://shop_agent@127.0.0.1:${postgres.port}/shop?sslmode=disable`;
-  const init = named('gateway', 'init').map((word) => (word.startsWith('shop=postgres://') ? target : word));
-  await done([...init, '--password-file', 'password', '--user', 'me']);
-
+test('from nothing to a first agent on your own database', async () => {
+  using desk = openDesk();
+  const [path, init, ...rest] = section('Your own database') as [Block, Block, ...Block[]];
+  const target = `postgres://shop_agent@127.0.0.1:${stack.postgres.port}/shop`;
+  await desk.follow([typed('dana', `cd '${packageRoot()}'`), path, typed('dana', 'hoopctl version'), init], {
+    standIns: [['postgres://me@127.0.0.1:5432/shop', target]],
+    answers: [[/password of shop_agent/, `${DATABASE_PASSWORD}\r`]],
+  });
+  const file = join(desk.home('dana'), 'hoop-gateway', 'gateway.yaml');
   const port = await freePort();
-  const config = join(folder, 'hoop-gateway', 'gateway.yaml');
-  await writeFile(config, (await readFile(config, 'utf8')).replaceAll(':8443', `:${port}`));
-  await done(['gateway', 'check', '--config', 'hoop-gateway/gateway.yaml', '--login']);
-  const gateway = run(named('gateway', 'start'));
-  await gateway.says(/gateway listens on/);
-  const [, code = ''] = await gateway.says(/type the code (\S+)/);
+  writeFileSync(file, readFileSync(file, 'utf8').replaceAll(':8443', `:${port}`));
+  const printed = await desk.follow(rest, {
+    standIns: [['127.0.0.1:8443', `127.0.0.1:${port}`]],
+    visit: (link, _person, said) => {
+      const [, code = ''] = /type the code (\S+)/.exec(said) ?? [];
+      return visit(new URL(link).origin, link, { user: userInfo().username, code });
+    },
+  });
+  assert.match(printed.join(''), /^\s*\d{4}-\d\d-\d\d/m);
+  assert.match(printed.join(''), /^cancelled,50,/m);
+});
 
-  const url = `http://127.0.0.1:${port}`;
-  const login = run([
-    ...named('login').map((word) => word.replace('http://127.0.0.1:8443', url)),
-    '--insecure-storage',
-  ]);
-  const [link] = await login.says(/http\S+user_code=\S+/);
-  await visit(new URL(link).origin, link, { user: 'me', code });
-  assert.equal(await login.exited, 0, login.stderr());
+test('what it feels like is what it is', async () => {
+  using desk = openDesk();
+  const client = await stack.client('riley');
+  const signIn = { visit: (link: string, who: string) => stack.idp.visit(link, { user: `${who}@example.test` }) };
+  const login = `hoopctl login --gateway ${stack.gateway.url}`;
+  await desk.follow([typed('dana', login), typed('riley', login)], signIn);
+  await desk.follow([typed('dana', 'hoopctl init shell-agent && cd shell-agent')]);
+  await desk.follow(section('What it feels like'), {
+    ...signIn,
+    standIns: [
+      ['apr_1a2b', async () => (await client.approvals({ state: 'open' }))[0]?.id ?? assert.fail('nothing waits')],
+      [
+        'ses_1a2b',
+        async () => {
+          const [last] = (await client.sessions()).toSorted((a, b) => b.openedAt.localeCompare(a.openedAt));
+          return last?.id ?? assert.fail('there was no session');
+        },
+      ],
+      ['recordings/', stack.recordings],
+    ],
+  });
+  assert.equal(await stack.sql("SELECT count(*) FROM orders WHERE status = 'cancelled'"), '0');
+});
 
-  assert.match(await done(named('exec')), /\d{4}-\d\d-\d\d/);
-  const customers = await done(['exec', 'shop', '--json', '--', 'select name, ssn, email from customers']);
-  for (const secret of SHOP_SECRETS.filter((value) => /^\d{3}-/.test(value)))
-    assert.equal(customers.includes(secret), false);
-
-  await writeFile(
-    join(folder, 'agent.ts'),
-    "const { HOOP_TARGETS, DATABASE_URL }: NodeJS.ProcessEnv = process.env;\nconsole.log(HOOP_TARGETS, new URL(DATABASE_URL ?? '').hostname);\n",
+test('what can not be run here is the demo and the tests themselves', () => {
+  const elsewhere = readPage('README.md').filter((block) => block.elsewhere !== undefined);
+  assert.deepEqual(
+    elsewhere.map(({ commands }) => commands.split('\n').at(-1)),
+    ['npm run demo', 'npm test'],
   );
-  const agent = await done(named('run'));
-  assert.match(agent, /"name":"shop".*127\.0\.0\.1/);
 });
