@@ -142,5 +142,6 @@ const CUT = 'the connection to the gateway was cut';
 const UNKNOWN = 'a statement that was under way is not sent again, and may or may not have been carried out';
 
 function because(known: HoopError | undefined): string {
-  return known === undefined ? '' : `: ${known.message}`;
+  const why = known?.details?.['why'];
+  return typeof why === 'string' ? `: ${why}` : '';
 }

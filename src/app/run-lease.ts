@@ -54,6 +54,7 @@ const RESUMABLE_MS: Readonly<Record<RunKind, number>> = {
 };
 const PAUSES_MS = [250, 500, 1_000, 2_000];
 const LONGEST_PAUSE_MS = 5_000;
+const PASSING = ['GATEWAY_LOST', 'GATEWAY_UNREACHABLE', 'GATEWAY_SILENT'];
 /** One attempt to come back: a connection that leads nowhere is given up for a new one. */
 const ATTEMPT_MS = 10_000;
 /** What the gateway may still say about a run whose time is over, before we go by our own clock. */
@@ -131,11 +132,17 @@ class Keeper {
 
   /** Returns once the run lives again; ends the lease when it never will. */
   async #comeBack({ kind, since, message }: Interruption): Promise<void> {
-    if (kind !== 'lost' && (await this.#isAlive())) return;
+    if (kind !== 'doubt') this.#problem = suspended(message);
+    if (kind !== 'lost' && (await this.#isAlive())) {
+      this.#problem = undefined;
+      return;
+    }
     let cause: Absence | undefined = kind === 'doubt' ? undefined : kind;
     const tell = (why: Absence, text: string) =>
       this.#options.onEvent({ type: 'reconnecting', message: text, cause: why });
     if (cause !== undefined) tell(cause, message);
+    // What time alone does not mend (a certificate, a proxy, another gateway at the address) is told as well, once.
+    const told = new Set(PASSING);
     this.#problem = suspended(message);
     for (let attempt = 0; !this.#stop.signal.aborted; attempt++) {
       const error = await this.#resume();
@@ -148,10 +155,11 @@ class Keeper {
       const login = other ?? (error.exit === 3 ? error : undefined);
       this.#problem = login ?? suspended(error.message);
       if (login) this.#renewal.need(login);
-      else if (cause !== 'lost') {
+      else if (cause !== 'lost' || !told.has(error.code)) {
         cause = 'lost';
         tell(cause, error.message);
       }
+      told.add(error.code);
       await this.#renewal.pause(login ? LOGIN_AGAIN_MS : (PAUSES_MS[attempt] ?? LONGEST_PAUSE_MS));
       this.#options.client.link.retryNow();
     }
@@ -279,5 +287,6 @@ function endFrom(event: Extract<RunEvent, { type: 'run.ended' }>): LeaseEnd {
 function suspended(why: string): HoopError {
   return new HoopError('RUN_SUSPENDED', `hoopctl has lost touch with the gateway and is trying again: ${why}`, {
     exit: 6,
+    details: { why },
   });
 }

@@ -40,8 +40,8 @@ export interface Gear {
 /** What becomes known while a run lives: from the gateway, from the lease, from the doors. */
 export type RunHappening =
   | LeaseEvent
-  /** A local connection that the gateway did not take. */
-  | { readonly type: 'unreachable'; readonly target: string; readonly message: string };
+  /** A local connection that the gateway did not take. `known`: that it is away, or just this, has been told already. */
+  | { readonly type: 'unreachable'; readonly target: string; readonly message: string; readonly known?: true };
 
 export interface OpenRun {
   readonly view: RunView;
@@ -104,10 +104,12 @@ export async function openRun(
     login: gear.login,
     onEvent: (event) => {
       count(seen, event);
+      if (event.type === 'session.opened') told.delete(event.target);
       onEvent(event);
     },
   });
   const doors: OpenDoor[] = [];
+  const told = new Map<string, string>();
   const close = async (reason: string): Promise<Closed> => {
     await Promise.all(doors.map(({ listener }) => listener.close()));
     try {
@@ -129,7 +131,11 @@ export async function openRun(
           run: handle,
           problem: () => lease.problem(),
           doubt: () => lease.recheck(),
-          onRefused: (target, error) => onEvent({ type: 'unreachable', target, message: error.message }),
+          onRefused: (target, { message }) => {
+            const known = lease.problem() !== undefined || told.get(target) === message;
+            told.set(target, message);
+            onEvent({ type: 'unreachable', target, message, ...(known ? { known } : {}) });
+          },
         }),
       );
   } catch (error) {
@@ -148,7 +154,10 @@ const GUARD_MS = 10_000;
 async function onlyTo(client: GatewayClient, signal: AbortSignal | undefined): Promise<void> {
   const { evidenceKey } = await client.config(signal);
   client.link.guard(async (connection) => {
-    const there = await configOver(connection, AbortSignal.timeout(GUARD_MS));
+    const late = AbortSignal.timeout(GUARD_MS);
+    const there = await configOver(connection, late).catch((error: unknown) => {
+      throw late.aborted ? new Error(`no answer within ${GUARD_MS / 1000} s`) : error;
+    });
     if (there.evidenceKey.id === evidenceKey.id) return;
     throw fail(
       'GATEWAY_CHANGED',

@@ -16,13 +16,13 @@ export function sentence(happening: RunHappening): string | undefined {
       // Who slept is back in a moment as a rule, and hears of it then.
       return happening.cause === 'lost' ? `lost touch with the gateway, trying again: ${happening.message}` : undefined;
     case 'reconnected':
-      return `${backAfter(happening)}; connections that were open have been cut, ports and secrets stay`;
+      return `${backAfter(happening)}; open connections were cut`;
     case 'loginRequired':
       return `log in again in another terminal: hoopctl login (${deadline(happening.by)})`;
     case 'loginRenewed':
       return 'logged in again; the run goes on';
     case 'unreachable':
-      return `${happening.target} could not be reached: ${happening.message}`;
+      return happening.known ? undefined : `${happening.target} could not be reached: ${happening.message}`;
     default:
       return undefined;
   }
@@ -36,9 +36,9 @@ function backAfter({ cause, awayMs }: Back): string {
     case 'lost':
       return `back in touch with the gateway after ${away}`;
     case 'slept':
-      return `awake again after ${away}, and the run goes on`;
+      return `awake again after ${away}, and back in touch`;
     case 'suspended':
-      return 'the gateway had not heard from here in time, and the run goes on';
+      return 'the gateway had not heard from here in time';
     default:
       return exhaustive(cause);
   }

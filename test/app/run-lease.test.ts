@@ -169,6 +169,7 @@ describe('a lease', () => {
     gateway.asked.length = 0;
     await gateway.start();
     await advanceUntil(clock, () => /another gateway answers/.test(opened.lease.problem()?.message ?? ''));
+    assert.match(JSON.stringify(await next('reconnecting')), /another gateway answers/);
     const [door] = opened.doors;
     assert.ok(door);
     const waiting = connect(door.endpoint.port, '127.0.0.1');

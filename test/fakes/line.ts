@@ -18,7 +18,7 @@ export interface Line {
 }
 
 export async function startLine(t: TestContext, to: number): Promise<Line> {
-  const pairs = new Set<readonly [Socket, Socket]>();
+  const open = new Set<Socket>();
   let silent = false;
   let behind = to;
   let connections = 0;
@@ -29,18 +29,18 @@ export async function startLine(t: TestContext, to: number): Promise<Line> {
     connections++;
     const far = connect(behind, '127.0.0.1');
     const pair = [near, far] as const;
-    pairs.add(pair);
     for (const [from, other] of [pair, [far, near]] as const) {
+      open.add(from);
       from.setNoDelay(true).on('error', () => undefined);
       from.on('data', (chunk) => void (silent || other.write(chunk)));
       from.on('end', () => void (silent || other.end()));
       from.on('close', () => {
-        pairs.delete(pair);
+        open.delete(from);
         if (!silent) other.destroy();
       });
     }
   };
-  const open = async () => {
+  const listen = async () => {
     server = createServer({ allowHalfOpen: true }, join);
     server.listen(port, '127.0.0.1');
     await once(server, 'listening');
@@ -54,11 +54,7 @@ export async function startLine(t: TestContext, to: number): Promise<Line> {
       return connections;
     },
     cut() {
-      for (const [near, far] of pairs) {
-        near.resetAndDestroy();
-        far.resetAndDestroy();
-      }
-      pairs.clear();
+      for (const socket of open) socket.resetAndDestroy();
     },
     silence() {
       silent = true;
@@ -72,10 +68,10 @@ export async function startLine(t: TestContext, to: number): Promise<Line> {
     async up(next = behind) {
       silent = false;
       behind = next;
-      if (!server.listening) await open();
+      if (!server.listening) await listen();
     },
   };
-  await open();
+  await listen();
   t.after(async () => {
     if (server.listening) await line.down();
     else line.cut();
