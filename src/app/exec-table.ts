@@ -1,5 +1,6 @@
 /** A table for people: its columns are as wide as the first rows ask for, because nobody waits for the last one to see the first. */
 import { escapeForDisplay } from '../base/shown.ts';
+import { cutToWidth, displayWidth } from '../base/width.ts';
 import type { ExecColumn } from '../domain/protocol.ts';
 import type { FormatOptions, Row, RowWriter } from './exec-rows.ts';
 
@@ -21,8 +22,9 @@ export function tableWriter(columns: readonly ExecColumn[], { header, width }: F
   const line = (cells: readonly string[]) => `${cells.map(fit).join('  ').trimEnd()}\n`;
   const fit = (cell: string, at: number) => {
     const room = widths[at] ?? 0;
-    if (cell.length <= room) return columns[at]?.type === 'number' ? cell.padStart(room) : cell.padEnd(room);
-    return width === undefined ? cell : `${cell.slice(0, Math.max(0, room - 1))}…`;
+    const free = room - displayWidth(cell);
+    if (free >= 0) return columns[at]?.type === 'number' ? ' '.repeat(free) + cell : cell + ' '.repeat(free);
+    return width === undefined ? cell : cutToWidth(cell, room);
   };
   return {
     head: () => '',
@@ -43,7 +45,7 @@ function cellsOf(row: Row): string[] {
 /** Takes from the widest until the row fits the terminal. */
 function measure(titles: readonly string[], rows: readonly (readonly string[])[], width: number | undefined): number[] {
   const widths = titles.map((title, at) =>
-    rows.reduce((most, row) => Math.max(most, row[at]?.length ?? 0), title.length),
+    rows.reduce((most, row) => Math.max(most, displayWidth(row[at] ?? '')), displayWidth(title)),
   );
   if (width === undefined) return widths.map((each) => Math.min(each, WIDEST));
   for (;;) {

@@ -119,6 +119,18 @@ describe('a table', () => {
     );
   });
 
+  test('stands in columns whatever the width of its letters', () => {
+    const columns = [string('a'), string('b')];
+    const writer = rowWriter('text', columns, { header: false });
+    assert.equal(
+      writer.rows([
+        ['名前', 'x'],
+        ['abcd', 'y'],
+      ]) + writer.foot(),
+      '名前  x\nabcd  y\n',
+    );
+  });
+
   test('of no rows is its head', () => {
     assert.equal(format('text', [string('a')], []), 'a\n─\n');
   });

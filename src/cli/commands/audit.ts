@@ -1,6 +1,7 @@
 /** `hoopctl audit (verify|key)`: whether recordings are what the gateway wrote. */
 import { resolve } from 'node:path';
 import type { auditVerify } from '../../app/audit.ts';
+import { HoopError } from '../../base/error.ts';
 import type { CommandForm } from '../command.ts';
 import type { Context } from '../context.ts';
 import type { Style } from '../part.ts';
@@ -94,6 +95,8 @@ export const command: CommandForm = {
   subcommands: [verify, key],
 };
 
+const PEM = /^-----BEGIN PUBLIC KEY-----\r?\n[A-Za-z0-9+/=\r\n]{1,1000}-----END PUBLIC KEY-----\s*$/;
+
 async function pinnedKey(ctx: Context): Promise<string | undefined> {
   const { knownGateway } = await import('../../app/login.ts');
   return (await knownGateway(ctx.place))?.evidenceKey?.pem;
@@ -104,7 +107,10 @@ async function keyOfGateway(ctx: Context): Promise<string> {
   if (pinned !== undefined) return pinned;
   const client = await ctx.stranger();
   ctx.out.notice('this is what the gateway says now; log in once to pin its key');
-  return (await client.config(ctx.signal)).evidenceKey.pem;
+  const { pem } = (await client.config(ctx.signal)).evidenceKey;
+  // Printed as it is, line by line: it has to be what it says.
+  if (!PEM.test(pem)) throw new HoopError('ANSWER_INVALID', 'what the gateway gives for its public key is none');
+  return pem;
 }
 
 /** Its recording, and whether it lives: an unsealed recording is open when its gateway says that the session is. */
