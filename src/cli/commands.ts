@@ -142,6 +142,12 @@ export const COMMANDS: readonly CommandEntry[] = [
   },
   { name: 'demo', summary: 'see it all on this machine', group: MORE, load: () => import('./commands/demo.ts') },
   {
+    name: 'doctor',
+    summary: 'check everything, and say what to do',
+    group: MORE,
+    load: () => import('./commands/doctor.ts'),
+  },
+  {
     name: 'completion',
     summary: 'complete command lines in bash, zsh or fish',
     group: MORE,

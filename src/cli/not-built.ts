@@ -7,7 +7,6 @@ export interface NotBuilt {
 }
 
 export const NOT_BUILT: readonly NotBuilt[] = [
-  { path: 'doctor', hint: 'check the gateway with: hoopctl gateway check --config FILE' },
   { path: 'targets refresh', hint: 'a new session reads the catalog anew' },
   {
     path: 'targets rotate',

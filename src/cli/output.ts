@@ -61,6 +61,8 @@ export function createOutput(options: OutputOptions) {
     verbose,
     /** One line of result on stdout. */
     print: (...parts: Part[]) => write(stdout, parts),
+    /** One line of result whose further lines, where it does not fit, are set in by so many columns. */
+    printSetIn: (indent: number, ...parts: Part[]) => write(stdout, parts, indent),
     /** Text with its own line breaks, on stdout, each line behind a bar: no line of it can pose as ours. */
     printBlock: (text: string) => block(stdout, text),
     /** A whole document (`json`): one value on one line. */

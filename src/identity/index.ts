@@ -23,6 +23,7 @@ export type { DevicePrompt } from './device-login.ts';
 export type { TokenRefusal, TokenRefusalCode } from './errors.ts';
 export type { Authenticated, Identity, IdentityParts, SignIn } from './identity.ts';
 export type { Fetch } from './issuer-fetch.ts';
+export { keychainWorks } from './keychain.ts';
 export type { Login, LoginParts } from './login.ts';
 export type { LoginIssuer } from './oauth.ts';
 export { freshLogin, type RenewParts } from './renew.ts';

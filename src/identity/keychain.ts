@@ -16,6 +16,11 @@ export type LoadKeychain = (env: Environment) => Promise<Keychain | undefined>;
 
 const SERVICE = 'hoopctl';
 
+/** For whoever only wants to know. */
+export async function keychainWorks(env: Environment): Promise<boolean> {
+  return (await openKeychain(env)) !== undefined;
+}
+
 /** @returns undefined when there is none, or one that does not give back what it was given */
 export async function openKeychain(
   env: Environment,

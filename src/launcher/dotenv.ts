@@ -41,6 +41,7 @@ const PASSWORDS =
 const DATABASE_URL =
   /^(postgres(ql)?|mysql|mariadb|redis|rediss|mongodb(\+srv)?|sqlserver|amqps?|ssh)(\+\w+)?:\/\/[^/?#\s]*:[^/?#\s@]+@/i;
 
-function isCredential(name: string, value: string): boolean {
+/** Whether a variable looks like a target's credential, by its name or by what it holds. */
+export function isCredential(name: string, value: string): boolean {
   return value !== '' && (PASSWORDS.test(name) || DATABASE_URL.test(value));
 }

@@ -1,7 +1,7 @@
 /** The launcher's door: an agent's environment, its files, its process. */
 export { type Agent, type AgentEnd, type AgentOptions, exitCodeOf, type SignalSource, startAgent } from './agent.ts';
 export { type ContextTarget, contextFile, type RunContext } from './context-file.ts';
-export { credentialsInDotenv, type EnvFile, readEnvFile } from './dotenv.ts';
+export { credentialsInDotenv, type EnvFile, isCredential, readEnvFile } from './dotenv.ts';
 export { type AgentEnvironment, agentEnvironment, type EnvironmentRequest, type Variables } from './environment.ts';
 export { openOutputPipe, type OutputPipe } from './output-pipe.ts';
 export { commandProgram, type Place, type Program, projectProgram, scriptProgram } from './program.ts';
