@@ -1,17 +1,7 @@
 /** The commands that speak to a gateway: what they ask it, what they print, how they end. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import {
-  approvalView,
-  HOSTILE,
-  meView,
-  receipt,
-  refusal,
-  revocationView,
-  sessionView,
-  startApi,
-  targetView,
-} from './api.ts';
+import { approvalView, HOSTILE, receipt, refusal, revocationView, sessionView, startApi, targetView } from './api.ts';
 import { jsonError, newHome } from './cli.ts';
 
 const CANARY = 'canary.token.value';
