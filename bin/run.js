@@ -38,6 +38,7 @@ const TASK_LIST = [
     'test:e2e',
     { servers: ['test'], steps: (args) => [testRun(['test/e2e/**/*.test.ts', 'test/cli/**/*.test.ts'], args)] },
   ],
+  ['test:masks', { servers: ['test'], steps: (args) => [['test/property/masks/run.ts', ...args]] }],
   ['test:kill', { servers: ['test'], steps: (args) => [['test/kill/run.ts', ...args]] }],
   ['bench', { servers: ['test', 'bench'], steps: (args) => [['test/bench/run.ts', ...args]] }],
   ['build', { steps: (args) => [['release/build.ts', ...args]] }],

@@ -2,100 +2,18 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import fc from 'fast-check';
-import type pg from 'pg';
-import { createSqlReader, type SqlBasis } from '../../../src/languages/sql/index.ts';
+import { type Outcome, startTwins, type Twins } from '../../property/masks/twins.ts';
 import { CATALOG_QUESTIONS } from './clients.ts';
-import { type Database, loadCatalog, startDatabase } from './database.ts';
-import { ATTACKS, HONEST } from './questions.ts';
-import { guardedBasis, LEFT, openBasis, RIGHT, SHOP_SCHEMA, shopRows } from './shop.ts';
 import { statements } from './grammar.ts';
+import { ATTACKS, HONEST } from './questions.ts';
 
-let database: Database;
-let left: pg.Client;
-let right: pg.Client;
-let basis: SqlBasis;
-let open: SqlBasis;
-const reader = createSqlReader({ timeoutMs: 10_000 });
-
+let twins: Twins;
 before(async () => {
-  database = await startDatabase();
-  await (await database.create('shop', SHOP_SCHEMA)).end();
-  left = await database.create('left_shop', shopRows(LEFT), 'shop');
-  right = await database.create('right_shop', shopRows(RIGHT), 'shop');
-  // As an attacker may: so that an index decides in which order rows come.
-  for (const client of [left, right])
-    await client.query('SET enable_seqscan = off; SET enable_bitmapscan = off; SET jit = off');
-  const catalog = await loadCatalog(left);
-  basis = guardedBasis(catalog);
-  open = openBasis(catalog);
+  twins = await startTwins();
 });
+after(() => twins[Symbol.asyncDispose]());
 
-after(async () => {
-  await reader.close();
-  await database?.stop();
-});
-
-/**
- * What a client would see of it: columns, rows, tag, or the error. The text of an error is withheld from it when a write touched a masked table, as the
- * server quotes whole rows there.
- */
-async function answer(client: pg.Client, text: string, generic = false): Promise<unknown> {
-  await client.query('BEGIN');
-  try {
-    const result = await client.query({
-      text,
-      rowMode: 'array',
-      types: { getTypeParser: () => (value: unknown) => value },
-    } as never);
-    const { fields, rows, rowCount, command } = result as unknown as pg.QueryArrayResult;
-    return {
-      stored: command === 'SELECT' && rows.length > 0 ? undefined : await stored(client),
-      fields: fields.map(({ name, dataTypeID, dataTypeModifier, format }) => ({
-        name,
-        dataTypeID,
-        dataTypeModifier,
-        format,
-      })),
-      rows,
-      rowCount,
-      command,
-    };
-  } catch (error) {
-    const { code, message, detail, hint, where } = error as pg.DatabaseError;
-    return generic ? { code } : { code, message, detail, hint, where };
-  } finally {
-    await client.query('ROLLBACK');
-  }
-}
-
-/** What everyone may read afterwards: a masked value that was written there would have got out. */
-async function stored(client: pg.Client): Promise<unknown> {
-  const contents: unknown[] = [];
-  for (const table of ['plain', 'orders', 'watched', 'refs', 'made']) {
-    const { rows } = await client.query('SELECT to_regclass($1) AS found', [table]);
-    if (rows[0]?.found !== null) contents.push((await client.query(`SELECT t::text FROM ${table} t ORDER BY 1`)).rows);
-  }
-  return contents;
-}
-
-type Outcome =
-  | { readonly kind: 'refused'; readonly why: string }
-  | { readonly kind: 'alike'; readonly answer: unknown };
-
-/** Reads the statement as the gateway would, sends what it would send to both, and compares. */
-async function ask(text: string): Promise<Outcome> {
-  const analysis = await reader.analyse(text, basis);
-  if (!analysis.ok) return { kind: 'refused', why: analysis.code };
-  const [statement] = analysis.statements;
-  if (statement === undefined || analysis.statements.length !== 1) return { kind: 'refused', why: 'count' };
-  if (statement.refused !== undefined)
-    return { kind: 'refused', why: `${statement.refused.code}: ${statement.refused.reason}` };
-  const sent = statement.rewrite?.text ?? text;
-  const generic = statement.touchesMasked && statement.effects.some((effect) => effect !== 'read');
-  const [one, other] = [await answer(left, sent, generic), await answer(right, sent, generic)];
-  assert.deepEqual(one, other, `the answers differ for\n  ${text}\nsent as\n  ${sent}`);
-  return { kind: 'alike', answer: one };
-}
+const ask = (text: string): Promise<Outcome> => twins.ask(text);
 
 describe('two databases that differ only in masked columns', () => {
   test('answer each attack alike or do not get to see it', async () => {
@@ -105,8 +23,8 @@ describe('two databases that differ only in masked columns', () => {
   test('would be told apart by most attacks if they were sent as they are', async () => {
     let apart = 0;
     for (const text of ATTACKS) {
-      const [one, other] = [JSON.stringify(await answer(left, text)), JSON.stringify(await answer(right, text))];
-      if (one !== other) apart += 1;
+      const [one, other] = await twins.direct(text);
+      if (JSON.stringify(one) !== JSON.stringify(other)) apart += 1;
     }
     assert.ok(apart >= 60, `only ${apart} of ${ATTACKS.length} attacks show anything: the databases differ too little`);
   });
@@ -146,7 +64,7 @@ describe('two databases that differ only in masked columns', () => {
 
   test('strike literals that are aimed at a masked column through a view', async () => {
     const text = "SELECT x FROM v_nested WHERE x = '919-01-0011' AND 7 = 7";
-    const analysis = await reader.analyse(text, basis);
+    const analysis = await twins.reader.analyse(text, twins.basis);
     const [statement] = analysis.ok ? analysis.statements : [];
     assert.deepEqual(
       statement?.struck.map(({ start, end }) => text.slice(start, end)),
@@ -191,7 +109,7 @@ describe('a statement that touches no masked table', () => {
     for (const text of questions) {
       const outcome = await ask(text);
       assert.equal(outcome.kind, 'alike', `${text}: ${JSON.stringify(outcome)}`);
-      const direct = await answer(left, text);
+      const [direct] = await twins.direct(text);
       assert.deepEqual((outcome as { answer: unknown }).answer, direct, text);
       assert.equal((direct as { code?: string }).code, undefined, `${text}: ${JSON.stringify(direct)}`);
     }
@@ -199,21 +117,18 @@ describe('a statement that touches no masked table', () => {
 
   test('of those clients ask of the catalogs is answered as without a gateway, and is only a read', async () => {
     for (const text of CATALOG_QUESTIONS) {
-      const guarded = await reader.analyse(text, basis);
+      const guarded = await twins.reader.analyse(text, twins.basis);
       assert.ok(guarded.ok && guarded.statements[0]?.refused === undefined, `${text}: ${JSON.stringify(guarded)}`);
-      assert.deepEqual(
-        await answer(left, guarded.statements[0]?.rewrite?.text ?? text),
-        await answer(left, text),
-        text,
-      );
-      const analysis = await reader.analyse(text, open);
+      const sent = guarded.statements[0]?.rewrite?.text ?? text;
+      assert.deepEqual((await twins.direct(sent, text))[0], (await twins.direct(text))[0], text);
+      const analysis = await twins.reader.analyse(text, twins.open);
       assert.deepEqual(analysis.ok && analysis.statements[0]?.effects, ['read'], text);
     }
   });
 
   test('is sent as it was written where nothing is guarded', async () => {
     for (const text of questions) {
-      const analysis = await reader.analyse(text, open);
+      const analysis = await twins.reader.analyse(text, twins.open);
       assert.equal(analysis.ok && analysis.statements[0]?.rewrite, undefined, text);
       assert.equal(analysis.ok && analysis.statements[0]?.refused, undefined, text);
     }

@@ -74,7 +74,8 @@ export const SHOP_SCHEMA = `
     CREATE TABLE sorted_1 PARTITION OF sorted FOR VALUES FROM (0) TO (100);
     CREATE INDEX ON sorted_1 (secret, id);
     CREATE TABLE by_secret (id integer, secret text) PARTITION BY LIST (secret);
-    CREATE TABLE by_secret_1 PARTITION OF by_secret DEFAULT;
+    CREATE TABLE by_secret_1 PARTITION OF by_secret FOR VALUES IN ('919-01-0011');
+    CREATE TABLE by_secret_2 PARTITION OF by_secret DEFAULT;
     CREATE TABLE parts (id integer, secret text) PARTITION BY RANGE (id);
     CREATE TABLE parts_1 PARTITION OF parts FOR VALUES FROM (0) TO (100);
     CREATE TABLE guarded_rows (id integer, secret text);
@@ -114,6 +115,8 @@ export function shopRows(secrets: Secrets): string {
     INSERT INTO parts SELECT id, ssn FROM customers;
     INSERT INTO sorted SELECT id, ssn FROM customers;
     INSERT INTO by_secret SELECT id, ssn FROM customers;
+    INSERT INTO unique_secret SELECT id, ssn, name FROM customers;
+    INSERT INTO secret_ref VALUES (1, CASE WHEN ${secrets.ssn(1)} LIKE '9%' THEN 3 ELSE 4 END);
     INSERT INTO members SELECT g, g % 2, md5(${secrets.ssn(1)} || g) FROM generate_series(1, 20) g;
     INSERT INTO keyless SELECT g, md5(${secrets.ssn(1)} || g) FROM generate_series(1, 20) g;
     REFRESH MATERIALIZED VIEW mv_customers;
