@@ -17,5 +17,4 @@ export const fail = errorTable({
   UNCONFIRMED: { exit: 6 },
   TARGET_FAILED: { exit: 1 },
   NOT_REVOKED: { exit: 6, hint: 'end your sessions in the account page of your identity provider' },
-  STREAM_ENDED: { exit: 6, hint: 'it may be restarting; run the command again' },
 });
