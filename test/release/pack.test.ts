@@ -51,6 +51,24 @@ describe('an installed package', () => {
     assert.match(stderr, /\[NODE_TOO_OLD\]\nhoopctl: hint: install Node 24 or newer/);
   });
 
+  test('copies every template, dot files and all', () => {
+    const { stdout } = hoopctl('init', '--json');
+    const names: string[] = stdout
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line).name);
+    assert.ok(names.length > 0);
+    for (const name of names) {
+      const { status, stderr } = hoopctl('init', name, join(home, 'copied', name));
+      assert.equal(status, 0, stderr);
+    }
+    const copied = readdirSync(join(home, 'copied'), { recursive: true });
+    for (const file of ['gateway/.gitignore', 'ci-gitlab/.gitlab-ci.yml', 'ci-github/.github/workflows/hoopctl.yaml'])
+      assert.ok(copied.includes(file), file);
+    const { status, stderr } = hoopctl('gateway', 'check', '--config', join(home, 'copied', 'gateway', 'gateway.yaml'));
+    assert.equal(status, 0, stderr);
+  });
+
   test('shows every step of the demo', { timeout: 5 * MINUTES }, () => {
     const { status, stdout, stderr } = hoopctl('demo', '--yes', '--json');
     assert.equal(status, 0, stderr);

@@ -33,7 +33,7 @@ async function list({ out }: Context): Promise<number> {
   else {
     out.table(TEMPLATES, [
       { title: 'TEMPLATE', cell: ({ name }) => name, whole: true },
-      { title: '', cell: ({ summary }) => summary },
+      { title: 'WHAT IT IS', cell: ({ summary }) => summary },
     ]);
     out.notice('copy one with: hoopctl init TEMPLATE [DIR]');
   }
