@@ -119,8 +119,7 @@ export function createHttp2Link(options: Http2LinkOptions): Http2Link {
     renew() {
       const old = current;
       current = undefined;
-      // Nothing new begins on it, and it closes with its last stream.
-      old?.close();
+      if (old !== undefined) closeWithLast(old);
       if (failure) failure = { ...failure, until: 0 };
     },
     guard(next) {
@@ -152,6 +151,14 @@ async function startSession(url: URL, options: Http2LinkOptions, clock: Clock): 
   return session;
 }
 
+const closing = new WeakSet<ClientHttp2Session>();
+
+/** Nothing new begins on it. A GOAWAY now would refuse what has just begun and is not sent yet. */
+function closeWithLast(session: ClientHttp2Session): void {
+  if ((streamCounts.get(session) ?? 0) === 0) session.close();
+  else closing.add(session);
+}
+
 const streamCounts = new WeakMap<ClientHttp2Session, number>();
 
 // A request under way keeps the process alive, an idle connection does not.
@@ -170,6 +177,7 @@ function count(session: ClientHttp2Session, change: 1 | -1): void {
   const open = (streamCounts.get(session) ?? 0) + change;
   streamCounts.set(session, open);
   if (session.destroyed) return;
+  if (open === 0 && closing.has(session)) session.close();
   if (open === 0) session.unref();
   else if (open === 1 && change === 1) session.ref();
 }

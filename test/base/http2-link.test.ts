@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { createServer as createHttpServer } from 'node:http';
-import { createSecureServer, createServer, type Http2Server } from 'node:http2';
+import { createSecureServer, createServer, type Http2Server, type ServerHttp2Session } from 'node:http2';
+import dns from 'node:dns';
 import { type AddressInfo, connect } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { describe, type TestContext, test } from 'node:test';
@@ -71,6 +72,77 @@ describe('a link to the gateway', () => {
     assert.equal(await text(stream), 'hello 127.0.0.1');
   });
 
+  test('goes over a new connection once the old one is in doubt, while what runs on that lives on', async (t) => {
+    const server = createServer();
+    const gate = Promise.withResolvers<void>();
+    const sessions: unknown[] = [];
+    server.on('session', (session) => sessions.push(session));
+    const port = await serve(t, server, 0, gate.promise);
+    const link = createHttp2Link({ url: `http://127.0.0.1:${port}` });
+    t.after(() => link.close());
+    const first = text(await link.request({ ':path': '/slow' }));
+    link.renew();
+    assert.equal(await text(await link.request({ ':path': '/' })), 'hello 127.0.0.1');
+    assert.equal(sessions.length, 2);
+    gate.resolve();
+    assert.equal(await first, 'hello 127.0.0.1');
+  });
+
+  test('shows each new connection to its guard first, and uses none that it refuses', async (t) => {
+    const asked: string[] = [];
+    const server = createServer();
+    server.on('stream', (_stream, headers) => asked.push(String(headers[':path'])));
+    const port = await serve(t, server);
+    const clock = new FakeClock();
+    const link = createHttp2Link({ url: `http://127.0.0.1:${port}`, clock });
+    t.after(() => link.close());
+    let trusted = false;
+    link.guard(async (connection) => {
+      await text(await connection.request({ ':path': '/who' }, { endStream: true }));
+      if (!trusted) throw new HoopError('GATEWAY_CHANGED', 'another one', { exit: 6 });
+    });
+    await assert.rejects(link.request({ ':path': '/secret' }), withCode('GATEWAY_CHANGED', 6));
+    assert.deepEqual(asked, ['/who']);
+    trusted = true;
+    link.retryNow();
+    await text(await link.request({ ':path': '/secret' }));
+    await text(await link.request({ ':path': '/secret' }));
+    assert.deepEqual(asked, ['/who', '/who', '/secret', '/secret']);
+  });
+
+  test('follows a name that leads elsewhere after the connection was lost', async (t) => {
+    const port = await freePort();
+    const addresses = ['127.0.0.2', '127.0.0.3'];
+    const servers = await Promise.all(
+      addresses.map(async (host) => {
+        const server = createSecureServer(certificate);
+        const sessions = new Set<ServerHttp2Session>();
+        server.on('session', (session) => sessions.add(session.on('error', () => undefined)));
+        server.on('stream', (stream) => {
+          stream.respond({ ':status': 200 });
+          stream.end(host);
+        });
+        await new Promise<void>((resolve) => server.listen(port, host, resolve));
+        const stop = () => {
+          for (const session of sessions) session.destroy();
+          server.close();
+        };
+        t.after(stop);
+        return { stop };
+      }),
+    );
+    let now = addresses[0] ?? '';
+    t.mock.method(dns, 'lookup', (_name: string, _options: object, done: (...answer: unknown[]) => void) =>
+      process.nextTick(done, null, [{ address: now, family: 4 }]),
+    );
+    const link = createHttp2Link({ url: `https://gateway.test:${port}`, ca: certificate.cert });
+    t.after(() => link.close());
+    assert.equal(await text(await link.request({ ':path': '/' })), '127.0.0.2');
+    now = '127.0.0.3';
+    servers[0]?.stop();
+    assert.equal(await soon(() => link.request({ ':path': '/' }).then(text)), '127.0.0.3');
+  });
+
   test('an idle link keeps no process alive', async (t) => {
     const port = await serve(t, createServer());
     const { execFile } = await import('node:child_process');
@@ -96,6 +168,21 @@ describe('a link through a proxy', () => {
     const env = { HTTPS_PROXY: `http://dana:s%40crt@127.0.0.1:${proxy}` };
     assert.equal(await ask(t, { url: 'https://gateway.test:8443', ca: certificate.cert, env }), 'hello gateway.test');
     assert.deepEqual(asked, [`gateway.test:8443 Basic ${Buffer.from('dana:s@crt').toString('base64')}`]);
+  });
+
+  test('goes through it again, when the connection was lost', async (t) => {
+    const server = createSecureServer(certificate);
+    const sessions = new Set<ServerHttp2Session>();
+    server.on('session', (session) => sessions.add(session));
+    const port = await serve(t, server);
+    const { proxy, asked } = await connectProxy(t, () => port);
+    const env = { HTTPS_PROXY: `http://127.0.0.1:${proxy}` };
+    const link = createHttp2Link({ url: 'https://gateway.test:8443', ca: certificate.cert, env });
+    t.after(() => link.close());
+    await text(await link.request({ ':path': '/' }));
+    for (const session of sessions) session.destroy();
+    assert.equal(await soon(() => link.request({ ':path': '/' }).then(text)), 'hello gateway.test');
+    assert.equal(asked.length, 2);
   });
 
   test('names the proxy that refuses, without its login', async (t) => {
@@ -128,11 +215,20 @@ async function ask(t: TestContext, options: Http2LinkOptions): Promise<string> {
   return text(await link.request({ ':path': '/' }));
 }
 
-async function serve(t: TestContext, server: Http2Server, port = 0): Promise<number> {
+/** The other end's death takes a moment to be known here. */
+async function soon(attempt: () => Promise<string>): Promise<string> {
+  for (;;) {
+    const answer = await attempt().catch(() => '');
+    if (answer !== '') return answer;
+  }
+}
+
+async function serve(t: TestContext, server: Http2Server, port = 0, gate?: Promise<void>): Promise<number> {
   const sessions = new Set<{ destroy(): void }>();
   server.on('session', (session) => sessions.add(session.on('error', () => undefined)));
-  server.on('stream', (stream, headers) => {
+  server.on('stream', async (stream, headers) => {
     stream.respond({ ':status': 200 });
+    if (headers[':path'] === '/slow') await gate;
     stream.end(`hello ${String(headers[':authority']).split(':')[0]}`);
   });
   t.after(() => {

@@ -100,6 +100,33 @@ describe('a tunnel', () => {
     assert.equal(error.code, 'ECONNRESET');
   });
 
+  test('a channel that is cut ends with the last words of its protocol, where it has any', async (t) => {
+    const heard: string[] = [];
+    const { dial, channels } = await tunnel(
+      t,
+      { serve: () => undefined },
+      {
+        parting: () => ({
+          heard: (chunk) => void heard.push(String(chunk)),
+          words: () => (heard.join('').endsWith('.') ? Buffer.from(' farewell') : undefined),
+        }),
+      },
+    );
+    for (const [said, end] of [
+      ['whole.', 'whole. farewell'],
+      ['half', undefined],
+    ] as const) {
+      const local = await dial();
+      local.write('x');
+      const channel = await channels.next();
+      channel.write(Buffer.from(said));
+      await once(local, 'readable');
+      channel.abort(new Error('lost'));
+      if (end === undefined) await assert.rejects(text(local), { code: 'ECONNRESET' });
+      else assert.equal(await text(local), end);
+    }
+  });
+
   test('a gateway that refuses is quoted to the client in its protocol', async (t) => {
     const { dial } = await tunnel(
       t,
