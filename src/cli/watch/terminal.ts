@@ -1,7 +1,7 @@
 /** A screen of its own in the terminal, drawn by ink, and the keys typed there. Loaded only where somebody looks: ink takes a few hundred milliseconds. */
 import { Box, type Instance, render, Text } from 'ink';
 import { createElement } from 'react';
-import { type Key, readKeys } from '../live/keys.ts';
+import { type Key, readKeys, type Typed } from '../live/keys.ts';
 import { type Row, renderRow, type Size } from '../live/row.ts';
 
 export interface FullScreen {
@@ -36,7 +36,7 @@ export function fullScreen({ stdin, stdout, colour, rows, onKey, onInterrupt }: 
     );
   const draw = () => instance?.rerender(tree());
   const onData = (chunk: Buffer) => {
-    const { keys, signals } = readKeys(chunk.toString('utf8'));
+    const { keys, signals } = keysOf(chunk.toString('utf8'));
     if (signals.includes('SIGINT')) return onInterrupt();
     if (signals.includes('SIGTSTP')) return void pause();
     for (const key of keys) onKey(key);
@@ -54,6 +54,8 @@ export function fullScreen({ stdin, stdout, colour, rows, onKey, onInterrupt }: 
       exitOnCtrlC: false,
       interactive: true,
       alternateScreen: true,
+      // Drawn each second, and little of it changes.
+      incrementalRendering: true,
     };
     instance = render(tree(), options);
     stdout.on('resize', draw);
@@ -76,4 +78,13 @@ export function fullScreen({ stdin, stdout, colour, rows, onKey, onInterrupt }: 
     process.kill(process.pid, 'SIGTSTP');
   };
   return { draw, leave, enter };
+}
+
+// A held arrow key comes several times in one read over a slow line. Letters that come together were pasted, and stay so.
+const MOVES = /^(?:\x1b(?:\[[0-9;]*[A-Za-z~]|O[A-Za-z])|\r)+$/;
+const MOVE = /\x1b(?:\[[0-9;]*[A-Za-z~]|O[A-Za-z])|\r/g;
+
+function keysOf(chunk: string): Typed {
+  if (!MOVES.test(chunk)) return readKeys(chunk);
+  return { keys: (chunk.match(MOVE) ?? []).flatMap((move) => readKeys(move).keys), signals: [] };
 }
