@@ -1,7 +1,6 @@
 /** Reaches a host through the proxy that HTTPS_PROXY names, by CONNECT (RFC 9110, section 9.3.6). The proxy sees ciphertext only. */
-import { request as httpRequest } from 'node:http';
-import { request as httpsRequest } from 'node:https';
 import type { Socket } from 'node:net';
+import { nodeHttp, nodeHttps } from './http.ts';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -29,7 +28,7 @@ export function connectThrough(proxy: URL, host: string, port: number, signal: A
     const login = `${decodeURIComponent(proxy.username)}:${decodeURIComponent(proxy.password)}`;
     headers['proxy-authorization'] = `Basic ${Buffer.from(login).toString('base64')}`;
   }
-  const request = proxy.protocol === 'https:' ? httpsRequest : httpRequest;
+  const { request } = proxy.protocol === 'https:' ? nodeHttps() : nodeHttp();
   return new Promise((resolve, reject) => {
     const asked = request({
       method: 'CONNECT',

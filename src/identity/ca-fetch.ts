@@ -3,10 +3,11 @@
  *
  * Node's own `fetch` takes a CA and a proxy only for the whole process, and this CA is trusted for the identity provider alone.
  */
-import { request as httpRequest, type IncomingMessage } from 'node:http';
-import { Agent, request as httpsRequest } from 'node:https';
+import type { IncomingMessage } from 'node:http';
+import type { Agent } from 'node:https';
 import { Readable } from 'node:stream';
 import { getCACertificates } from 'node:tls';
+import { nodeHttp, nodeHttps } from '../base/http.ts';
 import { type Environment, isLoopback } from '../base/proxy.ts';
 import type { Fetch } from './issuer-fetch.ts';
 
@@ -17,14 +18,19 @@ export interface CaFetchOptions {
 }
 
 export function createCaFetch({ ca, env = {} }: CaFetchOptions): Fetch {
-  const agent = new Agent({
-    ...(ca === undefined ? {} : { ca: [...getCACertificates('default'), ca] }),
-    // Only what names a proxy: the rest of the environment is none of the agent's business.
-    proxyEnv: {
-      HTTPS_PROXY: env['HTTPS_PROXY'] ?? env['https_proxy'],
-      NO_PROXY: env['NO_PROXY'] ?? env['no_proxy'],
-    },
-  });
+  let agent: Agent | undefined;
+  // Made when it is first used: most commands find a login that needs no renewal.
+  const ourAgent = () => {
+    agent ??= new (nodeHttps().Agent)({
+      ...(ca === undefined ? {} : { ca: [...getCACertificates('default'), ca] }),
+      // Only what names a proxy: the rest of the environment is none of the agent's business.
+      proxyEnv: {
+        HTTPS_PROXY: env['HTTPS_PROXY'] ?? env['https_proxy'],
+        NO_PROXY: env['NO_PROXY'] ?? env['no_proxy'],
+      },
+    });
+    return agent;
+  };
   return async (input, init) => {
     const request = new Request(input, init);
     const url = new URL(request.url);
@@ -33,7 +39,9 @@ export function createCaFetch({ ca, env = {} }: CaFetchOptions): Fetch {
     const body = Buffer.from(await request.arrayBuffer());
     return await new Promise<Response>((resolve, reject) => {
       const options = { method: request.method, headers: Object.fromEntries(request.headers), signal: request.signal };
-      const sent = secure ? httpsRequest(url, { ...options, agent }) : httpRequest(url, options);
+      const sent = secure
+        ? nodeHttps().request(url, { ...options, agent: ourAgent() })
+        : nodeHttp().request(url, options);
       sent.on('error', (error) =>
         reject(request.signal.aborted ? request.signal.reason : new TypeError('fetch failed', { cause: error })),
       );
