@@ -55,10 +55,17 @@ export function onTerminal(t: TestContext, args: readonly string[], options: Ter
         };
         watchers.add(look);
         look();
+        // Sooner than the test's own end, which could not say what was there instead.
+        setTimeout(
+          () => reject(new Error(`never showed ${wanted}:\n${JSON.stringify(shown.slice(-2_000))}`)),
+          PATIENCE_MS,
+        ).unref();
         void ended.then(() => reject(new Error(`ended without showing ${wanted}:\n${shown}`)));
       }),
   };
 }
+
+const PATIENCE_MS = 25_000;
 
 function quoted(word: string): string {
   return `'${word.replaceAll("'", "'\\''")}'`;
