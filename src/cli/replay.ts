@@ -2,13 +2,16 @@
 import { resolve } from 'node:path';
 import type { replaySession } from '../app/replay.ts';
 import { wait } from '../base/clock.ts';
+import { cutToWidth } from '../base/width.ts';
 import type { Arguments, Options } from './command.ts';
 import type { Context } from './context.ts';
 import type { Part, Style } from './part.ts';
+import { grouped } from './wording.ts';
 
 type Line = ReturnType<typeof replaySession> extends AsyncGenerator<infer Each> ? Each : never;
 
 const LONGEST_PAUSE = 2_000;
+const OWN_LENGTH = 60;
 
 export async function replay(ctx: Context, args: Arguments, options: Options): Promise<number> {
   const session = args.one('ID');
@@ -75,8 +78,10 @@ export function showLine({ out }: Context, line: Line): void {
   ];
   const detail = line.detail === undefined ? '' : `  [${line.detail}]`;
   if (isText(line)) {
-    out.print(...head, { text: detail, style: 'dim' });
-    out.printBlock(line.text);
+    const shown = line.own && !out.verbose ? shortened(line.text) : line.text;
+    const rest = shown === line.text ? '' : ` (${grouped(line.text.length)} characters; all with --verbose)`;
+    out.print(...head, { text: detail + rest, style: 'dim' });
+    out.printBlock(shown);
   } else out.print(...head, `  ${line.text}`, { text: detail, style: 'dim' });
   const { rows, columns } = line;
   if (rows === undefined || rows.length === 0) return;
@@ -85,6 +90,11 @@ export function showLine({ out }: Context, line: Line): void {
     rows,
     titles.map((title, index) => ({ title, cell: (row: readonly (string | null)[]): Part => cellOf(row[index]) })),
   );
+}
+
+/** What the gateway asks for itself is long, and not what anybody looks for. */
+function shortened(text: string): string {
+  return cutToWidth(text.replace(/\s+/g, ' ').trim(), OWN_LENGTH);
 }
 
 function isText({ kind }: Line): boolean {

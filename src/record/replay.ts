@@ -27,6 +27,8 @@ export interface ReplayLine {
     | 'notice'
     | 'closed';
   readonly command?: string;
+  /** A statement of the gateway itself, not of who is in the session. */
+  readonly own?: true;
   readonly text: string;
   /** Words beside the text: a verdict, rules, a state, counts. */
   readonly detail?: string;
@@ -86,8 +88,9 @@ function lineOf(event: RecordedEvent, asked: ReadonlyMap<string, string>): Spoke
     case 'command': {
       // Saying the same text twice tells nobody anything.
       if (asked.get(event.command) === digestOf(event.sent)) return undefined;
-      const whose = event.by === 'gateway' ? "the gateway's own" : 'rewritten';
-      return { kind: 'sent', command: event.command, ...said(event.sent, event.params), detail: whose };
+      const whose =
+        event.by === 'gateway' ? ({ own: true, detail: "the gateway's own" } as const) : { detail: 'rewritten' };
+      return { kind: 'sent', command: event.command, ...said(event.sent, event.params), ...whose };
     }
     case 'result': {
       const { command, columns, rows } = event;
