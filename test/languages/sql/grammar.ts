@@ -52,6 +52,10 @@ const source = fc.constantFrom(
   '(SELECT * FROM customers) c JOIN (SELECT * FROM public.customers) d ON d.card = c.card',
   'customers c NATURAL JOIN customers d',
   'customers c FULL JOIN customers d ON c.ssn = d.ssn',
+  'v_all c JOIN customers d USING (id)',
+  'v_all c LEFT JOIN v_all d ON d.ssn = c.card',
+  'legs c JOIN customers d ON d.id = c.id',
+  'legs_1 c NATURAL JOIN v_all d',
 );
 
 const query: fc.Arbitrary<string> = fc
@@ -88,6 +92,10 @@ const nested: fc.Arbitrary<string> = fc.oneof(
   query.map((inner) => `SELECT * FROM (${inner}) q`),
   fc.tuple(query, query).map(([a, b]) => `SELECT count(*) FROM ((${a}) UNION ALL (${b})) q`),
   query.map((inner) => `COPY (${inner}) TO STDOUT`),
+  query.map((inner) => `DECLARE k SCROLL CURSOR FOR ${inner}`),
+  query.map((inner) => `PREPARE p (integer) AS SELECT * FROM (${inner}) q LIMIT $1`),
+  query.map((inner) => `CREATE TABLE made AS SELECT count(*) FROM (${inner}) q`),
+  fc.tuple(expression, source).map(([value, from]) => `SELECT ${value} AS made INTO made FROM ${from}`),
   query.map(
     (inner) =>
       `SELECT array(${inner.replace(/^SELECT (DISTINCT )?.* FROM customers c,/, 'SELECT c.ssn FROM customers c,')})`,
@@ -99,6 +107,22 @@ const write: fc.Arbitrary<string> = fc.oneof(
   predicate.map(
     (where) => `DELETE FROM orders USING customers c, customers d WHERE orders.customer_id = c.id AND ${where}`,
   ),
+  fc
+    .tuple(expression, source, predicate)
+    .map(([value, from, where]) => `INSERT INTO orders (note) SELECT ${value} FROM ${from} WHERE ${where}`),
+  fc
+    .tuple(expression, predicate)
+    .map(
+      ([value, where]) =>
+        `UPDATE watched SET label = ${value} FROM v_all c, legs d WHERE c.id = watched.id AND ${where}`,
+    ),
+  fc
+    .tuple(expression, predicate)
+    .map(
+      ([value, where]) =>
+        `MERGE INTO watched w USING (SELECT c.id, ${value} AS v FROM customers c JOIN v_all d USING (id) WHERE ${where}) s ON s.id = w.id WHEN MATCHED THEN UPDATE SET label = s.v WHEN NOT MATCHED AND s.v > 'a' THEN INSERT (id, label) VALUES (s.id, s.v)`,
+    ),
+  predicate.map((where) => `DELETE FROM legs c USING v_all d WHERE ${where} RETURNING c.id, c.ssn`),
   fc
     .tuple(text, expression)
     .map(([c, value]) => `UPDATE customers c SET ${c} = ${value} FROM plain d WHERE d.id = c.id`),

@@ -50,6 +50,10 @@ export const SHOP_SCHEMA = `
       SELECT c.id, coalesce(c.ssn, c.card), big.s, (SELECT v.harmless FROM v_customers v WHERE v.id = c.id)
       FROM customers c LEFT JOIN big ON big.customer_id = c.id WHERE c.name LIKE 'name%' AND c.id BETWEEN 1 AND 6
       UNION ALL SELECT 99, 'é', 2.5, NULL;
+    CREATE VIEW v_all AS SELECT * FROM customers WHERE id <> 7;
+    CREATE TABLE legs (LIKE customers) PARTITION BY RANGE (id);
+    CREATE TABLE legs_1 PARTITION OF legs FOR VALUES FROM (0) TO (5);
+    CREATE TABLE legs_2 PARTITION OF legs FOR VALUES FROM (5) TO (100);
     CREATE VIEW v_barrier WITH (security_barrier) AS SELECT id, ssn FROM customers WHERE id > 3;
     CREATE VIEW v_orders AS SELECT id, amount FROM orders;
     CREATE MATERIALIZED VIEW mv_customers AS SELECT id, ssn FROM customers;
@@ -112,6 +116,7 @@ export function shopRows(secrets: Secrets): string {
     INSERT INTO parent SELECT id, ssn FROM customers WHERE id < 3;
     INSERT INTO child SELECT id, ssn, name FROM customers WHERE id > 2;
     INSERT INTO grown_child (id, kept) SELECT id, ssn FROM customers;
+    INSERT INTO legs SELECT * FROM customers;
     INSERT INTO parts SELECT id, ssn FROM customers;
     INSERT INTO sorted SELECT id, ssn FROM customers;
     INSERT INTO by_secret SELECT id, ssn FROM customers;
@@ -126,6 +131,9 @@ export function shopRows(secrets: Secrets): string {
 export const MASKS: readonly SqlMask[] = [
   { relation: 'public.customers', column: 'ssn', with: 'redact' },
   { relation: 'public.customers', column: 'card', with: 'last4' },
+  ...['ssn', 'card', 'born', 'score', 'mood', 'tags', 'hint'].map(
+    (column): SqlMask => ({ relation: 'public.legs_2', column, with: 'redact' }),
+  ),
   { relation: 'public.customers', column: 'born', with: 'redact' },
   { relation: 'public.customers', column: 'score', with: 'null' },
   { relation: 'public.customers', column: 'mood', with: 'redact' },
