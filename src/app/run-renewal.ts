@@ -65,7 +65,8 @@ export class Renewal {
   /** The gateway wants the launcher vouched for anew. */
   asked(by: string): void {
     this.#by = Date.parse(by);
-    void this.#renew();
+    if (this.#busy) this.#next(SOONEST_MS);
+    else void this.#renew();
   }
 
   /** Only a person can go on from here: said once. */

@@ -2,12 +2,14 @@ import assert from 'node:assert/strict';
 import { connect } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { describe, type TestContext, test } from 'node:test';
+import { createGatewayClient } from '../../src/api/client.ts';
 import { prepare } from '../../src/app/endpoint.ts';
 import type { LeaseEnd } from '../../src/app/run-lease.ts';
 import { openRun, type RunHappening } from '../../src/app/run-open.ts';
 import type { LoginKeeper } from '../../src/app/run-renewal.ts';
 import type { Clock } from '../../src/base/clock.ts';
 import { FakeClock, settled } from '../fakes/clock.ts';
+import { startLine } from '../fakes/line.ts';
 import { linesClients } from '../fakes/lines-client.ts';
 import { ORDERS, type RunGateway, startRunGateway } from '../fakes/run-gateway.ts';
 
@@ -61,8 +63,7 @@ describe('a lease', () => {
     const { gateway, clock, run } = await open(t);
     gateway.tell({ type: 'loginRequired', by: '2026-11-21T19:00:00.000Z' });
     await gateway.until(() => run.renewed === 1);
-    await clock.advance(30 * 60_000);
-    await gateway.until(() => run.renewed === 2);
+    await advanceUntil(clock, () => run.renewed === 2, 60_000);
   });
 
   test('after its connection was cut resumes the run and hears events again', async (t) => {
@@ -98,7 +99,7 @@ describe('a lease', () => {
     const { gateway, clock, run, happened, next } = await open(t);
     gateway.tell({ type: 'loginRequired', by: '2026-11-21T18:15:00.000Z' });
     await gateway.until(() => run.renewed === 1);
-    await advance(clock, 0);
+    await advanceUntil(clock, () => run.beats > 0);
     assert.deepEqual(happened, []);
     gateway.loginExpired = true;
     gateway.tell({ type: 'loginRequired', by: '2026-11-21T18:15:00.000Z' });
@@ -234,6 +235,23 @@ describe('a lease', () => {
     assert.deepEqual([happened, run.resumed], [[], 0]);
   });
 
+  test('notices a line that fell silent within half a minute, and comes back by a new one', async (t) => {
+    const { clock, run, line, next } = await open(t);
+    line.silence();
+    const lost = next('reconnecting');
+    let told = false;
+    void lost.then(() => (told = true));
+    let waited = 0;
+    for (; !told; waited += 1_000) await advance(clock, 1_000);
+    assert.ok(waited >= 20_000 && waited <= 31_000, `${waited} ms`);
+    assert.equal(((await lost) as { cause?: string }).cause, 'lost');
+    line.cut();
+    await line.up();
+    await advanceUntil(clock, () => run.resumed === 1);
+    await next('reconnected');
+    assert.ok(line.connections >= 2);
+  });
+
   test('resumes where the gateway says that it had not heard of it in time', async (t) => {
     const { gateway, clock, next } = await open(t);
     gateway.suspend();
@@ -263,19 +281,20 @@ async function open(t: TestContext, login: LoginKeeper = {}, gatewayTime = (at: 
     after: (ms, fn) => clock.after(ms, fn),
   };
   const gateway: RunGateway = await startRunGateway(t, theirs);
+  const line = await startLine(t, Number(new URL(gateway.url).port));
+  const client = createGatewayClient({
+    url: `http://127.0.0.1:${line.port}`,
+    clock,
+    token: async () => 'user-token',
+  });
+  t.after(() => client.close());
   const happened: RunHappening[] = [];
   const waiting: (() => void)[] = [];
   const prepared = await prepare(ORDERS, linesClients);
-  const opened = await openRun(
-    { client: gateway.client, clock, clients: linesClients, login },
-    'run',
-    [prepared],
-    {},
-    (event) => {
-      happened.push(event);
-      for (const wake of waiting.splice(0)) wake();
-    },
-  );
+  const opened = await openRun({ client, clock, clients: linesClients, login }, 'run', [prepared], {}, (event) => {
+    happened.push(event);
+    for (const wake of waiting.splice(0)) wake();
+  });
   t.after(() => {
     opened.lease.stop();
     return Promise.all(opened.doors.map(({ listener }) => listener.close()));
@@ -291,7 +310,7 @@ async function open(t: TestContext, login: LoginKeeper = {}, gatewayTime = (at: 
       await new Promise<void>((resolve) => waiting.push(resolve));
     }
   };
-  return { gateway, clock, run, opened, happened, next };
+  return { gateway, line, clock, run, opened, happened, next };
 }
 
 /** Lets the network do its part too. */

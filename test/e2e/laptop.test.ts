@@ -10,7 +10,7 @@ import { packageRoot } from '../../src/base/entry.ts';
 import { newHome } from '../cli/cli.ts';
 import { startLine } from '../fakes/line.ts';
 import { type Stack, startStack } from '../fakes/stack.ts';
-import { connected, holdUp, later, ran, refused, SLOW, until } from './clients.ts';
+import { connected, holdUp, later, ran, recorded, refused, SLOW, sessionOf, until } from './clients.ts';
 import { ask, toldIn, tunnelIn } from './tunnels.ts';
 
 /** Real times, only shorter: a run sleeps for some seconds here where it would for a minute. */
@@ -118,6 +118,7 @@ describe('a gateway that is killed', () => {
     await using idle = await connected({ connection: { connectionString: url } });
     await idle.query('SELECT 1');
     await using busy = await connected({ connection: { connectionString: url } });
+    const session = await sessionOf(stack, busy);
     const answer = later(busy.query('SELECT id FROM slow WHERE id = 7000102'));
     await holder.waiting(1);
     await stack.process.kill();
@@ -129,6 +130,11 @@ describe('a gateway that is killed', () => {
     await child.says('back in touch');
     assert.equal(await ask(url, 'SELECT 7 AS n'), 7);
     assert.equal(await ran(stack, '7000102'), 1);
+    // An intent without an outcome is one whose outcome nobody knows.
+    const events = await recorded(stack, session);
+    const asked = events.find((event) => event.type === 'command' && event.sent.text.includes('7000102'));
+    assert.ok(asked && 'command' in asked, 'it was recorded before it was sent');
+    assert.ok(!events.some((event) => event.type === 'outcome' && event.command === asked.command));
   });
 });
 
