@@ -26,7 +26,7 @@ export interface SqlReader {
    * @param text exact bytes, or a string that was decoded from valid UTF-8
    */
   analyse(text: string | Uint8Array, basis: SqlBasis): Analysis | Promise<Analysis>;
-  /** Resolves when the first text can be read. */
+  /** Resolves when the first text can be read. Whoever asks starts the threads, which otherwise start with the first text. */
   readonly ready: Promise<void>;
   /** For metrics. */
   readonly stats: {
@@ -43,7 +43,7 @@ export function createSqlReader(options: SqlReaderOptions = {}): SqlReader {
   const pool = createPool({
     workers: Math.max(2, options.workers ?? 2),
     timeoutMs: options.timeoutMs ?? 250,
-    recycleAfter: options.recycleAfter ?? 10_000,
+    recycleAfter: options.recycleAfter ?? 100_000,
     queue: options.queue ?? 1024,
     ...(options.script === undefined ? {} : { script: options.script }),
   });
@@ -60,7 +60,9 @@ export function createSqlReader(options: SqlReaderOptions = {}): SqlReader {
   };
 
   return {
-    ready: pool.ready,
+    get ready() {
+      return pool.warm();
+    },
     analyse(input, basis) {
       const place = shelves.place(basis);
       const text = typeof input === 'string' ? input : decode(input);

@@ -33,6 +33,8 @@ import { cancelUpstream, connectUpstream, pinnedSettings, type Upstream } from '
 /** Reads SQL: the SQL room's reader, or a test's. */
 export interface SqlReading {
   analyse(text: Uint8Array, basis: SqlBasis): Promise<Analysis> | Analysis;
+  /** Asking gets it ready for the first text. */
+  readonly ready?: Promise<void>;
   close(): Promise<void>;
 }
 
@@ -66,6 +68,8 @@ interface Tools extends ProtocolOptions {
 }
 
 async function serve(client: ByteChannel, pending: PendingSession<PostgresSettings>, tools: Tools): Promise<void> {
+  // While the client logs in: its first statement is not to wait for that.
+  void tools.reader.ready;
   const entered = await login(client, pending);
   if (!entered) return;
   const { application } = entered.startup;

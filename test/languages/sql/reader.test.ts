@@ -147,6 +147,16 @@ describe('a text that the parser cannot bear', () => {
 });
 
 describe('the pool', () => {
+  test('starts no thread before the first text, or before somebody asks whether it is ready', async (t) => {
+    const threads = () => process.getActiveResourcesInfo().filter((kind) => kind === 'MessagePort').length;
+    const before = threads();
+    const sql = reader(t, { script: scripted });
+    assert.equal(threads(), before);
+    const ready = sql.ready;
+    assert.equal(threads(), before + 2);
+    await ready;
+  });
+
   test('kills a thread that hangs, answers for it, and goes on with another meanwhile', async (t) => {
     const sql = reader(t, { script: scripted, timeoutMs: 250 });
     await sql.ready;
