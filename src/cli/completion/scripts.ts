@@ -40,6 +40,7 @@ complete -F _hoopctl hoopctl
 const ZSH = `#compdef hoopctl
 _hoopctl() {
     local line kind
+    local -i width=0
     local -a answer values shown
     answer=("\${(@f)$(command hoopctl __complete zsh "\${(@)words[2,CURRENT-1]}" "$PREFIX" 2>/dev/null </dev/null)}")
     kind=$answer[1]
@@ -47,7 +48,10 @@ _hoopctl() {
         values)
             for line in "\${(@)answer[2,-1]}"; do
                 values+=("\${line%%$'\\t'*}")
-                if [[ $line == *$'\\t'* ]]; then shown+=("\${line%%$'\\t'*}  -- \${line#*$'\\t'}"); else shown+=("$line"); fi
+                (( \${#values[-1]} > width )) && width=\${#values[-1]}
+            done
+            for line in "\${(@)answer[2,-1]}"; do
+                if [[ $line == *$'\\t'* ]]; then shown+=("\${(r:width:)line%%$'\\t'*}  -- \${line#*$'\\t'}"); else shown+=("$line"); fi
             done
             compadd -l -d shown -a values
             ;;
