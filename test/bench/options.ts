@@ -14,7 +14,7 @@ export interface BenchOptions {
 export const USAGE = `usage: npm run bench -- [options]
   --quick          everything once over, in about five minutes
   --only NAME      this section alone; may be repeated
-  --rounds N       how often everything is measured (5; 3 with --quick)
+  --rounds N       how often everything is measured (5; 2 with --quick)
   --seconds N      how long one run of pgbench lasts (3; 1 with --quick)
   --delay MS       the round trip of what stands behind a distance (20)
   --json FILE      all figures, of every round; - writes them to stdout in place of the table
@@ -29,7 +29,7 @@ export function readOptions(args: readonly string[], sections: readonly string[]
   return {
     plan: {
       quick,
-      rounds: count('--rounds', values.rounds, quick ? 3 : 5),
+      rounds: count('--rounds', values.rounds, quick ? 2 : 5),
       seconds: count('--seconds', values.seconds, quick ? 1 : 3),
       delay: count('--delay', values.delay, 20),
     },

@@ -1,34 +1,55 @@
 /**
- * hoopctl from its sources, with a heap profiler that SIGUSR2 starts and stops: `node profiled.ts PROFILE.json [arguments of hoopctl…]`.
+ * hoopctl from its sources, with a profiler that SIGUSR2 starts and stops: `node profiled.ts heap|cpu PROFILE.json [arguments of hoopctl…]`.
  *
- * Each allocation has the same chance to be sampled, whether or not it was collected since.
+ * With `heap` each allocation has the same chance to be sampled, whether or not it was collected since.
  */
 import { renameSync, writeFileSync } from 'node:fs';
 import { Session } from 'node:inspector/promises';
 import { main } from '../../src/cli/main.ts';
 
-const [file = '', ...args] = process.argv.slice(2);
-const SAMPLE_EVERY_BYTES = 8 * 1024;
+interface Profiler {
+  begin(session: Session): Promise<unknown>;
+  finish(session: Session): Promise<{ readonly profile: unknown }>;
+}
 
+const PROFILERS: ReadonlyMap<string, Profiler> = new Map([
+  [
+    'heap',
+    {
+      begin: (session: Session) =>
+        session.post('HeapProfiler.startSampling', {
+          samplingInterval: 8 * 1024,
+          includeObjectsCollectedByMajorGC: true,
+          includeObjectsCollectedByMinorGC: true,
+        } as never),
+      finish: (session: Session) => session.post('HeapProfiler.stopSampling'),
+    },
+  ],
+  [
+    'cpu',
+    {
+      begin: async (session: Session) => {
+        await session.post('Profiler.enable');
+        await session.post('Profiler.start');
+      },
+      finish: (session: Session) => session.post('Profiler.stop'),
+    },
+  ],
+]);
+
+const [kind = '', file = '', ...args] = process.argv.slice(2);
+const profiler = PROFILERS.get(kind) as Profiler;
 const session = new Session();
 session.connect();
 let sampling = false;
-process.on('SIGUSR2', () => void (sampling ? finish() : begin()));
+process.on('SIGUSR2', () => void toggle());
 
-async function begin(): Promise<void> {
-  await session.post('HeapProfiler.startSampling', {
-    samplingInterval: SAMPLE_EVERY_BYTES,
-    includeObjectsCollectedByMajorGC: true,
-    includeObjectsCollectedByMinorGC: true,
-  } as never);
-  sampling = true;
-  publish({ started: true });
-}
-
-async function finish(): Promise<void> {
-  const { profile } = await session.post('HeapProfiler.stopSampling');
-  sampling = false;
-  publish(profile);
+async function toggle(): Promise<void> {
+  sampling = !sampling;
+  if (sampling) {
+    await profiler.begin(session);
+    publish({ started: true });
+  } else publish((await profiler.finish(session)).profile);
 }
 
 /** Whoever waits for the file never sees half of it. */

@@ -1,12 +1,16 @@
 /** What the bench reads, and what it shows. */
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, test } from 'node:test';
+import { packageRoot } from '../../src/base/entry.ts';
 import type { Sample } from './arithmetic.ts';
-import { bytesByFunction, growth, type ProfileNode } from './heap-profile.ts';
-import { readOptions } from './options.ts';
+import { readOptions, USAGE } from './options.ts';
 import { readReport } from './pgbench.ts';
-import { figure, linesOf, markdownReport, type Report, textReport } from './report.ts';
+import { bytesByFunction, growth, type HeapNode, timeByFunction } from './profiles.ts';
+import { figure, linesOf, markdownReport, type Report, shareTable, textReport } from './report.ts';
 import type { CaseResult } from './rounds.ts';
+import { SECTIONS } from './sections/index.ts';
 
 const sample = (value: number, cpu: number, others = 0): Sample => ({
   ...{ value, others, cpu: { all: cpu }, more: { p99: value * 2 } },
@@ -104,13 +108,8 @@ tps = 2904.123456 (without initial connection time)`;
     test(`is no figure where ${what}`, () => assert.throws(() => readReport(text), /did not finish/));
 });
 
-describe('a heap profile', () => {
-  const node = (
-    functionName: string,
-    lineNumber: number,
-    selfSize: number,
-    children: ProfileNode[] = [],
-  ): ProfileNode => ({
+describe('a profile', () => {
+  const node = (functionName: string, lineNumber: number, selfSize: number, children: HeapNode[] = []): HeapNode => ({
     callFrame: { functionName, url: functionName === '(V8 API)' ? '' : 'file:///root/src/rows.ts', lineNumber },
     ...{ selfSize, children },
   });
@@ -137,9 +136,37 @@ describe('a heap profile', () => {
       ['late', 50],
     ]);
     assert.deepEqual(growth(once, twice, 100), [
-      { where: 'row', bytes: 16 },
-      { where: 'late', bytes: 0.5 },
-      { where: 'parse', bytes: 0 },
+      { where: 'row', amount: 16 },
+      { where: 'late', amount: 0.5 },
+      { where: 'parse', amount: 0 },
+    ]);
+  });
+
+  test('of time leaves out what was none, and shares the rest among the work', () => {
+    const frame = (functionName: string) => ({ functionName, url: '', lineNumber: 0 });
+    const nodes = [
+      { callFrame: frame('(idle)'), hitCount: 50 },
+      { callFrame: frame('judge'), hitCount: 30 },
+      { callFrame: frame('write'), hitCount: 5 },
+      { callFrame: frame('write'), hitCount: 15 },
+      { callFrame: frame('never') },
+    ];
+    assert.deepEqual(timeByFunction({ nodes, startTime: 1_000, endTime: 11_000 }, 10, '/root'), [
+      { where: 'judge', amount: 300 },
+      { where: 'write', amount: 200 },
+    ]);
+  });
+
+  test('is shown with what it is in all, and marks', () => {
+    const shares = [
+      { where: 'row', amount: 24 },
+      { where: 'chunk', amount: 0.5 },
+    ];
+    const mark = (amount: number) => (amount >= 16 ? ' <-' : '');
+    assert.deepEqual(shareTable(shares, 'bytes per row', mark).split('\n'), [
+      '      24.5  bytes per row, in all',
+      '        24  row <-',
+      '       0.5  chunk',
     ]);
   });
 });
@@ -148,7 +175,7 @@ describe('options', () => {
   const sections = ['bulk', 'idle'];
 
   test('are few rounds with --quick, and more without', () => {
-    assert.deepEqual(readOptions(['--quick'], sections).plan, { quick: true, rounds: 3, seconds: 1, delay: 20 });
+    assert.deepEqual(readOptions(['--quick'], sections).plan, { quick: true, rounds: 2, seconds: 1, delay: 20 });
     assert.deepEqual(readOptions([], sections).plan, { quick: false, rounds: 5, seconds: 3, delay: 20 });
   });
 
@@ -167,4 +194,24 @@ describe('options', () => {
       assert.throws(() => readOptions(args, sections), { message: said });
       assert.throws(() => readOptions(args, sections), /usage: npm run bench/);
     });
+});
+
+describe('docs/performance.md', () => {
+  const page = readFileSync(join(packageRoot(), 'docs', 'performance.md'), 'utf8');
+  const names = SECTIONS.map(({ name }) => name);
+
+  test('names every section, and shows only commands that the bench takes', () => {
+    for (const name of names) assert.match(page, new RegExp(`\\b${name}\\b`), name);
+    const commands = [...page.matchAll(/npm run bench --((?: +(?:--)?\w[\w-]*)+)/g)].map(([, args = '']) =>
+      args.trim(),
+    );
+    assert.ok(commands.length >= 3, 'the commands were found');
+    for (const command of commands) assert.doesNotThrow(() => readOptions(command.split(/ +/), names), command);
+  });
+
+  test('explains every option', () => {
+    const options = [...USAGE.matchAll(/^ {2}(--\w+)/gm)].map(([, option = '']) => option);
+    assert.ok(options.length >= 6, 'the options were found');
+    for (const option of options) assert.ok(page.includes(`| \`${option}`), option);
+  });
 });

@@ -1,6 +1,7 @@
 /** What a person reads of the results: a table on a terminal, the same in Markdown, everything in JSON. Pure. */
 import { cpuOf, median, ratio, type Spread, spread } from './arithmetic.ts';
 import type { Machine } from './machine.ts';
+import type { Share } from './profiles.ts';
 import type { CaseResult } from './rounds.ts';
 import type { Plan } from './sections/section.ts';
 
@@ -159,4 +160,20 @@ function table(titles: readonly string[], rows: readonly (readonly string[])[]):
       .join('  ')
       .trimEnd();
   return [line(titles), ...rows.map(line)];
+}
+
+const SHOWN = 12;
+
+/** The largest shares, one a line, below what they are in all. */
+export function shareTable(
+  shares: readonly Share[],
+  unit: string,
+  mark: (amount: number) => string = () => '',
+): string {
+  const total = shares.reduce((sum, { amount }) => sum + amount, 0);
+  const line = (amount: number, text: string) => `  ${figure(amount).padStart(8)}  ${text}`;
+  return [
+    line(total, `${unit}, in all`),
+    ...shares.slice(0, SHOWN).map(({ where, amount }) => line(amount, `${where}${mark(amount)}`)),
+  ].join('\n');
 }

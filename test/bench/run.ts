@@ -6,31 +6,10 @@ import { createLadders } from './ladder.ts';
 import { describeMachine } from './machine.ts';
 import { type BenchOptions, readOptions } from './options.ts';
 import { type CaseResult, measureCase } from './rounds.ts';
-import { allocations } from './sections/allocations.ts';
-import { beside } from './sections/beside.ts';
-import { bulk } from './sections/bulk.ts';
-import { connections } from './sections/connections.ts';
-import { distance } from './sections/distance.ts';
-import { idle } from './sections/idle.ts';
+import { SECTIONS } from './sections/index.ts';
 import type { Bench, Section } from './sections/section.ts';
-import { slowReader } from './sections/slow-reader.ts';
-import { start } from './sections/start.ts';
-import { statements } from './sections/statements.ts';
-import { transactions } from './sections/transactions.ts';
 import { openWorld } from './world.ts';
 
-const SECTIONS: readonly Section[] = [
-  transactions,
-  statements,
-  connections,
-  bulk,
-  distance,
-  beside,
-  slowReader,
-  idle,
-  start,
-  allocations,
-];
 const SERVERS: readonly ServerName[] = ['postgresql', 'postgresql-client', 'pgbouncer', 'haproxy', 'stunnel4'];
 
 const stop = new AbortController();

@@ -11,7 +11,7 @@ const LARGE = 'SELECT id, code, note, hash, remark FROM wide';
 export const beside: Section = {
   name: 'beside',
   title: 'Small questions beside a large answer',
-  seconds: (plan) => 8 + PEERS.length * plan.rounds * (2 * msOf(plan) * 0.001 + 2),
+  seconds: (plan) => PEERS.length * plan.rounds * (2 * msOf(plan) * 0.001 + 1.2),
   async run({ ladders, plan, compare }) {
     const ladder = await ladders.get(PEERS);
     const form = { unit: 'ms', better: 'less', peers: PEERS, against: [HAPROXY, DIRECT] } as const;

@@ -7,7 +7,7 @@ import type { Plan, Section } from './section.ts';
 export const connections: Section = {
   name: 'connections',
   title: 'New connections (pgbench -C, select-only)',
-  seconds: (plan) => 10 + counts(plan).length * MAIN.length * plan.rounds * (plan.seconds + 0.4),
+  seconds: (plan) => 5 + counts(plan).length * MAIN.length * plan.rounds * (plan.seconds + 0.3),
   async run({ ladders, plan, compare }) {
     const ladder = await ladders.get(MAIN);
     const cases = counts(plan).map(

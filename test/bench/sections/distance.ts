@@ -1,6 +1,6 @@
 /** The two ends far from each other: round trips, and what flow control makes of a long line. */
 import { workOnce } from '../client-process.ts';
-import { HAPROXY, OVER_TLS } from '../ladder.ts';
+import { HAPROXY, OVER_TLS, PROCESS } from '../ladder.ts';
 import { pgbench } from '../pgbench.ts';
 import type { Case } from '../rounds.ts';
 import type { Plan, Section } from './section.ts';
@@ -11,10 +11,10 @@ const LARGE = 'SELECT id, code, note, hash, remark FROM wide';
 export const distance: Section = {
   name: 'distance',
   title: 'The two ends a round trip apart',
-  seconds: (plan) => 8 + OVER_TLS.length * plan.rounds * (2 * msOf(plan) + 1_600 + plan.seconds * 1_000) * 0.001,
+  seconds: (plan) => 10 + peersOf(plan).length * plan.rounds * (2 * msOf(plan) + 1_600 + plan.seconds * 1_000) * 0.001,
   async run({ ladders, plan, compare, note }) {
-    const ladder = await ladders.get(OVER_TLS, plan.delay);
-    const form = { peers: OVER_TLS, against: [HAPROXY] } as const;
+    const ladder = await ladders.get(peersOf(plan), plan.delay);
+    const form = { peers: peersOf(plan), against: [HAPROXY] } as const;
     const read = (peer: string, how: 'read' | 'ask', sql: string) =>
       workOnce({ do: how, address: ladder.peer(peer).address, sql, ms: msOf(plan) });
     const cases: Case[] = [
@@ -46,6 +46,10 @@ export const distance: Section = {
     );
   },
 };
+
+function peersOf({ quick }: Plan) {
+  return quick ? ([HAPROXY, PROCESS] as const) : OVER_TLS;
+}
 
 function msOf({ quick }: Plan): number {
   return quick ? 700 : 2_000;

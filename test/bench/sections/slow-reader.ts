@@ -1,12 +1,11 @@
 /** What is gathered on the way when the client reads a gigabyte at 1 MB a second. */
 import { startClient } from '../client-process.ts';
-import { HAPROXY, PROCESS } from '../ladder.ts';
+import { HAPROXY, OVER_TLS, PROCESS } from '../ladder.ts';
 import type { Peer } from '../peers/peer.ts';
 import { residentBytes } from '../processes.ts';
 import type { Case, Reading } from '../rounds.ts';
 import type { Plan, Section } from './section.ts';
 
-const PEERS = ['pgbouncer+stunnel', HAPROXY, PROCESS] as const;
 const GIGABYTE =
   'SELECT w.id, w.code, w.note, w.hash, w.remark FROM wide AS w CROSS JOIN (VALUES (1), (2), (3), (4), (5), (6), (7), (8), (9), (10)) AS ten (n)';
 const BYTES_PER_SECOND = 1_000_000;
@@ -16,11 +15,12 @@ const MiB = 1024 * 1024;
 export const slowReader: Section = {
   name: 'slow-reader',
   title: 'A slow reader: 1 MB/s of a gigabyte',
-  seconds: (plan) => 8 + PEERS.length * roundsOf(plan) * (msOf(plan) / 1000 + 3),
+  seconds: (plan) => peersOf(plan).length * roundsOf(plan) * (msOf(plan) / 1000 + 2),
   async run({ ladders, plan, compare, note }) {
-    const ladder = await ladders.get(PEERS);
+    const peers = peersOf(plan);
+    const ladder = await ladders.get(peers);
     const one: Case = {
-      ...{ name: 'most memory over what it was', unit: 'MiB', better: 'less', peers: PEERS, against: [HAPROXY] },
+      ...{ name: 'most memory over what it was', unit: 'MiB', better: 'less', peers, against: [HAPROXY] },
       measure: (peer) => measure(ladder.peer(peer), msOf(plan)),
     };
     await compare([one], ladder, roundsOf(plan));
@@ -51,6 +51,10 @@ async function measure(peer: Peer, ms: number): Promise<Reading> {
   } finally {
     clearInterval(timer);
   }
+}
+
+function peersOf({ quick }: Plan) {
+  return quick ? ([HAPROXY, PROCESS] as const) : OVER_TLS;
 }
 
 function msOf({ quick }: Plan): number {

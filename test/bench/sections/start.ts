@@ -18,7 +18,7 @@ const COMMANDS: ReadonlyMap<string, readonly string[]> = new Map([
 export const start: Section = {
   name: 'start',
   title: 'Starting',
-  seconds: (plan) => 5 + plan.rounds * times(plan) * 1.2,
+  seconds: (plan) => 5 + plan.rounds * times(plan) * 0.7,
   async run({ world, plan, compare, note }) {
     await using peer = await startHoopctl(world, { durability: 'process' });
     const empty = join(await world.place('empty'), 'empty.js');
@@ -46,5 +46,5 @@ export const start: Section = {
 };
 
 function times({ quick }: Plan): number {
-  return quick ? 5 : 15;
+  return quick ? 4 : 15;
 }

@@ -25,7 +25,7 @@ const SCRIPTS: readonly [name: string, script: string][] = [
 export const statements: Section = {
   name: 'statements',
   title: `Statements seen before, and never seen (pgbench, simple, ${CLIENTS} clients)`,
-  seconds: ({ rounds, seconds }) => 6 + SCRIPTS.length * PEERS.length * rounds * (seconds + 0.4),
+  seconds: ({ rounds, seconds }) => SCRIPTS.length * PEERS.length * rounds * (seconds + 0.3),
   async run({ world, ladders, plan, compare }) {
     const folder = await world.place('scripts');
     const ladder = await ladders.get(PEERS);
