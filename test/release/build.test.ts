@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { packageRoot } from '../../src/base/entry.ts';
+import { COMMANDS } from '../../src/cli/commands.ts';
 import { importsOf } from '../architecture/scan.ts';
 
 let folder = '';
@@ -37,6 +38,11 @@ test('what stays a package of its own is one that the manifest installs', () => 
   const packages = named.filter((name) => /^[@a-z]/.test(name) && !name.startsWith('node:')).map(packageOf);
   const foreign = packages.filter((name) => !installed.has(name) && !isBuiltIn(name));
   assert.deepEqual([...new Set(foreign)], []);
+});
+
+test('the manual is there: a page for hoopctl and one for each command', () => {
+  const pages = globSync('*.1', { cwd: join(dist(), 'man') }).sort();
+  assert.deepEqual(pages, ['hoopctl.1', ...COMMANDS.map(({ name }) => `hoopctl-${name}.1`)].sort());
 });
 
 test('nothing that only some commands need is loaded before they ask', () => {
