@@ -21,7 +21,7 @@ export async function listGateways(place: LoginPlace): Promise<readonly ListedGa
 }
 
 /** @returns what goes before this choice all the same, if anything does */
-export async function useGateway(place: LoginPlace, text: string): Promise<{ url: string; overruledBy?: string }> {
+export async function chooseGateway(place: LoginPlace, text: string): Promise<{ url: string; overruledBy?: string }> {
   refuseInRun(place);
   const { folder, gateway } = await clientConfig(place);
   const url = gatewayUrl(text);

@@ -62,7 +62,7 @@ describe('an installed package', () => {
       const { status, stderr } = hoopctl('init', name, join(home, 'copied', name));
       assert.equal(status, 0, stderr);
     }
-    const copied = readdirSync(join(home, 'copied'), { recursive: true });
+    const copied = readdirSync(join(home, 'copied'), { recursive: true, encoding: 'utf8' });
     for (const file of ['gateway/.gitignore', 'ci-gitlab/.gitlab-ci.yml', 'ci-github/.github/workflows/hoopctl.yaml'])
       assert.ok(copied.includes(file), file);
     const { status, stderr } = hoopctl('gateway', 'check', '--config', join(home, 'copied', 'gateway', 'gateway.yaml'));

@@ -27,8 +27,8 @@ const use: CommandForm = {
   summary: 'Use one of them from now on',
   arguments: [{ name: 'URL', summary: 'the gateway', required: true, completes: 'gateway' }],
   async run({ out, place }, args) {
-    const { useGateway } = await import('../../app/gateways.ts');
-    const { url, overruledBy } = await useGateway(place, args.one('URL'));
+    const { chooseGateway } = await import('../../app/gateways.ts');
+    const { url, overruledBy } = await chooseGateway(place, args.one('URL'));
     if (overruledBy !== undefined) out.warn(`${overruledBy} still names a gateway and goes first`);
     if (out.json) out.document({ gateway: url });
     else out.notice(`using ${url}`);
