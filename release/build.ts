@@ -6,7 +6,7 @@
 import { existsSync, globSync, mkdirSync, readFileSync, renameSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { join, relative, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { build } from 'esbuild';
+import { build, type Plugin } from 'esbuild';
 import { packageRoot } from '../src/base/entry.ts';
 import { manPages } from '../src/cli/man.ts';
 
@@ -16,12 +16,23 @@ const EXTERNAL: readonly string[] = [
   'tsx', // is handed to another Node by path
   'fastify', // compiles schemas into code that requires its own files by name
   'pino', // starts worker threads from its own folder
-  'react-devtools-core', // ink asks for it where somebody installed it to look at ink; we do not
 ];
 
 /** esbuild turns CommonJS dependencies into modules, where `require` of a Node built-in does not exist by itself. */
 const BANNER =
   "import { createRequire as bundledRequire } from 'node:module'; const require = bundledRequire(import.meta.url);";
+
+/** With DEV=true in its user's environment ink would load devtools that are not installed, and fail. */
+const withoutDevtools: Plugin = {
+  name: 'without-devtools',
+  setup({ onResolve, onLoad }) {
+    const filter = /^react-devtools-core$/;
+    onResolve({ filter }, ({ path }) => ({ path, namespace: 'nothing' }));
+    onLoad({ filter, namespace: 'nothing' }, () => ({
+      contents: 'export default { initialize() {}, connectToDevTools() {} };',
+    }));
+  },
+};
 
 const root = packageRoot();
 const { values } = parseArgs({ options: { out: { type: 'string', default: join(root, 'dist') } } });
@@ -48,6 +59,7 @@ async function bundle(out: string): Promise<void> {
       legalComments: 'linked',
       banner: { js: BANNER },
       external: [...EXTERNAL, ...optionalDependencies()].flatMap((name) => [name, `${name}/*`]),
+      plugins: [withoutDevtools],
       logLevel: 'warning',
     });
     await writeManual(join(draft, 'man'));
