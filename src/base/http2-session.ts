@@ -9,7 +9,13 @@ export const HTTP2_SESSION = {
   // By default about 1,000 streams that are reset quickly end the session (CVE-2023-44487): here many short connections are ordinary.
   streamResetBurst: 20_000,
   streamResetRate: 5_000,
-  settings: { initialWindowSize: 512 * 1024, enablePush: false, maxConcurrentStreams: 100_000 },
+  settings: {
+    // What one read of a socket gives goes in one frame; longer ones would make the streams beside it wait.
+    maxFrameSize: 64 * 1024,
+    initialWindowSize: 512 * 1024,
+    enablePush: false,
+    maxConcurrentStreams: 100_000,
+  },
 } as const;
 
 /** Flow-control window of a whole session: behind 20 ms of delay the default of 64 KiB gives 2 MB/s. */
