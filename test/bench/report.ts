@@ -18,6 +18,8 @@ export interface SectionReport {
   readonly title: string;
   readonly cases: readonly CaseResult[];
   readonly notes: readonly string[];
+  /** Why it was not measured to its end. */
+  readonly failed?: string;
 }
 
 /** One line of a table. */
@@ -71,17 +73,18 @@ function machineLines({ machine, plan, minutes, startedAt }: Report): string[] {
   ];
 }
 
-function textSection({ title, cases, notes }: SectionReport): string[] {
+function textSection({ title, cases, notes, failed }: SectionReport): string[] {
   return [
     title,
     '='.repeat(title.length),
     ...cases.flatMap((one) => ['', ...caseHead(one), ...table(headings(one), rowsOf(one))]),
     ...notes.flatMap((note) => ['', note]),
+    ...(failed === undefined ? [] : ['', `NOT MEASURED TO ITS END: ${failed}`]),
     '',
   ];
 }
 
-function markdownSection({ title, cases, notes }: SectionReport): string[] {
+function markdownSection({ title, cases, notes, failed }: SectionReport): string[] {
   const of = (cells: readonly string[]) => `| ${cells.join(' | ')} |`;
   return [
     `### ${title}`,
@@ -99,6 +102,7 @@ function markdownSection({ title, cases, notes }: SectionReport): string[] {
       ];
     }),
     ...notes.flatMap((note) => ['', '```', note, '```']),
+    ...(failed === undefined ? [] : ['', '**Not measured to its end:**', '', '```', failed, '```']),
     '',
   ];
 }

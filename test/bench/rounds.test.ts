@@ -6,7 +6,7 @@ import { type Case, measureCase } from './rounds.ts';
 const form: Omit<Case, 'measure'> = {
   ...{ name: 'a case', unit: 'tx/s', better: 'more', peers: ['a', 'b', 'c'], against: ['b'] },
 };
-const options = { section: 'test', rounds: 2, processes: () => ({}), signal: new AbortController().signal };
+const options = { section: 'test', rounds: 2, peer: () => undefined, signal: new AbortController().signal };
 
 test('peers are measured one after the other, each round beginning with another', async () => {
   const order: string[] = [];
@@ -33,11 +33,41 @@ test('the CPU of a peer is told by role and per unit of work', async () => {
   };
   const { rounds } = await measureCase(
     { ...form, peers: ['a'], measure },
-    { ...options, rounds: 1, processes: () => ({ busy: [process.pid], gone: [2 ** 30] }) },
+    { ...options, rounds: 1, peer: () => ({ processes: { busy: [process.pid], gone: [2 ** 30] } }) },
   );
   const { busy = 0, gone } = rounds[0]?.['a']?.cpu ?? {};
   assert.ok(busy > 0, `${busy}`);
   assert.equal(gone, 0);
+});
+
+test('the CPU spent before the work began does not count', async () => {
+  const work = async (ms: number) => {
+    for (const until = performance.now() + ms; performance.now() < until; await new Promise(setImmediate));
+  };
+  const measure: Case['measure'] = async () => {
+    await work(250);
+    const from = performance.now();
+    return { value: 1, work: 1, from };
+  };
+  const peer = () => ({ processes: { busy: [process.pid] } });
+  const late = await measureCase({ ...form, peers: ['a'], measure }, { ...options, rounds: 1, peer });
+  const all = await measureCase(
+    { ...form, peers: ['a'], measure: async () => ({ ...(await measure('a', 0)), from: 0 }) },
+    { ...options, rounds: 1, peer },
+  );
+  const cpu = ({ rounds }: typeof all) => rounds[0]?.['a']?.cpu['busy'] ?? Number.NaN;
+  assert.ok(cpu(late) < cpu(all) / 2, `${cpu(late)} and ${cpu(all)}`);
+});
+
+test('a peer is tidied after each measurement', async () => {
+  const order: string[] = [];
+  const measure: Case['measure'] = async (peer) => {
+    order.push(peer);
+    return { value: 1 };
+  };
+  const peer = (name: string) => ({ processes: {}, tidy: async () => void order.push(`tidied ${name}`) });
+  await measureCase({ ...form, peers: ['a', 'b'], measure }, { ...options, rounds: 1, peer });
+  assert.deepEqual(order, ['a', 'tidied a', 'b', 'tidied b']);
 });
 
 test('nothing is measured after it was interrupted', async () => {

@@ -42,15 +42,13 @@ async function main(args: readonly string[]): Promise<number> {
     console.error(`not installed: ${missing.join(', ')}; as root run: ${installCommand(missing)}`);
     return 1;
   }
-  try {
-    await publish(await measure(options), options);
-    return 0;
-  } catch (error) {
-    if (!stop.signal.aborted) throw error;
-    return 130;
-  }
+  const report = await measure(options);
+  await publish(report, options);
+  if (stop.signal.aborted) return 130;
+  return report.sections.some(({ failed }) => failed !== undefined) ? 1 : 0;
 }
 
+/** What could be measured: a section that fails, or an interruption, does not take with it what stands. */
 async function measure({ plan, only }: BenchOptions): Promise<Report> {
   const chosen = SECTIONS.filter(({ name }) => only.length === 0 || only.includes(name));
   const began = Date.now();
@@ -61,6 +59,7 @@ async function measure({ plan, only }: BenchOptions): Promise<Report> {
   const seconds = (list: readonly Section[]) => list.reduce((sum, section) => sum + section.seconds(plan), 0);
   const sectionsBegan = Date.now();
   for (const [i, section] of chosen.entries()) {
+    if (stop.signal.aborted) break;
     // A slow machine takes longer than was thought, for all of it alike.
     const slower = i === 0 ? 1 : (Date.now() - sectionsBegan) / 1000 / seconds(chosen.slice(0, i));
     say(`${section.title} (about ${clock(seconds(chosen.slice(i)) * Math.max(1, slower))} left)`);
@@ -82,7 +81,7 @@ async function runSection(section: Section, ground: Pick<Bench, 'world' | 'ladde
         cases.push(
           await measureCase(one, {
             ...{ section: section.name, rounds, signal: stop.signal },
-            processes: (peer) => ladder?.peers.get(peer)?.processes ?? {},
+            peer: (name) => ladder?.peers.get(name),
             onSample: (peer, round, { value, others }) =>
               say(
                 `  ${one.name} [${round + 1}/${rounds}] ${peer}: ${figure(value)} ${one.unit}${others > 0.1 ? ` ~ ${figure(others * 100)}% of the machine was busy with others` : ''}`,
@@ -91,9 +90,15 @@ async function runSection(section: Section, ground: Pick<Bench, 'world' | 'ladde
         );
     },
   };
-  await section.run(bench);
   const { name, title } = section;
-  return { name, title, cases, notes };
+  try {
+    await section.run(bench);
+    return { name, title, cases, notes };
+  } catch (error) {
+    const failed = error instanceof Error ? error.message : String(error);
+    say(`${name}: ${failed}`);
+    return { name, title, cases, notes, failed };
+  }
 }
 
 async function publish(report: Report, { json, markdown }: BenchOptions): Promise<void> {

@@ -56,7 +56,13 @@ export async function openWorld(say: (line: string) => void): Promise<World> {
     const hoopctl = await buildPackage(join(folder, 'package'));
     say('starting PostgreSQL and filling its tables');
     const postgres = await startPostgres({
-      settings: { shared_buffers: '512MB', max_connections: '300', max_wal_size: '4GB' },
+      settings: {
+        shared_buffers: '512MB',
+        max_connections: '300',
+        max_wal_size: '4GB',
+        checkpoint_timeout: '1h',
+        autovacuum: 'off',
+      },
     });
     opened.defer(() => postgres.stop());
     opened.defer(leaveNothing(dirname(postgres.logPath)));

@@ -1,5 +1,5 @@
 /** What all this is for: `hoopctl tunnel` and `hoopctl gateway start`, built, two processes, TLS between them, with everything on that makes it one. */
-import { mkdir, writeFile } from 'node:fs/promises';
+import { glob, mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { freePort } from '../../../src/app/demo/free-port.ts';
 import { DANA, deviceToken } from '../../fakes/idp.ts';
@@ -57,6 +57,7 @@ export async function startHoopctl(world: World, options: HoopctlOptions): Promi
       doors: held.map(({ addresses }) => addresses.bench),
       env: first.env,
       processes: { hoopctl: held.map(({ program }) => program.pid), gateway: [gateway.pid] },
+      tidy: () => removeSealed(join(folder, 'recordings')),
       [Symbol.asyncDispose]: () => opened.disposeAsync(),
     };
   } catch (error) {
@@ -81,6 +82,11 @@ async function startGateway(folder: string, program: readonly string[], { passwo
   const gateway = startProgram(process.execPath, args, { env: { BENCH_PASSWORD: password, HOME: folder } });
   await gateway.says(/"event":"ready"/);
   return gateway;
+}
+
+/** An hour of transactions fills many GiB. What is sealed and compressed is not looked at any more by a gateway that runs. */
+async function removeSealed(recordings: string): Promise<void> {
+  for await (const path of glob('**/*.gz', { cwd: recordings })) await rm(join(recordings, path), { force: true });
 }
 
 interface Held {

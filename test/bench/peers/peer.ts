@@ -13,4 +13,6 @@ export interface Peer extends AsyncDisposable {
   readonly address: Address;
   /** The processes in between, by role; not the client's, not PostgreSQL's. */
   readonly processes: Readonly<Record<string, readonly number[]>>;
+  /** Clears away what a measurement left on the disk. */
+  tidy?(): Promise<void>;
 }
