@@ -1,6 +1,7 @@
 /** `npm run bench`: the ladder from nothing in between to hoopctl, measured side by side. Results to stdout, progress to stderr. */
 import { writeFile } from 'node:fs/promises';
 import { findServer, installCommand, type ServerName } from '../../bin/setup/servers.js';
+import { NOISY } from './arithmetic.ts';
 import { figure, markdownReport, type Report, type SectionReport, textReport } from './report.ts';
 import { createLadders } from './ladder.ts';
 import { describeMachine } from './machine.ts';
@@ -84,7 +85,7 @@ async function runSection(section: Section, ground: Pick<Bench, 'world' | 'ladde
             peer: (name) => ladder?.peers.get(name),
             onSample: (peer, round, { value, others }) =>
               say(
-                `  ${one.name} [${round + 1}/${rounds}] ${peer}: ${figure(value)} ${one.unit}${others > 0.1 ? ` ~ ${figure(others * 100)}% of the machine was busy with others` : ''}`,
+                `  ${one.name} [${round + 1}/${rounds}] ${peer}: ${figure(value)} ${one.unit}${others > NOISY ? ` ~ ${figure(others * 100)}% of the machine was busy with others` : ''}`,
               ),
           }),
         );
