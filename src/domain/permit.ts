@@ -1,5 +1,7 @@
 /** The proof that a turn may be forwarded. Only the gate mints one; the relay sends nothing without one. */
 import type { Outcome, SessionEvent } from './recording.ts';
+import type { Refusal, SubmitOptions } from './refusal.ts';
+import type { Ask } from './verdict.ts';
 
 declare const minted: unique symbol;
 
@@ -22,6 +24,12 @@ export interface Permit {
     outcome: Outcome,
     result?: Omit<Extract<SessionEvent, { type: 'result' }>, 'type' | 'command'>,
   ): void;
+  /**
+   * Asks people to let more of one command's result flow than a limit allows: it waits for them, as a held command does.
+   * Resolves with undefined once the meter has more to give, and with what the client is told where it has not. Absent: every limit cuts.
+   * @param index position in `commands`
+   */
+  more?(index: number, wanted: MoreWanted, options: SubmitOptions): Promise<Refusal | undefined>;
   readonly [minted]: true;
 }
 
@@ -32,6 +40,10 @@ export interface Meter {
    * @returns the limit that is exceeded, or undefined. When exceeded, nothing more of this statement may flow.
    */
   take(rows: number, bytes: number): LimitReached | undefined;
+  /** The limit that so much more would exceed; nothing is taken. One that cuts before one that asks people. */
+  reached(rows: number, bytes: number): LimitReached | undefined;
+  /** Goes on counting where the meter of an earlier piece of the same result stopped: a portal or cursor read in pieces is one statement. */
+  continues?(earlier: Meter): void;
   /** Rows that may still flow under the tightest budget; Infinity without one. */
   readonly rowsLeft: number;
   readonly bytesLeft: number;
@@ -41,9 +53,24 @@ export interface LimitReached {
   readonly rule: string;
   readonly limit: 'rowsPerStatement' | 'bytesPerStatement' | 'rowsPerRun' | 'bytesPerRun';
   readonly allowed: number;
+  /** People may allow more; absent where the limit cuts. */
+  readonly ask?: LimitAsk;
+}
+
+export interface LimitAsk {
+  readonly ask: Ask;
+  /** Rows or bytes that flow further once people agree. */
+  readonly more: number;
+}
+
+/** A result that has stopped at a limit in the middle, and what the client has of it so far. */
+export interface MoreWanted {
+  readonly reached: LimitReached;
+  readonly rows: number;
+  readonly bytes: number;
 }
 
 /** Called by gateway/gate.ts and by nobody else; a test holds that. */
-export function mintPermit(parts: Pick<Permit, 'commands' | 'settle'>): Permit {
+export function mintPermit(parts: Pick<Permit, 'commands' | 'settle' | 'more'>): Permit {
   return { kind: 'permit', ...parts } as Permit;
 }

@@ -2,30 +2,18 @@
 import type { ByteChannel } from '../base/channel.ts';
 import type { Eventual } from '../base/eventual.ts';
 import type { Secret } from '../base/secret.ts';
-import type { Command, RefusalCode } from './command.ts';
+import type { Command } from './command.ts';
 import type { SessionEnd } from './end.ts';
 import type { MaskPlan, TrustedFunction } from './mask.ts';
 import type { Permit } from './permit.ts';
 import type { AgentIdentity, Principal } from './principal.ts';
 import type { SessionEvent } from './recording.ts';
+import type { Refusal, SubmitOptions } from './refusal.ts';
 import type { Verifier } from './run.ts';
 import type { Target } from './target.ts';
 import type { Grant } from './verdict.ts';
 
-/** What the client is told, in its own protocol. The message starts with the code's word. */
-export interface Refusal {
-  readonly kind: 'refusal';
-  readonly code: RefusalCode;
-  readonly message: string;
-  readonly hint?: string;
-  readonly rule?: string;
-  /** The approval request's id, with HOOP_HELD. */
-  readonly request?: string;
-  /** The protocol's own error code, where what could not be read named one. */
-  readonly protocolCode?: string;
-  /** Where the reason is that the session ended, or cannot begin: how. */
-  readonly end?: SessionEnd;
-}
+export type { HoldNotice, Refusal, SubmitOptions } from './refusal.ts';
 
 /** A connection whose stream is authorised by a run token, and whose client has not yet shown the tunnel's secret. */
 export interface PendingSession<Settings = unknown> {
@@ -66,8 +54,13 @@ export interface Session<Settings = unknown> {
   view(): SessionView;
   /** Opens a connection to the target; a further one for an out-of-band cancel. */
   dial(): Promise<ByteChannel>;
-  /** By the names the protocol's settings gave. */
-  secret(name: string): Promise<Secret>;
+  /**
+   * By the names the protocol's settings gave.
+   * @param refused what the target did not take: asks for another, where there is one
+   */
+  secret(name: string, refused?: Secret): Promise<Secret>;
+  /** When it ends at the latest, epoch ms. */
+  deadline?(): number;
   /** Judges, holds if asked to, records, and mints. Nothing reaches the target without what this returns: at once, where nothing is waited for. */
   submit(turn: Turn, options?: SubmitOptions): Eventual<Permit | Refusal>;
   /** Records something that is not a command. */
@@ -96,19 +89,4 @@ export interface Turn {
   readonly by?: 'client' | 'gateway';
   /** Shortens the wait for approval inside a transaction to the target's `holdInTransaction`. */
   readonly inTransaction?: boolean;
-}
-
-export interface SubmitOptions {
-  /** Aborted when the client hangs up or asks to cancel while it waits: withdraws the approval request. */
-  readonly gone?: AbortSignal;
-  /** Lets the protocol speak while it waits: a NOTICE, a line on stderr. */
-  onHold?(held: HoldNotice): void;
-}
-
-export interface HoldNotice {
-  readonly request: string;
-  readonly link: string;
-  readonly rule: string;
-  readonly waitMs: number;
-  readonly reason?: string;
 }

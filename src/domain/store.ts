@@ -11,6 +11,8 @@ export interface Store {
   readonly approvals: ApprovalStore;
   readonly revocations: RevocationStore;
   readonly people: PeopleStore;
+  readonly spending: SpendingStore;
+  readonly credentials: CredentialStore;
   /** Fails when the store cannot be read and written now. For /readyz. */
   check(): Promise<void>;
   close(): Promise<void>;
@@ -169,4 +171,46 @@ export interface PersonRow {
 export interface PeopleStore {
   seen(principal: Principal, at: number): Promise<void>;
   list(): Promise<readonly PersonRow[]>;
+}
+
+/** What was taken within one slot of time; `at` is when the slot began, epoch ms. */
+export interface SpentSlot {
+  readonly at: number;
+  readonly rows: number;
+  readonly bytes: number;
+}
+
+export interface SpendingRow {
+  /** Which limit, and over which agent or subject. */
+  readonly key: string;
+  readonly slots: readonly SpentSlot[];
+}
+
+/** What agents and subjects have taken of budgets that count over all their runs. */
+export interface SpendingStore {
+  list(): Promise<readonly SpendingRow[]>;
+  /** In one transaction; a row without slots is forgotten. */
+  save(rows: readonly SpendingRow[]): Promise<void>;
+}
+
+/** A password that the gateway itself gives to an account. Sealed: the key lies elsewhere. */
+export interface CredentialRow {
+  /** Whose it is: an account at one server, which several targets may use. */
+  readonly key: string;
+  /** Absent until the first change: until then gateway.yaml's reference counts. */
+  readonly current?: string;
+  /** About to be given to the account, or given already: until it is known which, both are tried. */
+  readonly pending?: string;
+  /** When `current` was given, epoch ms. */
+  readonly changedAt?: number;
+  /** The gateway that is changing it now, and until when the others leave it alone. */
+  readonly claim?: { readonly by: string; readonly until: number };
+  /** Grows with every write. 0: not stored yet. */
+  readonly version: number;
+}
+
+export interface CredentialStore {
+  find(key: string): Promise<CredentialRow | undefined>;
+  /** Compare-and-set on `version`, which is the one that was read. @returns whether nobody wrote in between */
+  save(row: CredentialRow): Promise<boolean>;
 }

@@ -77,8 +77,15 @@ export interface LimitRule {
   readonly bytesPerStatement?: number;
   readonly rowsPerRun?: number;
   readonly bytesPerRun?: number;
+  /** The two run budgets count over this instead: over all runs of the agent or subject, over so long a time. */
+  readonly over?: { readonly per: 'agent' | 'subject'; readonly windowMs: number };
+  /** At the limit people are asked for more; absent: the result is cut. */
+  readonly ask?: Ask;
   readonly shadow?: boolean;
 }
+
+/** Nothing that was taken is remembered for longer. */
+export const LONGEST_WINDOW_MS = 366 * 86_400_000;
 
 /** A compiled policy: pure and synchronous, no clock, no I/O. */
 export interface Policy {

@@ -35,6 +35,11 @@ export function digestOf({ commands, asks, view }: Question, binding: Binding): 
   return sha256(JSON.stringify(form));
 }
 
+/** What an approval of more of a result is for: the statement, the limit it has reached, how much more, and for which time. */
+export function moreDigestOf(statement: string, reached: readonly (string | number)[]): string {
+  return sha256(JSON.stringify(['hoopctl more v1', statement, reached]));
+}
+
 function formOf(command: Command): unknown {
   return [
     sha256(command.bytes),

@@ -13,11 +13,14 @@ import type { Clock } from '../base/clock.ts';
 import { type Eventual, then } from '../base/eventual.ts';
 import type { ApprovalDecision, ApprovalQuestion, Desk, HeldRequest } from '../domain/approval.ts';
 import type { Command, Effect } from '../domain/command.ts';
-import { mintPermit, type Meter, type Permit } from '../domain/permit.ts';
+import { mintPermit, type Permit } from '../domain/permit.ts';
 import type { Outcome, Recorder, SessionEvent, Weight } from '../domain/recording.ts';
 import type { Refusal, SessionView, SubmitOptions, Turn } from '../domain/session.ts';
-import type { Ask, Verdict } from '../domain/verdict.ts';
+import type { Ask, LimitRule, Verdict } from '../domain/verdict.ts';
+import { createAsking } from './asking.ts';
+import type { BudgetMeter } from './budget.ts';
 import { type Binding, digestOf, type Question } from './digest.ts';
+import { createMore, type Extended } from './more.ts';
 import { refusal } from './refusal.ts';
 
 export interface GateParts {
@@ -35,7 +38,9 @@ export interface GateParts {
   /** How long the client waits for this ask, ms. */
   waitFor(ask: Ask, turn: Turn): number;
   /** The budgets a permitted statement draws on. */
-  meter(command: Command): Meter;
+  meter(command: Command): BudgetMeter;
+  /** The limits that apply now. */
+  limits(): readonly LimitRule[];
   /** Target, account, principal and run: what an approval is bound to beside the turn itself. */
   readonly binding: Binding;
   /** How events speak of commands: what is struck is struck here. */
@@ -70,6 +75,8 @@ export function createGate(parts: GateParts): Gate {
   const { recorder, desk, describe, watch } = parts;
   const inFlight = new Map<string, { command: Command; by: 'client' | 'gateway' }>();
   let commands = 0;
+  const asking = createAsking({ ...parts, record });
+  const more = createMore({ ...parts, asking, judge, written, newId: () => `c${++commands}` });
 
   function submit(turn: Turn, options: SubmitOptions = NO_OPTIONS): Eventual<Permit | Refusal> {
     const ids = turn.commands.map(() => `c${++commands}`);
@@ -124,7 +131,7 @@ export function createGate(parts: GateParts): Gate {
       questions.push(question);
     }
 
-    const requests = await openRequests(questions);
+    const requests = await asking.open(questions);
     if ('kind' in requests) return refuse(turn, ids, verdicts, requests);
     const policy = parts.view().basis;
     const lost = await written(
@@ -144,19 +151,19 @@ export function createGate(parts: GateParts): Gate {
       ],
       'intent',
     );
-    if (lost) return withdrawnBecause(requests, lost);
+    if (lost) return asking.withdrawnBecause(requests, lost);
 
-    const answers = requests.map((request) => recordDecision(request, ids[0] as string));
-    for (const [i, request] of requests.entries()) announce(request, asks[i] as Ask, turn, options);
+    const answers = requests.map((request) => asking.recordDecision(request, ids[0] as string));
+    for (const [i, request] of requests.entries()) asking.announce(request, asks[i] as Ask, turn, options);
 
-    const answer = await firstOf(unanimous(answers), asks, turn, options);
+    const answer = await asking.firstOf(answers, asks, turn, options);
     if (answer === 'gone' || answer === 'ended') {
       // Only while the client waits does its going withdraw the request: nobody is there to be answered.
       const reason = answer === 'gone' ? 'the client went away or cancelled' : 'the session ended';
       const told = refusal.withdrawn(reason);
       // Asking people and leaving, over and over, is to have an end.
       watch.refused(told);
-      await withdrawAll(requests, reason);
+      await asking.withdrawAll(requests, reason);
       return told;
     }
     if (answer === 'waited') {
@@ -168,7 +175,7 @@ export function createGate(parts: GateParts): Gate {
     if (negative) {
       const told = refusal.decided(negative, asks[0]?.rule ?? '', requests[0]?.id ?? '');
       watch.refused(told);
-      await withdrawAll(requests, 'another approval of the same command was not given');
+      await asking.withdrawAll(requests, 'another approval of the same command was not given');
       return told;
     }
     return consume(held, requests, questions);
@@ -181,14 +188,14 @@ export function createGate(parts: GateParts): Gate {
     questions: readonly ApprovalQuestion[],
   ): Promise<readonly string[] | Refusal> {
     const stopped = parts.standing();
-    if (stopped) return withdrawnBecause(requests, stopped);
+    if (stopped) return asking.withdrawnBecause(requests, stopped);
     const again = turn.commands.map(judge);
     const question = questions[0] as ApprovalQuestion;
     if (
       refusalFor(turn.commands, again) ||
       digestOf(questionOf(turn, asksOf(turn.commands, again)), parts.binding) !== question.digest
     ) {
-      return withdrawnBecause(requests, refusal.changedSinceAsked());
+      return asking.withdrawnBecause(requests, refusal.changedSinceAsked());
     }
     // The approval stays: read again and found the same, the turn uses it at once.
     if (parts.clock.monotonic() - readAt > READING_HOLDS_MS) return refusal.stale();
@@ -199,7 +206,7 @@ export function createGate(parts: GateParts): Gate {
       )
       .catch(() => ({ kind: 'refused', reason: 'the store does not answer' }) as const);
     if (consumed.kind === 'refused')
-      return withdrawnBecause(requests, refusal.notConsumed(consumed.reason, asks[0]?.rule));
+      return asking.withdrawnBecause(requests, refusal.notConsumed(consumed.reason, asks[0]?.rule));
     return requests.map((request) => request.id);
   }
 
@@ -238,87 +245,31 @@ export function createGate(parts: GateParts): Gate {
     const by = turn.by ?? 'client';
     for (const [i, command] of turn.commands.entries()) inFlight.set(ids[i] as string, { command, by });
     watch.permitted(ids, verdicts);
+    const extended: Extended[] = turn.commands.map((command, i) => {
+      return { turn, command, id: ids[i] as string, meter: parts.meter(command), as: [], asked: 0 };
+    });
     return mintPermit({
-      commands: turn.commands.map((command, i) => ({ id: ids[i] as string, meter: parts.meter(command) })),
+      commands: extended,
+      more(index, wanted, options) {
+        const one = extended[index];
+        return one ? more(one, wanted, options) : Promise.resolve(refusal.limit(wanted.reached));
+      },
       settle(index, outcome, result) {
         const id = ids[index];
         if (id === undefined || !inFlight.delete(id)) return;
         const events: SessionEvent[] = result ? [{ type: 'result', command: id, ...result }] : [];
         const durationMs = outcome.durationMs || Math.round((parts.clock.monotonic() - started) * 1000) / 1000;
         events.push({ type: 'outcome', command: id, ...outcome, durationMs });
+        const { state } = outcome;
+        for (const command of extended[index]?.as ?? []) events.push({ type: 'outcome', command, state, durationMs });
         record(events);
         watch.settled(id, outcome);
       },
     });
   }
 
-  async function openRequests(questions: readonly ApprovalQuestion[]): Promise<readonly HeldRequest[] | Refusal> {
-    const requests: HeldRequest[] = [];
-    for (const question of questions) {
-      const request = await desk.request(question).catch(() => refusal.unavailable('nobody can be asked now'));
-      if (request && 'link' in request) requests.push(request);
-      else {
-        await withdrawAll(requests, 'another approval of the same command could not be asked for');
-        return request ?? refusal.tooManyRequests();
-      }
-    }
-    return requests;
-  }
-
   function questionOf(turn: Turn, asks: readonly Ask[]): Question {
     return { commands: turn.commands, asks, view: parts.view() };
-  }
-
-  // A decision that comes after the client stopped waiting is recorded too: the retry will use it.
-  async function recordDecision(request: HeldRequest, command: string): Promise<ApprovalDecision> {
-    const decision = await request.decided;
-    watch.decided(request, decision);
-    record([decisionEvent(request, command, decision)]);
-    return decision;
-  }
-
-  function announce(request: HeldRequest, ask: Ask, turn: Turn, options: SubmitOptions): void {
-    if (request.state !== 'open') return;
-    watch.held(request, ask);
-    const waitMs = parts.waitFor(ask, turn);
-    const reason = ask.reason === undefined ? {} : { reason: ask.reason };
-    options.onHold?.({ request: request.id, link: request.link, rule: ask.rule, waitMs, ...reason });
-  }
-
-  function firstOf(
-    answers: Promise<readonly ApprovalDecision[]>,
-    asks: readonly Ask[],
-    turn: Turn,
-    options: SubmitOptions,
-  ): Promise<readonly ApprovalDecision[] | 'waited' | 'gone' | 'ended'> {
-    const patience = Math.min(...asks.map((ask) => parts.waitFor(ask, turn)));
-    return new Promise((resolve) => {
-      const cancel = parts.clock.after(patience, () => done('waited'));
-      const onGone = () => done('gone');
-      const onEnd = () => done('ended');
-      const done = (result: readonly ApprovalDecision[] | 'waited' | 'gone' | 'ended') => {
-        cancel();
-        options.gone?.removeEventListener('abort', onGone);
-        parts.signal.removeEventListener('abort', onEnd);
-        resolve(result);
-      };
-      if (options.gone?.aborted) return done('gone');
-      if (parts.signal.aborted) return done('ended');
-      options.gone?.addEventListener('abort', onGone, { once: true });
-      parts.signal.addEventListener('abort', onEnd, { once: true });
-      answers.then(done);
-    });
-  }
-
-  async function withdrawnBecause(requests: readonly HeldRequest[], answer: Refusal): Promise<Refusal> {
-    await withdrawAll(requests, answer.message);
-    watch.refused(answer);
-    return answer;
-  }
-
-  async function withdrawAll(requests: readonly HeldRequest[], reason: string): Promise<void> {
-    // One that cannot be withdrawn expires, and is judged again before it could be used.
-    await Promise.allSettled(requests.map((request) => desk.withdraw(request.id, reason)));
   }
 
   /** @returns the refusal when the recording cannot be written; then nothing may be forwarded. */
@@ -389,31 +340,9 @@ function asksOf(commands: readonly Command[], verdicts: readonly Verdict[]): rea
   return [...asks.values()];
 }
 
-/** Settles with all decisions when all are given, or with the first that is not a yes. */
-function unanimous(answers: readonly Promise<ApprovalDecision>[]): Promise<readonly ApprovalDecision[]> {
-  const firstNo = new Promise<readonly ApprovalDecision[]>((resolve) => {
-    for (const answer of answers) answer.then((decision) => decision.kind !== 'approved' && resolve([decision]));
-  });
-  return Promise.race([Promise.all(answers), firstNo]);
-}
-
 const PURE: ReadonlySet<Effect> = new Set(['read', 'control']);
 
 /** A turn that only reads need not reach the disk before it runs, unless the recording is `strict`. */
 function weightOf(commands: readonly Command[]): Weight {
   return commands.every((command) => command.effects.isSubsetOf(PURE)) ? 'read' : 'intent';
-}
-
-function decisionEvent(request: HeldRequest, command: string, decision: ApprovalDecision): SessionEvent {
-  const base = { type: 'approval.decided', command, approval: request.id, decision: decision.kind } as const;
-  switch (decision.kind) {
-    case 'approved':
-      return { ...base, by: decision.by.name, proof: decision.proof };
-    case 'denied':
-      return { ...base, by: decision.by.name, ...(decision.reason === undefined ? {} : { reason: decision.reason }) };
-    case 'withdrawn':
-      return { ...base, reason: decision.reason };
-    default:
-      return base;
-  }
 }

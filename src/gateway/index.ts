@@ -1,6 +1,7 @@
 /** The gateway room's door: everything the composition needs, and nothing of the gate's inside. */
 export { createCancelDesk, createDoor, type Door, type DoorParts } from './door.ts';
 export { type Address, dial } from './dialer.ts';
+export { openLedger } from './ledger.ts';
 export type { LauncherAnswer } from './launcher.ts';
 export type { RunLimits } from './limits.ts';
 export type { LiveRun, RunHappening } from './live-run.ts';

@@ -7,6 +7,7 @@ import type { RunRow } from '../domain/store.ts';
 import { type Admission, createAdmission } from './admission.ts';
 import { createRunBudget, type RunBudget } from './budget.ts';
 import { createLauncher, type Launcher } from './launcher.ts';
+import type { Ledger } from './ledger.ts';
 import type { RunLimits } from './limits.ts';
 import { type Moment, momentOf, since } from './moment.ts';
 
@@ -65,6 +66,8 @@ export interface LiveRunParts {
   readonly limits: RunLimits;
   /** It lived before this process did: what is only in memory starts anew. */
   readonly restored?: boolean;
+  /** Budgets that count over more than a run. */
+  readonly ledger?: Ledger | undefined;
   /** How old the launcher's groups may get, ms. */
   readonly maxAge: number;
   /** The lease lapsed: cut the sessions, keep the verifiers. */
@@ -107,7 +110,9 @@ export class LiveRun {
     this.agent = parts.agent;
     this.limits = parts.limits;
     this.restored = parts.restored ?? false;
-    this.budget = createRunBudget(parts.row.spent);
+    this.budget = createRunBudget(parts.row.spent, (rule) =>
+      parts.ledger?.account(rule, { principal: this.principal, agent: this.agent }),
+    );
     this.admission = createAdmission(parts.clock, parts.limits);
     this.launcher = createLauncher(parts.row.launcherKey, parts.limits.launcherTries);
     this.#heardAt = this.#streamAt = parts.clock.monotonic();

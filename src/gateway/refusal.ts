@@ -1,4 +1,5 @@
 /** What the gate says no with. Each names a stable word, the rule, and what to do: an agent acts on these. */
+import { exhaustive } from '../base/exhaustive.ts';
 import type { ApprovalDecision } from '../domain/approval.ts';
 import type { Impossible } from '../domain/command.ts';
 import { describeEnd, type SessionEnd } from '../domain/end.ts';
@@ -123,12 +124,31 @@ export const refusal = {
     end,
   }),
 
-  limit: ({ rule, limit, allowed }: LimitReached): Refusal => ({
+  limit: (reached: LimitReached): Refusal => ({
     kind: 'refusal',
     code: 'HOOP_LIMIT',
-    message: `HOOP_LIMIT: ${rule ? `limit "${rule}": ` : ''}${limit} is ${allowed}`,
+    message: `HOOP_LIMIT: ${limitWords(reached)}`,
     hint: 'ask for less: LIMIT, fewer columns, an aggregate',
-    rule,
+    rule: reached.rule,
+  }),
+
+  /** People were asked for more, and did not give it. */
+  limitKept: (reached: LimitReached, decision: ApprovalDecision, request: string): Refusal => ({
+    kind: 'refusal',
+    code: 'HOOP_LIMIT',
+    message: `HOOP_LIMIT: ${limitWords(reached)}; ${keptWords(decision, request)}`,
+    hint: 'ask for less: LIMIT, fewer columns, an aggregate',
+    rule: reached.rule,
+    request,
+  }),
+
+  heldAtLimit: (reached: LimitReached, request: string, link: string): Refusal => ({
+    kind: 'refusal',
+    code: 'HOOP_HELD',
+    message: `HOOP_HELD: ${limitWords(reached)}, and more needs a person's approval: request ${request}`,
+    hint: `${link ? `${link} ; ` : ''}${RETRY}`,
+    rule: reached.rule,
+    request,
   }),
 
   unknownTarget: (name: string): Refusal => ({
@@ -170,5 +190,24 @@ function decidedMessage(decision: ApprovalDecision, request: string): string {
       return `HOOP_HELD: request ${request} was withdrawn: ${decision.reason}`;
     case 'approved':
       return `HOOP_HELD: request ${request} was approved`;
+  }
+}
+
+function limitWords({ rule, limit, allowed }: LimitReached): string {
+  return `${rule ? `limit "${rule}": ` : ''}${limit} is ${allowed}`;
+}
+
+function keptWords(decision: ApprovalDecision, request: string): string {
+  switch (decision.kind) {
+    case 'denied':
+      return `request ${request} for more was denied by ${decision.by.name}${decision.reason ? `: ${decision.reason}` : ''}`;
+    case 'expired':
+      return `request ${request} for more expired before anyone decided`;
+    case 'withdrawn':
+      return `request ${request} for more was withdrawn: ${decision.reason}`;
+    case 'approved':
+      return `request ${request} for more was approved`;
+    default:
+      return exhaustive(decision);
   }
 }

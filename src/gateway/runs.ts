@@ -7,6 +7,7 @@ import { type AgentIdentity, matchesSubject, type Principal, samePrincipal } fro
 import type { RunKind, Verifier } from '../domain/run.ts';
 import type { RunRow, RunStore } from '../domain/store.ts';
 import type { Grant, PolicySource } from '../domain/verdict.ts';
+import type { Ledger } from './ledger.ts';
 import { RUN_LIMITS, type RunLimits } from './limits.ts';
 import { CLOCK_SKEW_MS, LiveRun } from './live-run.ts';
 import type { Registry } from './registry.ts';
@@ -68,6 +69,8 @@ export interface RunsParts {
   /** The store failed under a timer. What was to be done is done in memory all the same. */
   readonly onFault?: (where: string, error: unknown) => void;
   readonly limits?: Partial<RunLimits>;
+  /** Budgets that count over all runs of an agent or subject; without one each run has its own. */
+  readonly ledger?: Ledger;
 }
 
 /** A run as its launcher sees it when it starts. The token is shown once. */
@@ -106,6 +109,7 @@ export function createRuns(parts: RunsParts): Runs {
       clock,
       limits,
       restored,
+      ledger: parts.ledger,
       maxAge: parts.maxAge,
       onSuspend: (run) => inBackground('suspending a run', suspend(run)),
       onExpire: (run, deadline) => inBackground('ending a run', expire(run, deadline)),

@@ -242,6 +242,7 @@ export class LiveSession {
       },
       question: (turn, ask, digest) => this.#question(turn, ask, digest),
       waitFor: (ask, turn) => this.#waitFor(ask, turn),
+      limits: () => this.#parts.policy.current().limits(this.circumstances()),
       meter: () =>
         createMeter(this.#parts.policy.current().limits(this.circumstances()), target.protocol, run.budget, {
           wouldBe: (reached) => {

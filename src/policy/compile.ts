@@ -61,7 +61,7 @@ function build(sections: Sections, sources: readonly SourceText[], around: Polic
     rules: sections.rules.flatMap((item) => compileRule(item, ruleSurroundings) ?? []),
   };
   const masks = sections.masks.map(({ value }) => compileMask(value));
-  const limits = sections.limits.map(({ value }) => compileLimit(value));
+  const limits = sections.limits.map((item) => compileLimit(item, ruleSurroundings));
   const trusted = sections.trustedFunctions.map(({ value: { target, signature, sha256 } }) => ({
     means: matcherOf([target]),
     trusted: { signature, sha256 } satisfies TrustedFunction,

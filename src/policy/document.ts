@@ -3,7 +3,7 @@ import * as z from 'zod';
 import { byShape, duration, fields, filled, given, notOneOf, say, size, word } from '../base/schema.ts';
 import { EFFECTS } from '../domain/command.ts';
 import { DETECTORS, type MaskWith } from '../domain/mask.ts';
-import type { Proof } from '../domain/verdict.ts';
+import { LONGEST_WINDOW_MS, type Proof } from '../domain/verdict.ts';
 
 const text = z.string().min(1);
 
@@ -165,8 +165,11 @@ const rows = byShape<Budget>((value) => {
 });
 const bytes = byShape<Budget>((value) => (value === 'none' ? given<Budget>('none') : size));
 
-const perUnbuilt = (key: string) =>
-  byShape<never>(() => say(`"${key}" is not in this version`, 'leave it out: budgets count over a statement or a run'));
+const MINUTE = 60_000;
+const window = duration.refine(
+  (ms) => ms >= MINUTE && ms <= LONGEST_WINDOW_MS,
+  say('must be between 1m and 366d', 'it is how long what was taken counts'),
+);
 
 export const BUDGETS = ['rowsPerStatement', 'bytesPerStatement', 'rowsPerRun', 'bytesPerRun'] as const;
 
@@ -179,19 +182,26 @@ export const limit = fields({
   bytesPerStatement: bytes.exactOptional(),
   rowsPerRun: rows.exactOptional(),
   bytesPerRun: bytes.exactOptional(),
-  per: perUnbuilt('per').exactOptional(),
-  window: perUnbuilt('window').exactOptional(),
+  per: word(['agent', 'subject']).exactOptional(),
+  window: window.exactOptional(),
   // biome-ignore lint/suspicious/noThenProperty: the key that policy files have; nothing awaits it
-  then: byShape<'deny'>((value) => {
-    if (value === 'deny') return given<'deny'>('deny');
-    const held = value === 'hold' || isObject(value);
-    return held ? say('holding at a limit is not in this version', 'use then: deny') : notOneOf(value, ['deny']);
-  }).exactOptional(),
+  then: byShape<Then>((value) =>
+    value === 'allow' ? notOneOf(value, ['deny', 'hold', '{ hold: { … } }']) : then,
+  ).exactOptional(),
   mode: mode.exactOptional(),
-}).refine(
-  (held) => BUDGETS.some((key) => held[key] !== undefined),
-  say('sets no budget', `name one of: ${BUDGETS.join(', ')}`),
-);
+})
+  .refine(
+    (held) => BUDGETS.some((key) => held[key] !== undefined),
+    say('sets no budget', `name one of: ${BUDGETS.join(', ')}`),
+  )
+  .refine(
+    (held) => (held.per === undefined) === (held.window === undefined),
+    say('needs per and window together', 'write both: per: agent, window: 24h; without them budgets count over a run'),
+  )
+  .refine(
+    (held) => held.per === undefined || held.rowsPerRun !== undefined || held.bytesPerRun !== undefined,
+    say('has per, and no budget that it is about', 'name rowsPerRun or bytesPerRun: they then count over the window'),
+  );
 
 export const trustedFunction = fields({
   target: text,

@@ -24,11 +24,15 @@ export interface Rule {
   readonly condition: Condition;
 }
 
-export interface RuleSurroundings {
-  readonly targets: readonly KnownTarget[] | undefined;
-  readonly facts: Readonly<Record<string, FactTable>>;
+/** What a hold is completed from and held against. */
+export interface HoldSurroundings {
   readonly notifiers: readonly string[] | undefined;
   readonly holdDefaults: HoldDocument | undefined;
+}
+
+export interface RuleSurroundings extends HoldSurroundings {
+  readonly targets: readonly KnownTarget[] | undefined;
+  readonly facts: Readonly<Record<string, FactTable>>;
 }
 
 /** undefined when it does not load; the problems are noted at its lines. */
@@ -98,9 +102,19 @@ const WITHIN = 10 * 60_000;
 const WAIT = 60_000;
 
 function compileThen(item: Item<RuleDocument>, around: RuleSurroundings): Then | undefined {
+  const { then } = item.value;
+  if (then.kind !== 'hold') return then;
+  const ask = compileAsk(item, then.hold, around);
+  return ask && { kind: 'hold', ask };
+}
+
+/** Whom a hold asks, and how: of a rule, or of a limit. Undefined when it does not load; the problems are noted at its lines. */
+export function compileAsk(
+  item: Item<{ readonly name: string; readonly reason?: string }>,
+  own: HoldDocument,
+  around: HoldSurroundings,
+): Ask | undefined {
   const { value } = item;
-  if (value.then.kind !== 'hold') return value.then;
-  const own = value.then.hold;
   const merged = { ...around.holdDefaults, ...own };
   const note = (message: string, hint: string) =>
     void item.document.problem([...item.path, 'then'], `"${value.name}" ${message}`, hint);
@@ -123,17 +137,14 @@ function compileThen(item: Item<RuleDocument>, around: RuleSurroundings): Then |
   }
   checkNotifiers(merged.notify ?? [], around.notifiers, note);
   return {
-    kind: 'hold',
-    ask: {
-      rule: value.name,
-      approvers: merged.approvers,
-      within,
-      wait: Math.min(merged.wait ?? WAIT, within),
-      self: merged.self ?? false,
-      proof,
-      notify: merged.notify ?? [],
-      ...(value.reason !== undefined && { reason: value.reason }),
-    },
+    rule: value.name,
+    approvers: merged.approvers,
+    within,
+    wait: Math.min(merged.wait ?? WAIT, within),
+    self: merged.self ?? false,
+    proof,
+    notify: merged.notify ?? [],
+    ...(value.reason !== undefined && { reason: value.reason }),
   };
 }
 

@@ -7,6 +7,7 @@ import { peopleStore } from './people.ts';
 import { revocationStore } from './revocations.ts';
 import { runStore } from './runs.ts';
 import { sessionStore } from './sessions.ts';
+import { spendingStore } from './spending.ts';
 
 export interface StoreOptions {
   /** `sqlite:<path>` or `sqlite::memory:`. The file is made if need be, for its owner's eyes only. */
@@ -26,6 +27,7 @@ export async function createStore({ url, clock }: StoreOptions): Promise<Store> 
     approvals: approvalStore(db),
     revocations: revocationStore(db),
     people: peopleStore(db),
+    spending: spendingStore(db),
     async check() {
       // A write, because a full disk still reads.
       const at = clock.now();

@@ -11,6 +11,7 @@ export interface Tables {
   approvals: ApprovalsTable;
   revocations: RevocationsTable;
   people: { principal_key: string; principal: string; last_seen_at: number };
+  spending: { key: string; slots: string };
 }
 
 /** Text that holds JSON is named so where it is read and written: rows.ts. Times are epoch ms. */
@@ -97,6 +98,7 @@ export const MIGRATIONS: readonly Migration[] = [
   { version: 1, up: first },
   { version: 2, up: launcherKeys },
   { version: 3, up: spending },
+  { version: 4, up: windows },
 ];
 
 async function first(db: Kysely<Tables>): Promise<void> {
@@ -211,6 +213,14 @@ async function launcherKeys(db: Kysely<Tables>): Promise<void> {
 
 async function spending(db: Kysely<Tables>): Promise<void> {
   await db.schema.alterTable('runs').addColumn('spent', 'text').execute();
+}
+
+async function windows(db: Kysely<Tables>): Promise<void> {
+  await db.schema
+    .createTable('spending')
+    .addColumn('key', 'text', (c) => c.primaryKey())
+    .addColumn('slots', 'text', (c) => c.notNull())
+    .execute();
 }
 
 function index(db: Kysely<Tables>, name: string, table: keyof Tables, columns: string[]): Promise<void> {

@@ -6,7 +6,8 @@ import type { Principal } from '../../src/domain/principal.ts';
 import { NO_MASK, type MaskPlan } from '../../src/domain/mask.ts';
 import type { Recorder, SessionEvent, Weight } from '../../src/domain/recording.ts';
 import type { Refusal, SessionView, Turn } from '../../src/domain/session.ts';
-import type { Ask, Verdict } from '../../src/domain/verdict.ts';
+import type { Ask, LimitRule, Verdict } from '../../src/domain/verdict.ts';
+import { createMeter, createRunBudget, type RunBudget } from '../../src/gateway/budget.ts';
 import { createDescribe } from '../../src/gateway/describe.ts';
 import { createGate, type Gate } from '../../src/gateway/gate.ts';
 import { FakeClock } from './clock.ts';
@@ -154,6 +155,8 @@ export interface GateUnderTest {
   standing: Refusal | undefined;
   masks: MaskPlan;
   trusted: SessionView['trustedFunctions'];
+  limits: readonly LimitRule[];
+  readonly budget: RunBudget;
   basis: string;
   readonly session: AbortController;
   turn(...commands: Command[]): Turn;
@@ -198,7 +201,8 @@ export function gateUnderTest(): GateUnderTest {
         resources: [],
       }),
       waitFor: (ask) => ask.wait,
-      meter: () => ({ take: () => undefined, rowsLeft: Infinity, bytesLeft: Infinity }),
+      limits: () => under.limits,
+      meter: () => createMeter(under.limits, 'http', under.budget, { wouldBe: () => {} }),
       describe: createDescribe((bytes) => `hmac-of-${bytes.length}`),
       watch: {
         refused: (answer) => void told.push(answer),
@@ -222,6 +226,8 @@ export function gateUnderTest(): GateUnderTest {
     standing: undefined,
     masks: NO_MASK,
     trusted: [],
+    limits: [],
+    budget: createRunBudget(),
     basis: 'policy-1',
     turn: (...commands) => ({ commands, basis: under.basis }),
   };

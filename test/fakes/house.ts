@@ -205,19 +205,31 @@ function target<Settings>({ settings, protocol }: HouseParts<Settings>): Target<
   return { name: 'shop' as TargetName, protocol: protocol.name, labels: {}, account: 'app_reader', settings };
 }
 
-export const UNLIMITED: Meter = { take: () => undefined, rowsLeft: Infinity, bytesLeft: Infinity };
+export const UNLIMITED: Meter = {
+  take: () => undefined,
+  reached: () => undefined,
+  rowsLeft: Infinity,
+  bytesLeft: Infinity,
+};
 
 /** A meter of one statement alone. */
 export function meterOf(rowsAllowed: number, bytesAllowed = Infinity): Meter {
   let rows = 0;
   let bytes = 0;
+  const reached = (moreRows: number, moreBytes: number): LimitReached | undefined => {
+    if (rows + moreRows > rowsAllowed) return { rule: 'small', limit: 'rowsPerStatement', allowed: rowsAllowed };
+    return bytes + moreBytes > bytesAllowed
+      ? { rule: 'small', limit: 'bytesPerStatement', allowed: bytesAllowed }
+      : undefined;
+  };
   return {
-    take(moreRows, moreBytes): LimitReached | undefined {
+    take(moreRows, moreBytes) {
+      const over = reached(moreRows, moreBytes);
       rows += moreRows;
       bytes += moreBytes;
-      if (rows > rowsAllowed) return { rule: 'small', limit: 'rowsPerStatement', allowed: rowsAllowed };
-      return bytes > bytesAllowed ? { rule: 'small', limit: 'bytesPerStatement', allowed: bytesAllowed } : undefined;
+      return over;
     },
+    reached,
     get rowsLeft() {
       return Math.max(0, rowsAllowed - rows);
     },

@@ -78,3 +78,56 @@ test('a limit in shadow is noticed once and stops nothing', () => {
   for (let i = 0; i < 5; i++) assert.equal(meter.take(1, 0), undefined);
   assert.deepEqual(noticed, [{ rule: 'later', limit: 'rowsPerStatement', allowed: 1 }]);
 });
+
+const ASK = {
+  rule: 'big',
+  approvers: { groups: ['db-owners'] },
+  within: 1,
+  wait: 1,
+  self: false,
+  proof: { kind: 'login' },
+  notify: [],
+} as const;
+
+test('what would go over a limit that holds is not taken, and says how much more people are asked for', () => {
+  const limits = [{ rule: 'big', rowsPerStatement: 10, bytesPerRun: 100, ask: ASK }];
+  const meter = createMeter(limits, 'http', createRunBudget(), quiet);
+  meter.take(10, 50);
+  assert.equal(meter.reached(1, 1)?.ask?.more, 10);
+  // One row that is larger than the limit: as often its amount as it takes.
+  assert.equal(meter.reached(0, 351)?.ask?.more, 400);
+  assert.deepEqual([meter.rowsLeft, meter.bytesLeft], [0, 50]);
+});
+
+test('a limit that cuts is told before one that asks', () => {
+  const limits = [
+    { rule: 'big', rowsPerStatement: 1, ask: ASK },
+    { rule: 'hard', rowsPerStatement: 2 },
+  ];
+  const meter = createMeter(limits, 'http', createRunBudget(), quiet);
+  assert.equal(meter.reached(2, 0)?.rule, 'big');
+  assert.equal(meter.reached(3, 0)?.rule, 'hard');
+});
+
+test('what people gave one statement is no other statement of the run, and takes nothing from the budget', () => {
+  const run = createRunBudget();
+  const limits = [{ rule: 'big', rowsPerRun: 10, ask: ASK }];
+  const one = createMeter(limits, 'http', run, quiet);
+  const two = createMeter(limits, 'http', run, quiet);
+  one.take(10, 0);
+  const reached = one.reached(1, 0);
+  assert.ok(reached);
+  one.grant(reached);
+  assert.deepEqual([one.rowsLeft, two.rowsLeft], [10, 0]);
+  assert.equal(one.take(10, 0), undefined);
+  assert.deepEqual([one.rowsLeft, two.rowsLeft, run.spent.get('big')?.rows], [0, 0, 10]);
+});
+
+test('a result read in pieces is one statement', () => {
+  const limits = [{ rule: 'small', rowsPerStatement: 10 }];
+  const first = createMeter(limits, 'http', createRunBudget(), quiet);
+  first.take(8, 0);
+  const second = createMeter(limits, 'http', createRunBudget(), quiet);
+  second.continues?.(first);
+  assert.equal(second.rowsLeft, 2);
+});

@@ -156,11 +156,31 @@ describe('hold', () => {
 describe('limits', () => {
   const limit = (rest: string) => `limits: [{ name: l, ${rest} }]`;
 
-  test('what is not built is refused, not ignored', () => {
-    refuses(limit('rowsPerRun: 1, per: agent'), /"per" is not in this version/);
-    refuses(limit('rowsPerRun: 1, window: 1h'), /"window" is not in this version/);
-    refuses(limit('rowsPerRun: 1, then: hold'), /holding at a limit is not in this version/);
-    refuses(limit('rowsPerRun: 1, then: { hold: { approvers: { groups: [g] } } }'), /holding at a limit/);
+  test('per without a window, and a window without per', () => {
+    refuses(limit('rowsPerRun: 1, per: agent'), /needs per and window together/);
+    refuses(limit('rowsPerRun: 1, window: 1h'), /needs per and window together/);
+  });
+
+  test('per something else than an agent or a subject', () => {
+    refuses(limit('rowsPerRun: 1, per: target, window: 1h'), /agent.*subject/);
+  });
+
+  test('per without a budget that it is about', () => {
+    refuses(limit('rowsPerStatement: 1, per: agent, window: 1h'), /no budget that it is about/);
+  });
+
+  test('a window that is no length of time, too short, or longer than anything is remembered', () => {
+    refuses(limit('rowsPerRun: 1, per: agent, window: 10'), /must be a length of time/);
+    refuses(limit('rowsPerRun: 1, per: agent, window: 59s'), /between 1m and 366d/);
+    refuses(limit('rowsPerRun: 1, per: agent, window: 367d'), /between 1m and 366d/);
+  });
+
+  test('a limit that holds, and names nobody to ask', () => {
+    refuses(limit('rowsPerRun: 1, then: hold'), /"l" holds, but names no approvers/);
+  });
+
+  test('a limit that allows', () => {
+    refuses(limit('rowsPerRun: 1, then: allow'), /deny.*hold/);
   });
 
   test('a limit without a budget', () => {

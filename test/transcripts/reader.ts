@@ -259,7 +259,7 @@ class Stage {
     this.#answer = undefined;
     const { commands } = this.#submitted;
     if (what === 'permit') {
-      const meter = { take: () => undefined, rowsLeft: Infinity, bytesLeft: Infinity };
+      const meter = { take: () => undefined, reached: () => undefined, rowsLeft: Infinity, bytesLeft: Infinity };
       return answer(mintPermit({ commands: commands.map(({ text }) => ({ id: text, meter })), settle: () => {} }));
     }
     const [code, ...words] = what.split(' ');

@@ -17,6 +17,7 @@ import {
   createRevocations,
   createRuns,
   keepSpending,
+  openLedger,
   refusal,
   type RunLimits,
   type Runs,
@@ -152,8 +153,10 @@ async function start(options: GatewayOptions, undo: (() => Promise<void> | void)
     onError: (error) => log.error({ err: error }, 'the store failed under an approval request'),
   });
   undo.push(() => desk.close());
+  const ledger = await openLedger(clock, store.spending);
   const runs: Runs = createRuns({
     store: store.runs,
+    ledger,
     policy,
     targets,
     registry,
@@ -169,7 +172,13 @@ async function start(options: GatewayOptions, undo: (() => Promise<void> | void)
         .catch((error) => log.error({ err: error }, 'requests of an ended run')),
   });
 
-  const spending = keepSpending({ store: store.runs, clock, runs: () => runs.all(), onFault });
+  const spending = keepSpending({
+    store: store.runs,
+    shared: { ledger, store: store.spending },
+    clock,
+    runs: () => runs.all(),
+    onFault,
+  });
   undo.push(() => spending.stop());
 
   async function withdraw(
