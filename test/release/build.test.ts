@@ -43,7 +43,10 @@ test('what stays a package of its own is one that the manifest installs', () => 
 test('the manual is there: a page for hoopctl and one for each command, and the manifest names them', () => {
   const pages = globSync('*.1', { cwd: join(dist(), 'man') }).sort();
   const manifest = JSON.parse(readFileSync(join(packageRoot(), 'package.json'), 'utf8'));
-  assert.deepEqual(manifest.man.toSorted(), pages.map((page) => `dist/man/${page}`));
+  assert.deepEqual(
+    manifest.man.toSorted(),
+    pages.map((page) => `dist/man/${page}`),
+  );
   assert.deepEqual(pages, ['hoopctl.1', ...COMMANDS.map(({ name }) => `hoopctl-${name}.1`)].sort());
 });
 
