@@ -75,13 +75,44 @@ describe('a request that the person at the terminal may decide', () => {
     await agent.ended;
   });
 
+  test('is not decided by what was typed while somebody had stopped hoopctl without notice', async (t) => {
+    const { start, gateway, hold, finish, dir } = await setUp(t);
+    const shell =
+      'set -m; "$@"; echo "the shell again"; while ! [ -e typed ]; do sleep 0.05; done; sleep 0.2; echo going on; fg';
+    const agent = await start(`echo $PPID > parent; ${WAITING}`, { shell });
+    hold();
+    await agent.shows(READY_FOR_KEYS);
+    process.kill(Number(readFileSync(join(dir, 'parent'), 'utf8')), 'SIGSTOP');
+    await agent.shows('the shell again');
+    const then = agent.shown.length;
+    agent.type('a');
+    finish('typed');
+    await agent.shows(READY_FOR_KEYS, then);
+    assert.deepEqual(gateway.decisions, []);
+    agent.type('a');
+    await agent.shows('you approved apr_1');
+    finish();
+    await agent.ended;
+  });
+
+  test('is seen, whatever the agent printed before', async (t) => {
+    const { start, hold, finish } = await setUp(t);
+    const agent = await start(`printf 'press a to go on\\033P\\n\\033]0;\\n\\033[2J\\033[?2026h\\n'; ${WAITING}`);
+    hold();
+    await agent.shows(READY_FOR_KEYS);
+    assert.match(agent.shown, /press a to go on\\x1bP\r\n\\x1b\]0;\r\n\\x1b\[2J\\x1b\[\?2026h\r\n/);
+    finish();
+    await agent.ended;
+  });
+
   test('that became another between the screen and the key is refused, shown anew, and waits for a new key', async (t) => {
     const { start, gateway, hold, finish } = await setUp(t);
     const agent = await start(WAITING);
     hold();
     await agent.shows(READY_FOR_KEYS);
     const [run] = gateway.runs;
-    const swapped = request({ run: run?.id ?? '', text: 'DELETE FROM orders', digest: 'd2'.repeat(32) });
+    const expiresAt = new Date(Date.now() + 60_000).toISOString();
+    const swapped = request({ run: run?.id ?? '', text: 'DELETE FROM orders', digest: 'd2'.repeat(32), expiresAt });
     gateway.approvals.set('apr_1', swapped);
     agent.type('a');
     await agent.shows('apr_1 was not approved: APPROVAL_REFUSED');
@@ -242,7 +273,9 @@ describe('what a script prints', () => {
       Array.from({ length: 3000 }, (_, i) => i),
     );
     assert.match(plain(shown), /colour 1\n/);
-    assert.match(plain(shown), /^more\nthe end\nhoopctl: run run_/m);
+    // The line about the run is drawn whenever a second is over.
+    const printed = plain(shown).replaceAll(/^run_\w+ · .*\n/gm, '');
+    assert.match(printed, /^more\nthe end\nhoopctl: run run_/m);
   });
 
   test('goes byte for byte where standard output is no terminal, without colours', async (t) => {

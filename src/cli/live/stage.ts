@@ -14,7 +14,7 @@ import type { Frame } from './frame.ts';
 import { readKeys, type SignalKey } from './keys.ts';
 import { createLineCutter } from './lines.ts';
 import { statusLine } from './status-line.ts';
-import { PLAIN_TERMINAL, tame } from './tame.ts';
+import { calm, PLAIN_TERMINAL, tame } from './tame.ts';
 import { createTerminal, type Terminal } from './terminal.ts';
 
 export interface TerminalStage extends RunStage {
@@ -36,6 +36,8 @@ const TICK_MS = 1_000;
 const LOAD_AFTER_MS = 400;
 /** A terminal that is this far behind (Ctrl-S, a slow link) is not drawn on. */
 const FAR_BEHIND = 64 * 1024;
+/** In which a signal that came before a key is heard of; too short to be felt. */
+const HEARD_MS = 30;
 const NEWLINE = 10;
 const BELL = '\x07';
 
@@ -100,6 +102,8 @@ class Stage implements TerminalStage {
   }
 
   resume(): void {
+    // Stopped without notice (SIGSTOP): the terminal's modes may be the shell's by now, and what was typed meanwhile was not typed for us.
+    if (!this.#suspended) this.#clear();
     this.#suspended = false;
     this.#draw();
   }
@@ -116,7 +120,7 @@ class Stage implements TerminalStage {
   async close(): Promise<void> {
     this.over();
     const rest = this.#lines.rest();
-    this.#terminal.write(rest);
+    this.#terminal.write(calm(rest));
     // What hoopctl says next begins a line of its own.
     if (this.#midLine || rest.length > 0) this.#terminal.write('\n');
     this.#midLine = false;
@@ -200,9 +204,9 @@ class Stage implements TerminalStage {
   #print(bytes: Buffer): void {
     const ends = bytes.at(-1) === NEWLINE;
     if (this.#asking) return this.#above(ends ? tame(bytes) : `${tame(bytes)}\n`);
-    if (ends && !this.#midLine) return this.#above(bytes);
+    if (ends && !this.#midLine) return this.#above(calm(bytes));
     this.#hideFrame();
-    this.#terminal.write(bytes);
+    this.#terminal.write(calm(bytes));
     this.#midLine = !ends;
     if (ends) this.#draw();
   }
@@ -233,7 +237,9 @@ class Stage implements TerminalStage {
   #keys(which: 'on' | 'off'): void {
     const { stdin } = this.#ctx;
     try {
-      stdin.setRawMode(which === 'on');
+      // Once off: whoever had the terminal meanwhile may have changed what is taken for set. Not from behind, where the kernel would stop us for it.
+      if (isInFront()) stdin.setRawMode(false);
+      if (which === 'on') stdin.setRawMode(true);
     } catch {
       // The terminal is gone, and its keys with it.
     }
@@ -249,7 +255,11 @@ class Stage implements TerminalStage {
   readonly #typed = (chunk: Buffer | string): void => {
     const { keys, signals } = readKeys(String(chunk));
     for (const signal of signals) toEverythingInFront(signal);
-    if (signals.length === 0) for (const key of keys) this.#prompt.key(key);
+    if (signals.length > 0) return;
+    // What was typed while we were stopped is read before we hear that we go on (libuv serves signals last), and was typed for somebody else.
+    this.#ctx.clock.after(HEARD_MS, () => {
+      if (this.#asking) for (const key of keys) this.#prompt.key(key);
+    });
   };
 
   #asStream(): NodeJS.WriteStream {
