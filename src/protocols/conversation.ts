@@ -1,8 +1,8 @@
 /** The shape of a protocol's rules of talk: a machine between client and target that only thinks. What it decides, the relay does. */
 import type { SessionEnd } from '../domain/end.ts';
-import type { Permit } from '../domain/permit.ts';
+import type { MoreWanted, Permit } from '../domain/permit.ts';
 import type { Outcome, SessionEvent } from '../domain/recording.ts';
-import type { HoldNotice } from '../domain/session.ts';
+import type { HoldNotice, Refusal } from '../domain/session.ts';
 
 /**
  * @typeParam Work what has to be read and judged before it may be forwarded: one turn
@@ -22,6 +22,8 @@ export type Happening<Answer> =
   /** The turn waits for people. */
   | { readonly kind: 'held'; readonly held: HoldNotice }
   | { readonly kind: 'judged'; readonly answer: Answer }
+  /** People were asked for more of a result: what the client is told, or nothing where it may flow. */
+  | { readonly kind: 'more'; readonly refusal: Refusal | undefined }
   /** The client asked, on another road, to call off what is under way. */
   | { readonly kind: 'cancel' }
   /** The target has taken notice of our own request to cancel, or cannot be asked. */
@@ -33,6 +35,8 @@ export type Step<Work> =
   | { readonly kind: 'send'; readonly to: Side; readonly bytes: Buffer }
   /** Read, judge, and come back with `judged`. One at a time. */
   | { readonly kind: 'judge'; readonly work: Work }
+  /** A result has stopped at a limit: read nothing from the target, ask people, and come back with `more`. */
+  | { readonly kind: 'askMore'; readonly permit: Permit; readonly index: number; readonly wanted: MoreWanted }
   /** Nobody waits for the judgement any more: withdraw what people were asked. */
   | { readonly kind: 'withdraw' }
   | {

@@ -95,6 +95,9 @@ export function startRelay<Work, Answer>(parts: RelayParts<Work, Answer>): Relay
           settle();
           judge(step.work);
           break;
+        case 'askMore':
+          askMore(step);
+          break;
         case 'withdraw':
           waiting?.withdraw();
           break;
@@ -167,6 +170,19 @@ export function startRelay<Work, Answer>(parts: RelayParts<Work, Answer>): Relay
   function judged(answer: Answer): void {
     waiting = undefined;
     happen({ kind: 'judged', answer });
+  }
+
+  /** While people think, the target is not read: what it still sends waits there. */
+  function askMore({ permit, index, wanted }: Extract<Step<Work>, { kind: 'askMore' }>): void {
+    hold('target', 'limit');
+    const asked = new Waiting((held) => happen({ kind: 'held', held }));
+    waiting = asked;
+    const answer = permit.more?.(index, wanted, asked) ?? Promise.reject(new Error('the permit cannot be extended'));
+    answer.then((refusal) => {
+      waiting = undefined;
+      happen({ kind: 'more', refusal });
+      release('target', 'limit');
+    }, failed);
   }
 
   /** Ours to mend: the session ends, and what was not judged was not forwarded. */

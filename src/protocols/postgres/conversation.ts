@@ -41,7 +41,7 @@ import {
   refusalError,
   syntaxError,
 } from './refuse.ts';
-import { type Passed, ResultReader, type RowFlow } from './results.ts';
+import { type Held, type Passed, type ReadOut, ResultReader, type RowFlow, type Stopped } from './results.ts';
 import { spokenScan } from './rows.ts';
 import type { Scrub, Spoken, Telling } from './scrub.ts';
 import type { SessionState } from './state.ts';
@@ -87,6 +87,8 @@ export class PostgresConversation implements Conversation<Turn, Judged> {
   /** Errors of a transaction may tell of what it did before. */
   #telling: Telling = 'all';
   #spoken: Spoken | undefined;
+  /** A result that waits at a limit in the middle, while people are asked for more. */
+  #held: Held | undefined;
   #cancelAsked = false;
   /** A cancel is on its way to the target: what comes next must not be hit by it. */
   #cancelling = false;
@@ -122,7 +124,10 @@ export class PostgresConversation implements Conversation<Turn, Judged> {
         else this.#targetEnded();
         break;
       case 'held':
-        if (this.#mode.kind === 'judging') this.#tell(heldNotice(happening.held));
+        if (this.#mode.kind === 'judging' || this.#held) this.#tell(heldNotice(happening.held));
+        break;
+      case 'more':
+        this.#more(happening.refusal);
         break;
       case 'judged':
         this.#judged(happening.answer);
@@ -341,11 +346,36 @@ export class PostgresConversation implements Conversation<Turn, Judged> {
   }
 
   #fromTarget(chunk: Buffer): void {
-    const { out, problem } = this.#target.push(chunk);
+    this.#passOn(this.#target.push(chunk));
+  }
+
+  #passOn({ out, problem, held }: ReadOut): void {
     if (!this.#dismissed && !this.#clientGone) for (const bytes of out) if (bytes.length > 0) this.#tell(bytes);
     if (problem !== undefined)
       return this.#targetBroke((this.#mode.kind === 'flight' ? this.#mode.flight.problem : undefined) ?? problem);
+    if (held) return this.#holdResult(held);
     if (this.#mode.kind === 'flight') this.#progress(this.#mode.flight);
+  }
+
+  #holdResult(held: Held): void {
+    const leaving = this.#dismissed !== undefined || this.#clientGone || this.#cancelling;
+    const asking = this.#mode.kind === 'flight' && !leaving ? this.#mode.flight.more(held) : undefined;
+    this.#held = held;
+    if (asking) this.#steps.push(asking);
+    else this.#release(leaving ? 'cancelled' : held.reached);
+  }
+
+  #more(refusal: Refusal | undefined): void {
+    const called = this.#cancelAsked || this.#clientGone || this.#dismissed !== undefined;
+    this.#release(called ? 'cancelled' : refusal);
+  }
+
+  /** The result goes on, or is dropped to its end. */
+  #release(stopped: Stopped | undefined): void {
+    if (!this.#held) return;
+    if (stopped !== undefined) this.#held.flow.stopped = stopped;
+    this.#held = undefined;
+    this.#passOn(this.#target.resume());
   }
 
   #progress(flight: Flight): void {
@@ -449,7 +479,16 @@ export class PostgresConversation implements Conversation<Turn, Judged> {
     if (this.#mode.kind === 'judging') {
       this.#cancelAsked = true;
       this.#steps.push({ kind: 'withdraw' });
-    } else if (this.#mode.kind === 'flight') this.#cancelTarget();
+    } else if (this.#mode.kind === 'flight') {
+      if (this.#held) this.#cancelAsked = true;
+      this.#withdrawHeld();
+      this.#cancelTarget();
+    }
+  }
+
+  /** Nobody waits for more of the result any more. */
+  #withdrawHeld(): void {
+    if (this.#held) this.#steps.push({ kind: 'withdraw' });
   }
 
   #cancelTarget(): void {
@@ -484,6 +523,7 @@ export class PostgresConversation implements Conversation<Turn, Judged> {
     } else if (this.#mode.kind === 'flight') {
       const { flight } = this.#mode;
       if (flight.copyIn) this.#send(message('f', 'the client is gone'));
+      this.#withdrawHeld();
       this.#cancelTarget();
       this.#steps.push({ kind: 'dismissClient', end });
     } else this.#leaving();

@@ -2,11 +2,11 @@
  * One permitted turn on its way: what is sent to the target, what the target is expected to answer, and what each answer means for the client, the record
  * and what we know of the session. An answer that is not expected ends the session.
  */
-import type { LimitReached, Permit } from '../../domain/permit.ts';
+import type { Permit } from '../../domain/permit.ts';
 import type { OutcomeState } from '../../domain/recording.ts';
 import type { Refusal } from '../../domain/session.ts';
 import { exhaustive } from '../../base/exhaustive.ts';
-import type { Result } from '../conversation.ts';
+import type { Result, Step } from '../conversation.ts';
 import { nameOf } from './frames.ts';
 import {
   DESCRIBE_UNNAMED_PORTAL,
@@ -19,8 +19,8 @@ import {
   readText,
   type TransactionStatus,
 } from './messages.ts';
-import { limitError, plainError } from './refuse.ts';
-import type { Passed, ResultHandler, RowFlow } from './results.ts';
+import { codeOf, limitCut, plainError, cancelledError } from './refuse.ts';
+import type { Held, Passed, ResultHandler, RowFlow, Stopped } from './results.ts';
 import { copyScan, type Detectors, rowScan, Sample, spokenScan } from './rows.ts';
 import type { Scrub, Telling } from './scrub.ts';
 import type { SessionState } from './state.ts';
@@ -194,6 +194,15 @@ export class Flight implements ResultHandler {
     return this.keptSync && this.#expected[this.#at]?.kind === 'sync';
   }
 
+  /** Of a result that waits at a limit: what people are asked about it. */
+  more({ flow, reached }: Held): Extract<Step<Turn>, { kind: 'askMore' }> | undefined {
+    const { permit } = this.#parts;
+    const running = this.#running.find((one) => one.flow === flow);
+    if (!permit?.more || !running) return undefined;
+    const { rows, bytes } = flow;
+    return { kind: 'askMore', permit, index: running.unit.first + running.offset, wanted: { reached, rows, bytes } };
+  }
+
   /** Whether a result has been stopped while the target still sends it. */
   get stopped(): boolean {
     const item = this.#expected[this.#at];
@@ -293,7 +302,7 @@ export class Flight implements ResultHandler {
     const reading = running.unit.readings[running.offset];
     if (reading) this.#took(reading, tag, running);
     const stopped = flow?.stopped;
-    this.#settle(running, stopped ? 'failed' : 'completed', stopped ? LIMITED : undefined, tag);
+    this.#settleResult(running, stopped, tag);
     this.#copyOut = undefined;
     running.flow = undefined;
     running.fields = undefined;
@@ -312,7 +321,13 @@ export class Flight implements ResultHandler {
     return this.#stoppedError(stopped, reading);
   }
 
-  #stoppedError(stopped: LimitReached | 'withheld', reading: Reading | undefined): Buffer {
+  #settleResult(running: Running, stopped: Stopped | undefined, tag: string | undefined): void {
+    if (!stopped) return this.#settle(running, 'completed', undefined, tag);
+    this.#settle(running, stopped === 'cancelled' ? 'cancelled' : 'failed', codeOfStop(stopped), tag);
+  }
+
+  #stoppedError(stopped: Stopped, reading: Reading | undefined): Buffer {
+    if (stopped === 'cancelled') return cancelledError();
     if (stopped === 'withheld')
       return plainError(
         '0A000',
@@ -320,7 +335,7 @@ export class Flight implements ResultHandler {
         'ask for text format, or leave out columns that are not text',
       );
     const took = reading?.analysis.effects.some((effect) => effect !== 'read' && effect !== 'control') ?? false;
-    return limitError(stopped, took);
+    return limitCut(stopped, took);
   }
 
   #suspended({ portal, unit }: Extract<Item, { kind: 'execute' }>): 'pass' | Buffer {
@@ -330,7 +345,7 @@ export class Flight implements ResultHandler {
     const again = this.#expected.slice(this.#at).some((item) => item.kind === 'execute' && item.unit === unit);
     const stopped = running.flow?.stopped;
     if (!again || stopped) {
-      this.#settle(running, stopped ? 'failed' : 'completed', stopped ? LIMITED : undefined, undefined);
+      this.#settleResult(running, stopped, undefined);
       running.settled = true;
     }
     if (!stopped || this.#told) return 'pass';
@@ -349,12 +364,8 @@ export class Flight implements ResultHandler {
     // Parsing to the unnamed statement drops the one before, whatever becomes of the new one.
     if (item.kind === 'parse' && item.statement.name === '') mirror.statements.delete('');
     if (running && !running.settled) {
-      this.#settle(
-        running,
-        stopped || error.code !== CANCELLED ? 'failed' : 'cancelled',
-        stopped ? LIMITED : error.code,
-        undefined,
-      );
+      if (stopped) this.#settleResult(running, stopped, undefined);
+      else this.#settle(running, error.code === CANCELLED ? 'cancelled' : 'failed', error.code, undefined);
       running.flow = undefined;
       running.offset++;
       running.settled = running.offset >= running.unit.readings.length;
@@ -484,8 +495,19 @@ export class Flight implements ResultHandler {
     const scan = detectors && rowScan(fields, detectors);
     running.fields = fields;
     running.hidden = hiddenColumns(fields, running.unit.readings[running.offset]);
-    running.flow = newFlow(permit, scan && 'row' in scan ? scan : undefined);
+    running.flow = newFlow(this.#metered(permit, running), scan && 'row' in scan ? scan : undefined);
     if (scan && 'unscannable' in scan) running.flow.stopped = 'withheld';
+  }
+
+  /** A portal or cursor that is read in pieces is one statement to its limits. */
+  #metered(permit: Permit['commands'][number], { unit, offset }: Running): Permit['commands'][number] {
+    const cursor = unit.readings[offset]?.analysis.cursor;
+    const declared = cursor?.op === 'fetch' ? this.#parts.mirror.portals.get(cursor.name) : undefined;
+    const portal = declared ?? (unit.unit.kind === 'statement' ? unit.unit.portal : undefined);
+    if (!portal) return permit;
+    if (portal.meter && portal.meter !== permit.meter) permit.meter.continues?.(portal.meter);
+    portal.meter = permit.meter;
+    return permit;
   }
 
   #flowParts(running: Running): {
@@ -518,6 +540,11 @@ const READY = 0x5a;
 const CANCELLED = '57014';
 const LIMITED = '53400';
 const EMPTY = Buffer.alloc(0);
+
+function codeOfStop(stopped: Stopped): string {
+  if (stopped === 'cancelled') return CANCELLED;
+  return stopped !== 'withheld' && 'kind' in stopped ? codeOf(stopped) : LIMITED;
+}
 
 function isEnd(item: Item): boolean {
   return item.kind === 'sync' || item.kind === 'flush';

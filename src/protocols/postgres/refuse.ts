@@ -82,14 +82,18 @@ export function syntaxError(text: string, position: number): Buffer {
   );
 }
 
-/** @param took the statement changed something, and only its result was cut short */
-export function limitError({ rule, limit, allowed }: LimitReached, took: boolean): Buffer {
-  const named = rule ? `limit "${rule}": ` : '';
-  const hint = took
-    ? 'the statement took effect unless a transaction undoes it; return fewer rows'
-    : 'ask for less: LIMIT, fewer columns, an aggregate';
-  return plainError('53400', `HOOP_LIMIT: ${named}${limit} is ${allowed}`, hint);
+/** A result that was cut, by a limit or by people who were asked for more. @param took the statement changed something, and only its result was cut short */
+export function limitCut(stopped: LimitReached | Refusal, took: boolean): Buffer {
+  const refusal = 'kind' in stopped ? stopped : limitReached(stopped);
+  return refusalError(took ? { ...refusal, hint: TOOK } : refusal);
 }
+
+function limitReached({ rule, limit, allowed }: LimitReached): Refusal {
+  const message = `HOOP_LIMIT: ${rule ? `limit "${rule}": ` : ''}${limit} is ${allowed}`;
+  return { kind: 'refusal', code: 'HOOP_LIMIT', message, hint: 'ask for less: LIMIT, fewer columns, an aggregate' };
+}
+
+const TOOK = 'the statement took effect unless a transaction undoes it; return fewer rows';
 
 /** The client called it off, by cancel request, while it waited or ran. */
 export function cancelledError(): Buffer {

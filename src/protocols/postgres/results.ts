@@ -3,6 +3,7 @@
  * they came in, and a large row flows on before it has arrived as a whole, unless someone must look at it.
  */
 import type { LimitReached, Meter } from '../../domain/permit.ts';
+import type { Refusal } from '../../domain/session.ts';
 import { nameOf } from './frames.ts';
 import type { RowScan, Sample, Splice } from './rows.ts';
 
@@ -15,7 +16,24 @@ export interface RowFlow {
   bytes: number;
   maskedCells: number;
   /** Set when nothing more of this result may flow: what still comes is dropped. */
-  stopped: LimitReached | 'withheld' | undefined;
+  stopped: Stopped | undefined;
+}
+
+/** A limit that cuts; what people said, who were asked for more; the client's own cancel, while they were asked; a value that cannot be scanned. */
+export type Stopped = LimitReached | Refusal | 'cancelled' | 'withheld';
+
+/** A result that waits in the middle: the next row goes over a limit, and people may allow it. */
+export interface Held {
+  readonly flow: RowFlow;
+  readonly reached: LimitReached;
+}
+
+/** What a chunk became for the client. */
+export interface ReadOut {
+  readonly out: readonly Buffer[];
+  readonly problem?: string;
+  /** Nothing more is read until `resume`. */
+  readonly held?: Held;
 }
 
 /** What the client gets of a message: it as it is, nothing, something else; or nothing ever more, because the target broke the rules. */
@@ -57,6 +75,7 @@ export class ResultReader {
   /** Bytes of a row that has begun to flow, or to be dropped. */
   #left = 0;
   #leftFlow: RowFlow | undefined;
+  #held: Held | undefined;
   #problem: string | undefined;
 
   constructor(handler: ResultHandler, strike: Strike) {
@@ -65,22 +84,36 @@ export class ResultReader {
   }
 
   /** @returns the pieces for the client, in order; after a problem nothing more is read. */
-  push(chunk: Buffer): { readonly out: readonly Buffer[]; readonly problem?: string } {
+  push(chunk: Buffer): ReadOut {
     if (this.#problem !== undefined) return { out: [], problem: this.#problem };
     const whole = this.#gather(chunk);
-    if (!whole) return { out: [] };
+    return whole ? this.#readOut(whole) : NOTHING;
+  }
+
+  /** Goes on where it was held: the meter has more to give, or the flow was stopped. */
+  resume(): ReadOut {
+    if (!this.#held) return NOTHING;
+    this.#held = undefined;
+    const whole = Buffer.concat(this.#parts, this.#partsSize);
+    this.#parts = [];
+    this.#partsSize = 0;
+    return this.#readOut(whole);
+  }
+
+  #readOut(whole: Buffer): ReadOut {
     this.#strike.strike(whole);
     const out = new Pieces(whole);
     this.#read(whole, out);
-    return this.#problem === undefined ? { out: out.pieces } : { out: out.pieces, problem: this.#problem };
+    if (this.#problem !== undefined) return { out: out.pieces, problem: this.#problem };
+    return this.#held ? { out: out.pieces, held: this.#held } : { out: out.pieces };
   }
 
   /** Puts a chunk behind what is waiting, as soon as that is enough to go on. */
   #gather(chunk: Buffer): Buffer | undefined {
-    if (this.#partsSize === 0) return chunk;
+    if (this.#partsSize === 0 && !this.#held) return chunk;
     this.#parts.push(chunk);
     this.#partsSize += chunk.length;
-    if (this.#partsSize < this.#wanted) return undefined;
+    if (this.#held || this.#partsSize < this.#wanted) return undefined;
     const whole = Buffer.concat(this.#parts, this.#partsSize);
     this.#parts = [];
     this.#partsSize = 0;
@@ -170,12 +203,16 @@ export class ResultReader {
       }
       if (!flow.stopped && (rows + 1 > rowsLeft || bytes + value > bytesLeft)) {
         this.#absorb(flow, chunk, begun, at, out);
-        // Charged with the row that is too much, so that the meter says which limit it is.
-        flow.stopped = flow.meter.take(rows + 1, bytes + value) ?? 'withheld';
-        flow.rows += rows;
-        flow.bytes += bytes;
+        this.#charge(flow, rows, bytes);
         rows = 0;
         bytes = 0;
+        begun = at;
+        const reached = flow.meter.reached(1, value);
+        if (reached?.ask) {
+          this.#held = { flow, reached };
+          return this.#incomplete(chunk, at, HEADER, out);
+        }
+        flow.stopped = reached ?? 'withheld';
       }
       const end = at + 1 + length;
       if (end > chunk.length) {
@@ -249,6 +286,8 @@ export class ResultReader {
     return at;
   }
 }
+
+const NOTHING: ReadOut = { out: [] };
 
 const UNBOUND = { rowsLeft: Infinity, bytesLeft: Infinity };
 

@@ -2,6 +2,7 @@
  * What the target keeps for this session by name: prepared statements and portals. A mirror, changed only when the target says that it changed,
  * in the order in which it says so. Protocol and SQL share both name spaces: `PREPARE px` can be bound, a declared cursor can be executed.
  */
+import type { Meter } from '../../domain/permit.ts';
 import type { StatementAnalysis } from '../../languages/sql/index.ts';
 import type { Field } from './messages.ts';
 
@@ -43,6 +44,8 @@ export interface Portal {
   started: boolean;
   /** Policy and catalog under which it was let through. */
   basis?: string;
+  /** Of the latest piece that was read of it. */
+  meter?: Meter;
   /** Made by DECLARE; its reading is the DECLARE's. */
   readonly declared?: { readonly hold: boolean };
 }
