@@ -18,7 +18,7 @@ const fail = errorTable({
   AGENT_NOT_YOURS: { exit: 4, hint: 'use another --agent name, or ask for ownership in policy.yaml' },
   AGENT_NAME_INVALID: { exit: 2, hint: 'use letters, digits, dots, dashes and underscores, at most 63' },
   VERIFIER_INVALID: { exit: 2, hint: 'update hoopctl' },
-  REVOKED: { exit: 7 },
+  REVOKED: { exit: 7, hint: 'ask an administrator of the gateway' },
   RUN_UNKNOWN: { exit: 4 },
   RUN_ENDED: { exit: 3, hint: 'start a new run' },
   RUN_SUSPENDED: { exit: 1, hint: 'resume it' },

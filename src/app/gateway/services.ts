@@ -19,7 +19,7 @@ import type {
 } from '../../api/index.ts';
 import type { ApprovalDesk, ProofShown } from '../../approvals/index.ts';
 import type { ByteChannel } from '../../base/channel.ts';
-import type { Clock } from '../../base/clock.ts';
+import type { Cancel, Clock } from '../../base/clock.ts';
 import { errorTable } from '../../base/error.ts';
 import { Token } from '../../base/secret.ts';
 import type { ApprovalState } from '../../domain/approval.ts';
@@ -85,6 +85,8 @@ const LISTED = 1_000;
 const STREAMS_PER_PERSON = 32;
 /** Recordings one person follows at a time. */
 const TAILS_PER_PERSON = 32;
+/** How often it is looked whether somebody who is only told of changes still may be. */
+const LOOK_MS = 1_000;
 /** Looks of a second each, after which somebody who follows a quiet session is sent an empty line. */
 const LOOKS_BETWEEN_LINES = 5;
 /** Lines of a recording that are sent before it is looked again whether its reader still may. */
@@ -146,7 +148,8 @@ export function createServices(parts: ServiceParts): Services {
 
   function revokedAnswer(principal: Principal, vouchedAt: number): Authentication | undefined {
     const message = barred(principal, vouchedAt);
-    return message === undefined ? undefined : { ok: false, code: 'HOOP_REVOKED', message, exit: 7 };
+    if (message === undefined) return undefined;
+    return { ok: false, code: 'HOOP_REVOKED', message, hint: ONCE_RESTORED, exit: 7 };
   }
 
   /** Whether a caller of a while ago would still be let in: streams outlive the moment at which their token was looked at. */
@@ -159,20 +162,24 @@ export function createServices(parts: ServiceParts): Services {
     listener: (approval: ApprovalView) => void,
     end: () => void,
   ): () => void {
-    const key = principalKey(caller.principal);
-    const open = streams.get(key) ?? 0;
-    if (open >= STREAMS_PER_PERSON) throw fail('STREAMS_TOO_MANY', 'you read as many streams of approvals as you may');
-    streams.set(key, open + 1);
+    const release = take(streams, principalKey(caller.principal), STREAMS_PER_PERSON);
+    if (!release) throw fail('STREAMS_TOO_MANY', 'you read as many streams of approvals as you may');
     const stop = desk.subscribe((row) => {
       if (!stillStands(caller)) return end();
       const view = approvalFor({ ...caller, roles: rolesOf(caller.principal) }, row);
       if (view) listener(view);
     });
+    // Nothing may happen to any request for hours: whoever is revoked is cut all the same.
+    let cancel: Cancel = () => {};
+    const look = () => {
+      if (stillStands(caller)) cancel = clock.after(LOOK_MS, look);
+      else end();
+    };
+    cancel = clock.after(LOOK_MS, look);
     return () => {
+      cancel();
       stop();
-      const left = (streams.get(key) ?? 1) - 1;
-      if (left > 0) streams.set(key, left);
-      else streams.delete(key);
+      release();
     };
   }
 
@@ -188,9 +195,8 @@ export function createServices(parts: ServiceParts): Services {
     caller: UserCaller,
     row: SessionRow,
     lines: AsyncIterable<string | undefined>,
+    release: () => void,
   ): AsyncGenerator<string> {
-    const key = principalKey(caller.principal);
-    tails.set(key, (tails.get(key) ?? 0) + 1);
     try {
       let quiet = 0;
       for await (const line of lines) {
@@ -202,9 +208,7 @@ export function createServices(parts: ServiceParts): Services {
         else yield* quiet % LOOKS_BETWEEN_LINES === 0 ? [''] : [];
       }
     } finally {
-      const left = (tails.get(key) ?? 1) - 1;
-      if (left > 0) tails.set(key, left);
-      else tails.delete(key);
+      release();
     }
   }
 
@@ -495,10 +499,19 @@ export function createServices(parts: ServiceParts): Services {
     },
     async sessionTail(caller, id, from) {
       const row = await findSession(caller, id);
-      if (row && (tails.get(principalKey(caller.principal)) ?? 0) >= TAILS_PER_PERSON)
-        throw fail('STREAMS_TOO_MANY', 'you follow as many sessions as you may');
-      const lines = row && (await parts.recordingTail(row.id, from));
-      return lines && whileFollowing(caller, row, lines);
+      if (!row) return undefined;
+      // Counted before anything is opened: many asked for at once are still so many.
+      const release = take(tails, principalKey(caller.principal), TAILS_PER_PERSON);
+      if (!release) throw fail('STREAMS_TOO_MANY', 'you follow as many sessions as you may');
+      try {
+        const lines = await parts.recordingTail(row.id, from);
+        if (lines) return whileFollowing(caller, row, lines, release);
+      } catch (error) {
+        release();
+        throw error;
+      }
+      release();
+      return undefined;
     },
     async killSession(caller, id, reason) {
       const row = await findSession({ ...caller, roles: isAdmin(caller) ? caller.roles : [] }, id);
@@ -554,6 +567,23 @@ export function createServices(parts: ServiceParts): Services {
         leastPrivilegeOff: leastPrivilegeOff.filter((name) => sees || reached.has(name)),
       };
     },
+  };
+}
+
+const ONCE_RESTORED = 'ask an administrator of the gateway; once access is restored, log in again: hoopctl login';
+
+/** One of so many. @returns gives it back, once; undefined where there is none left */
+function take(taken: Map<string, number>, key: string, most: number): (() => void) | undefined {
+  const before = taken.get(key) ?? 0;
+  if (before >= most) return undefined;
+  taken.set(key, before + 1);
+  let given = false;
+  return () => {
+    if (given) return;
+    given = true;
+    const left = (taken.get(key) ?? 1) - 1;
+    if (left > 0) taken.set(key, left);
+    else taken.delete(key);
   };
 }
 

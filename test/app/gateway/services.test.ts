@@ -373,6 +373,36 @@ describe('who was revoked', () => {
     assert.deepEqual([heard.length, ended], [0, true]);
   });
 
+  test('is cut from a stream of approvals, though nothing happens to any request', async () => {
+    const { under, services, clock, as } = await api();
+    let ended = false;
+    services.approvalChanges(
+      await as(riley),
+      () => {},
+      () => {
+        ended = true;
+      },
+    );
+    await clock.advance(10_000);
+    assert.equal(ended, false);
+    await under.revocations.revoke(
+      { scope: { kind: 'user', who: riley.name, principalKey: principalKey(riley) } },
+      admin,
+    );
+    await clock.advance(1_000);
+    assert.equal(ended, true);
+  });
+
+  test('is told whom to ask, not to log in', async () => {
+    const { under, services } = await api();
+    await under.revocations.revoke(
+      { scope: { kind: 'user', who: riley.name, principalKey: principalKey(riley) } },
+      admin,
+    );
+    const answer = await services.authenticate(riley.name);
+    assert.match(answer.ok ? '' : (answer.hint ?? ''), /^ask an administrator/);
+  });
+
   test('gets no further lines of a recording', async () => {
     const { under, services, as, start } = await api();
     const { run } = await start(dana);
@@ -450,6 +480,15 @@ test('so many sessions followed by one person and no more', async () => {
   await tails[0]?.return?.();
   await (await tail())?.return?.();
   for (const lines of tails) await lines?.return?.();
+});
+
+test('so many, asked for all at once too', async () => {
+  const { under, services, as, start } = await api();
+  const { run } = await start(dana);
+  const { session } = await under.connect(run);
+  const caller = await as(dana);
+  const asked = await Promise.allSettled(Array.from({ length: 40 }, () => services.sessionTail(caller, session.id, 0)));
+  assert.equal(asked.filter(({ status }) => status === 'rejected').length, 8);
 });
 
 test("another's session is not followed, and reads as one that is not there", async () => {
