@@ -43,4 +43,5 @@ export function createSecrets({ env = process.env, folder = '.', warn = () => {}
 }
 
 export type { SecretRef };
+export { makePassword, openSealer, type Sealer } from './seal.ts';
 export { writeSecret } from './write.ts';

@@ -2,6 +2,7 @@
 import type { Clock } from '../base/clock.ts';
 import type { Store } from '../domain/store.ts';
 import { approvalStore } from './approvals.ts';
+import { credentialStore } from './credentials.ts';
 import { openDatabase } from './open.ts';
 import { peopleStore } from './people.ts';
 import { revocationStore } from './revocations.ts';
@@ -28,6 +29,7 @@ export async function createStore({ url, clock }: StoreOptions): Promise<Store> 
     revocations: revocationStore(db),
     people: peopleStore(db),
     spending: spendingStore(db),
+    credentials: credentialStore(db),
     async check() {
       // A write, because a full disk still reads.
       const at = clock.now();

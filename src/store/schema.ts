@@ -12,6 +12,7 @@ export interface Tables {
   revocations: RevocationsTable;
   people: { principal_key: string; principal: string; last_seen_at: number };
   spending: { key: string; slots: string };
+  credentials: CredentialsTable;
 }
 
 /** Text that holds JSON is named so where it is read and written: rows.ts. Times are epoch ms. */
@@ -88,6 +89,17 @@ export interface RevocationsTable {
   lifted: string | null;
 }
 
+/** `current` and `pending` are sealed. */
+export interface CredentialsTable {
+  key: string;
+  current: string | null;
+  pending: string | null;
+  changed_at: number | null;
+  claimed_by: string | null;
+  claimed_until: number | null;
+  version: number;
+}
+
 export interface Migration {
   readonly version: number;
   up(db: Kysely<Tables>): Promise<void>;
@@ -99,6 +111,7 @@ export const MIGRATIONS: readonly Migration[] = [
   { version: 2, up: launcherKeys },
   { version: 3, up: spending },
   { version: 4, up: windows },
+  { version: 5, up: credentials },
 ];
 
 async function first(db: Kysely<Tables>): Promise<void> {
@@ -220,6 +233,19 @@ async function windows(db: Kysely<Tables>): Promise<void> {
     .createTable('spending')
     .addColumn('key', 'text', (c) => c.primaryKey())
     .addColumn('slots', 'text', (c) => c.notNull())
+    .execute();
+}
+
+async function credentials(db: Kysely<Tables>): Promise<void> {
+  await db.schema
+    .createTable('credentials')
+    .addColumn('key', 'text', (c) => c.primaryKey())
+    .addColumn('current', 'text')
+    .addColumn('pending', 'text')
+    .addColumn('changed_at', 'bigint')
+    .addColumn('claimed_by', 'text')
+    .addColumn('claimed_until', 'bigint')
+    .addColumn('version', 'bigint', (c) => c.notNull())
     .execute();
 }
 
