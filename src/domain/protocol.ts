@@ -45,15 +45,45 @@ export interface Protocol<Settings = unknown> {
    * @returns undefined where nothing is known of it yet
    */
   interpret?(text: string, view: SessionView, target: Target<Settings>): Promise<readonly Command[] | undefined>;
+  /** Forgets what is known of a target's definitions: whatever is read next is read against what the target has then. */
+  forget?(target: Target<Settings>): void;
+  /** For targets whose accounts the gateway looks after itself. */
+  readonly accounts?: Accounts<Settings>;
   /** Dials and logs in once, for `gateway check --login`. Throws HoopError. */
   probe(settings: Settings, reach: Reach): Promise<ProbeResult>;
   close(): Promise<void>;
 }
 
+/** Who gives the account its password, and for how long it is good. */
+export type AccountPlan =
+  /** Somebody else does, where the reference in gateway.yaml points to. */
+  | { readonly kind: 'static' }
+  /** The gateway does, as often as that (ms). */
+  | { readonly kind: 'rotate'; readonly every: number }
+  /** Each session has an account of its own, made for it and gone with it. */
+  | { readonly kind: 'dynamic' };
+
+/** What is done to a target's accounts with the login of one of its administrators. All throw HoopError. */
+export interface Accounts<Settings = unknown> {
+  plan(settings: Settings): AccountPlan;
+  /** Gives the account this password, without telling it to the target, and logs in with it. May be repeated. */
+  change(settings: Settings, reach: Reach, password: Secret): Promise<void>;
+  /** Removes what this gateway made for sessions that are over. */
+  sweep(settings: Settings, reach: Reach): Promise<Swept>;
+}
+
+export interface Swept {
+  readonly removed: readonly string[];
+  readonly kept: readonly { readonly account: string; readonly why: string }[];
+}
+
 export interface Reach {
   dial(): Promise<ByteChannel>;
-  secret(name: string): Promise<Secret>;
+  /** @param refused what the target did not take: asks for another, where there is one */
+  secret(name: string, refused?: Secret): Promise<Secret>;
   readonly signal: AbortSignal;
+  /** Told of each statement that the gateway is about to send on its own behalf, with nothing secret in it. */
+  readonly tell?: (statement: string) => void;
 }
 
 export interface ProbeResult {

@@ -5,4 +5,6 @@ export interface ProtocolOptions {
   readonly clock: Clock;
   /** HMAC of bytes under the gateway's own key, hex: what `with: hash` puts in place of a value. */
   readonly fingerprint: (bytes: Uint8Array) => string;
+  /** The gateway's own id, once it has one. */
+  readonly gateway?: () => string;
 }

@@ -14,10 +14,9 @@ import {
   catalogFromRows,
   type SqlMask,
 } from '../../languages/sql/index.ts';
-import { isProblem, upstreamLimits } from './frames.ts';
-import { isSilence, leave } from './inbox.ts';
-import { query, readErrorFields, TERMINATE } from './messages.ts';
-import { decodeRow } from './rows.ts';
+import { ask, type Rows } from './ask.ts';
+import { leave } from './inbox.ts';
+import { TERMINATE } from './messages.ts';
 import type { PostgresSettings } from './settings.ts';
 import { connectUpstream, type Upstream, type Way } from './upstream.ts';
 
@@ -156,6 +155,32 @@ export async function probeServer(way: Way, settings: PostgresSettings): Promise
   }
 }
 
+/** The same with an administrator's login, of accounts or roles that are not logged in to. A role that is not there is a risk, too. */
+export async function probeAccounts(
+  way: Way,
+  settings: PostgresSettings,
+  roles: readonly string[],
+): Promise<{ server: string; warnings: readonly string[] }> {
+  const upstream = await connectUpstream(way, settings, new Map([['application_name', 'hoopctl check']]));
+  const rows = (text: string) => askTarget(upstream, text);
+  try {
+    const { server, risks } = await readFacts(rows);
+    const warnings = risks.includes('is superuser') ? [`the administrator ${settings.user} is superuser`] : [];
+    if (!risks.includes('is superuser') && !risks.includes('may create roles'))
+      warnings.push(`the administrator ${settings.user} may not change roles: give it CREATEROLE`);
+    for (const role of roles) {
+      const name = `'${role.replaceAll("'", "''")}'::pg_catalog.name`;
+      const [there] = await rows(`SELECT 1 FROM pg_catalog.pg_roles WHERE rolname = ${name}`);
+      if (!there) warnings.push(`there is no role ${role}`);
+      else
+        for (const risk of risksOf((await rows(RISKS_QUERY(name)))[0]?.[0])) warnings.push(`the role ${role} ${risk}`);
+    }
+    return { server, warnings };
+  } finally {
+    leave(upstream.channel, TERMINATE);
+  }
+}
+
 async function readFacts(ask: Ask): Promise<Omit<Read, 'catalog' | 'probe'>> {
   // Before anything else, and without an operator: the account's own search_path still decides what names mean.
   const [[server = '', schemas = '[]'] = []] = (await ask(
@@ -164,26 +189,32 @@ async function readFacts(ask: Ask): Promise<Omit<Read, 'catalog' | 'probe'>> {
   if (!/^PostgreSQL \d/.test(server) || FORKS.test(server))
     throw fail('TARGET_NOT_SUPPORTED', `the target is not PostgreSQL: ${server.slice(0, 80)}`);
   await ask("SET search_path = ''");
-  const [[risks = ''] = []] = (await ask(RISKS_QUERY)) as string[][];
-  return { server, searchPath: JSON.parse(schemas ?? '[]') as string[], risks: risks === '' ? [] : risks.split('; ') };
+  const [[risks = ''] = []] = (await ask(RISKS_QUERY('CURRENT_USER'))) as string[][];
+  return { server, searchPath: JSON.parse(schemas ?? '[]') as string[], risks: risksOf(risks) };
 }
 
 /** They speak of themselves as PostgreSQL, and read SQL in ways of their own. */
 const FORKS = /greenplum|redshift|cockroach|yugabyte|-YB-|enterprisedb advanced|materialize|risingwave/i;
 
 const RISK = (condition: string, words: string) => `CASE WHEN ${condition} THEN '${words}' END`;
-const MEMBER = (role: string) => `pg_catalog.pg_has_role(r.rolname, '${role}', 'MEMBER')`;
+const MEMBER = (role: string) => `m.rolname = '${role}'`;
 
-const RISKS_QUERY = `SELECT pg_catalog.concat_ws('; ',
-  ${RISK('r.rolsuper', 'is superuser')},
-  ${RISK('r.rolbypassrls AND NOT r.rolsuper', 'bypasses row security')},
-  ${RISK('r.rolcreaterole AND NOT r.rolsuper', 'may create roles')},
-  ${RISK('r.rolreplication AND NOT r.rolsuper', 'may replicate')},
-  ${RISK(`NOT r.rolsuper AND (${['pg_read_server_files', 'pg_write_server_files', 'pg_execute_server_program'].map(MEMBER).join(' OR ')})`, 'may reach files or programs of the server')},
-  ${RISK("NOT r.rolsuper AND pg_catalog.has_database_privilege(r.rolname, pg_catalog.current_database(), 'CREATE')", 'may create schemas')},
+/** What it may do itself, and what it may become: a member of a role can take that role's attributes (PostgreSQL, "SET ROLE"). */
+const RISKS_QUERY = (who: string) => `SELECT pg_catalog.concat_ws('; ',
+  ${RISK('r.super', 'is superuser')},
+  ${RISK('r.bypassrls AND NOT r.super', 'bypasses row security')},
+  ${RISK('r.createrole AND NOT r.super', 'may create roles')},
+  ${RISK('r.replication AND NOT r.super', 'may replicate')},
+  ${RISK('NOT r.super AND r.files', 'may reach files or programs of the server')},
+  ${RISK(`NOT r.super AND pg_catalog.has_database_privilege(${who}, pg_catalog.current_database(), 'CREATE')`, 'may create schemas')},
   (SELECT 'may create objects in ' || pg_catalog.string_agg(n.nspname, ', ' ORDER BY n.nspname) FROM pg_catalog.pg_namespace n
-    WHERE NOT r.rolsuper AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema' AND pg_catalog.has_schema_privilege(r.rolname, n.oid, 'CREATE')))
-FROM pg_catalog.pg_roles r WHERE r.rolname = CURRENT_USER`;
+    WHERE NOT r.super AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema' AND pg_catalog.has_schema_privilege(${who}, n.oid, 'CREATE')))
+FROM (SELECT pg_catalog.bool_or(m.rolsuper) AS super, pg_catalog.bool_or(m.rolbypassrls) AS bypassrls, pg_catalog.bool_or(m.rolcreaterole) AS createrole,
+    pg_catalog.bool_or(m.rolreplication) AS replication,
+    pg_catalog.bool_or(${['pg_read_server_files', 'pg_write_server_files', 'pg_execute_server_program'].map(MEMBER).join(' OR ')}) AS files
+  FROM pg_catalog.pg_roles m WHERE pg_catalog.pg_has_role(${who}, m.oid, 'MEMBER')) r`;
+
+const risksOf = (risks: string | null | undefined) => (risks ? risks.split('; ') : []);
 
 /** Risks that lie only in creating things: no harm where the grant allows to define. */
 export function isCreation(risk: string): boolean {
@@ -219,28 +250,8 @@ function ownCommand(text: string): Command {
 }
 
 /** All rows of a simple query, as text. */
-async function askTarget(
-  { channel, inbox, scrub }: Upstream,
-  text: string,
-): Promise<readonly (readonly (string | null)[])[]> {
-  channel.write(query(text));
-  const rows: (string | null)[][] = [];
-  let failed: string | undefined;
-  for (;;) {
-    const frame = await inbox.frame(resultLimits);
-    if (isSilence(frame)) throw fail('CATALOG_UNREADABLE', 'the target closed the connection');
-    if (isProblem(frame)) throw fail('CATALOG_UNREADABLE', frame.problem);
-    if (frame.type === 0x44) rows.push(decodeRow(frame.body, undefined));
-    if (frame.type === 0x45) failed = scrub.text(readErrorFields(frame.body)?.get('M') ?? 'no reason given');
-    if (frame.type !== 0x5a) continue;
-    if (failed !== undefined) throw fail('CATALOG_UNREADABLE', failed);
-    return rows;
-  }
-}
-
-const MiB = 1024 * 1024;
-
-/** A large schema is one row of JSON. */
-function resultLimits(type: number): number | undefined {
-  return type === 0x44 ? 256 * MiB : upstreamLimits(type);
+async function askTarget(upstream: Upstream, text: string): Promise<Rows> {
+  const reply = await ask(upstream, text);
+  if (reply.ok) return reply.rows;
+  throw fail('CATALOG_UNREADABLE', reply.message);
 }

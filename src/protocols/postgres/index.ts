@@ -8,12 +8,14 @@ import type { PendingSession, Session } from '../../domain/session.ts';
 import { type Analysis, createSqlReader, POSTGRES_FACTS, type SqlBasis } from '../../languages/sql/index.ts';
 import type { ProtocolOptions } from '../options.ts';
 import { startRelay } from '../relay.ts';
+import { adminReach, createKeeper, type Keeper, type Loan } from './accounts.ts';
 import { createBasisSource } from './basis.ts';
 import {
   type CatalogAsker,
   type Catalogs,
   createCatalogs,
   isCreation,
+  probeAccounts,
   probeServer,
   searchPathSetting,
   type Snapshot,
@@ -28,7 +30,7 @@ import { endError, fatal, refusedAtTheDoor } from './refuse.ts';
 import { DEFAULT_PORT, type PostgresSettings, readSettings } from './settings.ts';
 import { SessionState } from './state.ts';
 import { Mirror } from './statements.ts';
-import { cancelUpstream, connectUpstream, pinnedSettings, type Upstream } from './upstream.ts';
+import { cancelUpstream, connectUpstream, pinnedSettings, type Upstream, type Way } from './upstream.ts';
 
 /** Reads SQL: the SQL room's reader, or a test's. */
 export interface SqlReading {
@@ -45,7 +47,8 @@ export interface PostgresOptions extends ProtocolOptions {
 export function createProtocol(options: PostgresOptions): Protocol<PostgresSettings> {
   const reader = options.reader ?? createSqlReader();
   const catalogs = createCatalogs(options.clock);
-  const tools: Tools = { ...options, reader, catalogs };
+  const keeper = createKeeper({ clock: options.clock, gateway: options.gateway ?? (() => 'none') });
+  const tools: Tools = { ...options, reader, catalogs, keeper };
   return {
     name: 'postgres',
     defaultPort: DEFAULT_PORT,
@@ -54,7 +57,14 @@ export function createProtocol(options: PostgresOptions): Protocol<PostgresSetti
     settings: readSettings,
     serve: (client, pending) => serve(client, pending, tools),
     interpret: createInterpreter(tools),
+    forget: (target) => catalogs.forget(catalogKey(target)),
+    accounts: keeper,
     async probe(settings, reach) {
+      const { account } = settings;
+      if (account.kind !== 'static') {
+        const admin = adminReach(settings, reach);
+        return probeAccounts(admin.way, admin.settings, account.kind === 'rotate' ? [settings.user] : account.roles);
+      }
       const { server, risks } = await probeServer(reach, settings);
       return { server, warnings: risks.map((risk) => `the account ${risk}`) };
     },
@@ -65,6 +75,7 @@ export function createProtocol(options: PostgresOptions): Protocol<PostgresSetti
 interface Tools extends ProtocolOptions {
   readonly reader: SqlReading;
   readonly catalogs: Catalogs;
+  readonly keeper: Keeper;
 }
 
 async function serve(client: ByteChannel, pending: PendingSession<PostgresSettings>, tools: Tools): Promise<void> {
@@ -78,13 +89,25 @@ async function serve(client: ByteChannel, pending: PendingSession<PostgresSettin
     return leave(client, refusedAtTheDoor(session));
   }
   const stop = AbortSignal.any([session.signal, client.gone]);
-  let opened: Opened;
+  const way: Way = {
+    dial: () => session.dial(),
+    secret: (which, refused) => session.secret(which, refused),
+    signal: stop,
+    clock: tools.clock,
+  };
+  let loan: Loan | undefined;
   try {
-    opened = await open(session, entered, stop, tools);
-  } catch (error) {
-    return notOpened(client, session, error);
+    let opened: Opened;
+    try {
+      if (session.target.settings.account.kind === 'dynamic') loan = await tools.keeper.lend(session, way);
+      opened = await open(session, entered, loan ?? { way, settings: session.target.settings }, tools);
+    } catch (error) {
+      return notOpened(client, session, error);
+    }
+    await converse(client, entered, pending, session, opened, tools);
+  } finally {
+    await loan?.giveBack();
   }
-  await converse(client, entered, pending, session, opened, tools);
 }
 
 interface Opened {
@@ -97,11 +120,9 @@ interface Opened {
 async function open(
   session: Session<PostgresSettings>,
   { startup }: LoggedIn,
-  signal: AbortSignal,
-  { catalogs, clock }: Tools,
+  { way, settings }: Pick<Loan, 'way' | 'settings'>,
+  { catalogs }: Tools,
 ): Promise<Opened> {
-  const { settings } = session.target;
-  const way = { dial: () => session.dial(), secret: (which: string) => session.secret(which), signal, clock };
   const asker: CatalogAsker = { way, settings, submit: (turn, options) => session.submit(turn, options) };
   const key = catalogKey(session.target);
   const snapshot = await catalogs.current(key, asker);

@@ -8,7 +8,9 @@ export interface PostgresSettings {
   readonly host: string;
   readonly port: number;
   readonly database: string;
+  /** The account's name; of the administrator's, while a connection is his; '' where each session has its own. */
   readonly user: string;
+  readonly account: AccountSettings;
   readonly tls: TlsSettings;
   /** Schemas, in order; undefined: what the account has at the target, read at connect and then pinned. */
   readonly searchPath?: readonly string[];
@@ -17,6 +19,14 @@ export interface PostgresSettings {
   readonly idleInTransaction: number;
   readonly requireLeastPrivilege: boolean;
 }
+
+/** Whose password the account has. */
+export type AccountSettings =
+  | { readonly kind: 'static' }
+  /** The gateway changes it, as the administrator, that often (ms). */
+  | { readonly kind: 'rotate'; readonly every: number; readonly admin: string }
+  /** The administrator makes a role for each session, a member of these. */
+  | { readonly kind: 'dynamic'; readonly roles: readonly string[]; readonly admin: string };
 
 export interface TlsSettings {
   readonly mode: TlsMode;
@@ -29,6 +39,8 @@ export interface TlsSettings {
 export const DEFAULT_PORT = 5432;
 /** The name `session.secret()` is asked for. */
 export const PASSWORD = 'password';
+/** The administrator's. */
+export const ADMIN_PASSWORD = 'adminPassword';
 
 const DEFAULT_STATEMENT_TIMEOUT = 30 * 60_000;
 const DEFAULT_IDLE_IN_TRANSACTION = 10 * 60_000;
@@ -60,13 +72,14 @@ export function readSettings(raw: Readonly<Record<string, unknown>>): SettingsRe
     ...address,
     database,
     user: account.user,
+    account: account.account,
     tls,
     ...(searchPath === undefined ? {} : { searchPath }),
     statementTimeout,
     idleInTransaction,
     requireLeastPrivilege,
   };
-  return { ok: true, settings, account: account.user, address, secrets: { [PASSWORD]: account.password } };
+  return { ok: true, settings, account: account.shown, address, secrets: account.secrets };
 }
 
 /** The gateway reads the first line itself; they may stand in what we are given. */
@@ -101,7 +114,15 @@ function readWord(raw: unknown, path: readonly string[], say: Say): string | und
   return say(path, `"${path.join('.')}" is needed, as text`);
 }
 
-function readAccount(raw: unknown, say: Say): { user: string; password: SecretRef } | undefined {
+interface Account {
+  readonly user: string;
+  /** How people and records call it. */
+  readonly shown: string;
+  readonly account: AccountSettings;
+  readonly secrets: Readonly<Record<string, SecretRef>>;
+}
+
+function readAccount(raw: unknown, say: Say): Account | undefined {
   if (typeof raw !== 'object' || raw === null) {
     return say(
       ['account'],
@@ -109,15 +130,109 @@ function readAccount(raw: unknown, say: Say): { user: string; password: SecretRe
       'write it as { user: app_reader, password: { env: ORDERS_DB_PASSWORD } }',
     );
   }
-  const { user, password, ...rest } = raw as Record<string, unknown>;
-  for (const key of Object.keys(rest)) say(['account', key], `an account has no "${key}"`, 'it has user and password');
-  const name = readWord(user, ['account', 'user'], say);
-  const secret = readSecret(password, say);
-  return name === undefined || secret === undefined ? undefined : { user: name, password: secret };
+  const fields = raw as Record<string, unknown>;
+  return fields['dynamic'] === undefined ? readNamed(fields, say) : readDynamic(fields, say);
 }
 
-function readSecret(raw: unknown, say: Say): SecretRef | undefined {
-  const path = ['account', 'password'];
+function readNamed({ user, password, rotate, ...rest }: Record<string, unknown>, say: Say): Account | undefined {
+  refuseOthers(rest, ['account'], 'an account', 'it has user, password and rotate, or dynamic', say);
+  const name = readWord(user, ['account', 'user'], say);
+  const secret = readSecret(password, ['account', 'password'], say);
+  const rotation = rotate === undefined ? undefined : readRotate(rotate, name, say);
+  if (name === undefined || secret === undefined || (rotate !== undefined && !rotation)) return undefined;
+  return {
+    user: name,
+    shown: name,
+    account: rotation?.account ?? { kind: 'static' },
+    secrets: { [PASSWORD]: secret, ...(rotation ? { [ADMIN_PASSWORD]: rotation.secret } : {}) },
+  };
+}
+
+/** More often than this, and a slow target is changed all the time. */
+const SHORTEST_ROTATION = 60_000;
+const ROTATE_HINT = 'write it as { every: 24h, admin: { user: hoop_admin, password: { env: NAME } } }';
+
+function readRotate(
+  raw: unknown,
+  user: string | undefined,
+  say: Say,
+): { account: AccountSettings; secret: SecretRef } | undefined {
+  const path = ['account', 'rotate'];
+  if (!isFields(raw)) return say(path, 'rotate needs `every` and `admin`', ROTATE_HINT);
+  const { every, admin, ...rest } = raw;
+  refuseOthers(rest, path, 'rotate', 'it has every and admin', say);
+  const ms = typeof every === 'string' ? parseDuration(every) : undefined;
+  if (ms === undefined || ms < SHORTEST_ROTATION)
+    say([...path, 'every'], 'account.rotate.every is a time of at least 1m', 'write it as 24h');
+  const login = readAdmin(admin, path, say);
+  if (login === undefined || ms === undefined) return undefined;
+  if (login.user === user)
+    return say(
+      [...path, 'admin', 'user'],
+      'the account cannot be its own administrator: its password is the one that changes',
+      'name another login, which may alter this one',
+    );
+  return { account: { kind: 'rotate', every: ms, admin: login.user }, secret: login.secret };
+}
+
+const DYNAMIC_HINT =
+  'write it as { dynamic: { roles: [app_reader], admin: { user: hoop_admin, password: { env: NAME } } } }';
+
+function readDynamic({ dynamic, ...others }: Record<string, unknown>, say: Say): Account | undefined {
+  const path = ['account', 'dynamic'];
+  refuseOthers(others, ['account'], 'an account with `dynamic`', 'each session gets its own name and password', say);
+  if (!isFields(dynamic)) return say(path, 'dynamic needs `roles` and `admin`', DYNAMIC_HINT);
+  const { roles, admin, ...rest } = dynamic;
+  refuseOthers(rest, path, 'dynamic', 'it has roles and admin', say);
+  const names = Array.isArray(roles) && roles.length > 0 && roles.every(isRoleName) ? (roles as string[]) : undefined;
+  if (!names) say([...path, 'roles'], 'account.dynamic.roles is a list of roles at the target', DYNAMIC_HINT);
+  const login = readAdmin(admin, path, say);
+  if (!names || !login) return undefined;
+  if (names.includes(login.user))
+    return say(
+      [...path, 'roles'],
+      'the administrator is not a role for sessions',
+      'name roles that may only do what sessions are for',
+    );
+  return {
+    user: '',
+    shown: names.join('+'),
+    account: { kind: 'dynamic', roles: names, admin: login.user },
+    secrets: { [ADMIN_PASSWORD]: login.secret },
+  };
+}
+
+function readAdmin(raw: unknown, above: readonly string[], say: Say): { user: string; secret: SecretRef } | undefined {
+  const path = [...above, 'admin'];
+  if (!isFields(raw))
+    return say(
+      path,
+      'an administrator of the account is needed',
+      'write it as { user: hoop_admin, password: { env: NAME } }',
+    );
+  const { user, password, ...rest } = raw;
+  refuseOthers(rest, path, 'an administrator', 'it has user and password', say);
+  const name = readWord(user, [...path, 'user'], say);
+  const secret = readSecret(password, [...path, 'password'], say);
+  return name === undefined || secret === undefined ? undefined : { user: name, secret };
+}
+
+function refuseOthers(rest: object, path: readonly string[], what: string, hint: string, say: Say): void {
+  for (const key of Object.keys(rest)) say([...path, key], `${what} has no "${key}"`, hint);
+}
+
+function isFields(raw: unknown): raw is Record<string, unknown> {
+  return typeof raw === 'object' && raw !== null && !Array.isArray(raw);
+}
+
+/** `pg_` and the words that mean somebody else are the server's own. */
+function isRoleName(raw: unknown): boolean {
+  return (
+    typeof raw === 'string' && raw !== '' && !raw.includes('\0') && Buffer.byteLength(raw) < 64 && raw !== 'public'
+  );
+}
+
+function readSecret(raw: unknown, path: readonly string[], say: Say): SecretRef | undefined {
   if (typeof raw === 'string') {
     return say(
       path,

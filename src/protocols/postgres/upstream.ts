@@ -21,7 +21,7 @@ import {
   readParameterStatus,
   SSL_REQUEST_CODE,
 } from './messages.ts';
-import { clientExchange, type ScramKeys, scramKeys } from './scram.ts';
+import { clientExchange, type ScramKeys, scramKeys, scramVerifier } from './scram.ts';
 import { createScrub, type Scrub } from './scrub.ts';
 import { PASSWORD, type PostgresSettings } from './settings.ts';
 
@@ -43,7 +43,8 @@ const fail = errorTable({
 /** What upstream.ts needs of a session, or of a probe. */
 export interface Way {
   dial(): Promise<ByteChannel>;
-  secret(name: string): Promise<Secret>;
+  /** @param refused what the target did not take: asks for another, where there is one */
+  secret(name: string, refused?: Secret): Promise<Secret>;
   readonly signal: AbortSignal;
   /** What the login is timed by. Default: the machine's. */
   readonly clock?: Clock;
@@ -69,7 +70,33 @@ export async function connectUpstream(
   settings: PostgresSettings,
   wanted: ReadonlyMap<string, string>,
 ): Promise<Upstream> {
-  const secret = await way.secret(PASSWORD);
+  let secret = await way.secret(PASSWORD);
+  for (let tries = 1; ; tries++) {
+    try {
+      return await connectWith(secret, way, settings, wanted);
+    } catch (error) {
+      // It may have been changed between our reading it and the target's looking at it.
+      const other = tries < MOST_PASSWORDS && isWrongPassword(error) ? await way.secret(PASSWORD, secret) : secret;
+      if (other.same(secret)) throw error;
+      secret = other;
+    }
+  }
+}
+
+/** The one that was read, the one that took its place, and the one that is about to. */
+const MOST_PASSWORDS = 3;
+
+/** invalid_password: said of an account that is not there or has run out, too. */
+function isWrongPassword(error: unknown): boolean {
+  return error instanceof HoopError && error.details?.['sqlState'] === '28P01';
+}
+
+async function connectWith(
+  secret: Secret,
+  way: Way,
+  settings: PostgresSettings,
+  wanted: ReadonlyMap<string, string>,
+): Promise<Upstream> {
   const scrub = createScrub({ password: secret.reveal(), user: settings.user, host: settings.host });
   const late = patience(way);
   let channel: ByteChannel | undefined;
@@ -263,6 +290,12 @@ async function scram(talk: Talk, mechanisms: readonly string[]): Promise<boolean
   const ok = await readAuthentication(talk);
   if (ok.kind !== 0) throw fail('TARGET_PROTOCOL', 'the target broke the SCRAM exchange');
   return bound !== undefined;
+}
+
+/** What the server keeps instead of the password, in its own spelling (PostgreSQL, "pg_authid"). */
+export async function passwordVerifier(secret: Secret): Promise<string> {
+  const { iterations, salt, storedKey, serverKey } = await scramVerifier(secret.reveal());
+  return `SCRAM-SHA-256$${iterations}:${salt}$${storedKey}:${serverKey}`;
 }
 
 // Deriving the keys is nearly all the cost of a login; salt and rounds stay until the password is set again.

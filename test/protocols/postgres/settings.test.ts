@@ -21,6 +21,7 @@ describe('a postgres target', () => {
       settings: {
         ...{ host: 'db.internal', port: 5433, database: 'orders', user: 'app', tls: { mode: 'verify-full' } },
         ...{ statementTimeout: 1_800_000, idleInTransaction: 600_000, requireLeastPrivilege: true },
+        account: { kind: 'static' },
       },
       account: 'app',
       address: { host: 'db.internal', port: 5433 },
@@ -97,4 +98,61 @@ describe('a postgres target', () => {
       [],
     );
   });
+});
+
+describe('an account that the gateway looks after', () => {
+  const admin = { user: 'hoop_admin', password: { file: 'admin.password' } };
+  const account = (value: unknown) => readSettings({ ...GOOD, account: value });
+  const wrong = (value: unknown) => problems({ ...GOOD, account: value });
+
+  test('has its password changed by an administrator', () => {
+    const read = account({ ...GOOD.account, rotate: { every: '24h', admin } });
+    assert.ok(read.ok);
+    assert.equal(read.settings.user, 'app');
+    assert.deepEqual(read.settings.account, { kind: 'rotate', every: 86_400_000, admin: 'hoop_admin' });
+    assert.deepEqual(read.secrets, { password: { env: 'DB_PASSWORD' }, adminPassword: { file: 'admin.password' } });
+  });
+
+  test('or is made for each session, as a member of roles', () => {
+    const read = account({ dynamic: { roles: ['app_reader', 'reports'], admin } });
+    assert.ok(read.ok);
+    assert.equal(read.account, 'app_reader+reports');
+    assert.deepEqual(read.settings.account, {
+      kind: 'dynamic',
+      roles: ['app_reader', 'reports'],
+      admin: 'hoop_admin',
+    });
+    assert.deepEqual(read.secrets, { adminPassword: { file: 'admin.password' } });
+  });
+
+  const WRONG: readonly (readonly [string, unknown, RegExp])[] = [
+    ['rotates too often', { ...GOOD.account, rotate: { every: '5s', admin } }, /rotate\.every: .*at least 1m/],
+    ['has no time', { ...GOOD.account, rotate: { admin } }, /rotate\.every/],
+    ['has no administrator', { ...GOOD.account, rotate: { every: '24h' } }, /rotate\.admin: an administrator/],
+    [
+      'is its own administrator',
+      { ...GOOD.account, rotate: { every: '24h', admin: { ...admin, user: 'app' } } },
+      /its own administrator/,
+    ],
+    [
+      "has the administrator's password in clear text",
+      { ...GOOD.account, rotate: { every: '24h', admin: { user: 'a', password: 'hunter2' } } },
+      /rotate\.admin\.password: a password may not stand here/,
+    ],
+    ['rotates in another way', { ...GOOD.account, rotate: 'daily' }, /rotate: rotate needs/],
+    [
+      'has a misspelt key',
+      { ...GOOD.account, rotate: { every: '24h', admin, at: 'night' } },
+      /rotate\.at: rotate has no/,
+    ],
+    ['has no roles', { dynamic: { roles: [], admin } }, /dynamic\.roles/],
+    ['gives everybody as a role', { dynamic: { roles: ['public'], admin } }, /dynamic\.roles/],
+    ['gives the administrator as a role', { dynamic: { roles: ['hoop_admin'], admin } }, /not a role for sessions/],
+    ['has both', { ...GOOD.account, dynamic: { roles: ['r'], admin } }, /account\.user: an account with `dynamic`/],
+  ];
+  for (const [what, value, expected] of WRONG)
+    test(`is refused when it ${what}`, () => {
+      assert.match(wrong(value).join('\n'), expected);
+      assert.doesNotMatch(JSON.stringify(account(value)), /hunter2/);
+    });
 });
