@@ -2,9 +2,10 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { DetectorMask } from '../../../src/domain/mask.ts';
+import { type BudgetMeter, createMeter, createRunBudget } from '../../../src/gateway/budget.ts';
 import { createCellScanner } from '../../../src/mask/index.ts';
 import { int16, int32, message } from '../../../src/protocols/postgres/messages.ts';
-import { ResultReader, type RowFlow } from '../../../src/protocols/postgres/results.ts';
+import { type Held, type ReadOut, ResultReader, type RowFlow } from '../../../src/protocols/postgres/results.ts';
 import { copyScan, rowScan, type RowScan, Sample } from '../../../src/protocols/postgres/rows.ts';
 import { createScrub } from '../../../src/protocols/postgres/scrub.ts';
 import { meterOf, UNLIMITED } from '../../fakes/house.ts';
@@ -36,6 +37,55 @@ function run(stream: Buffer, flow: RowFlow, size = Number.POSITIVE_INFINITY): { 
     if (problem !== undefined) return { out: Buffer.concat(pieces), problem };
   }
   return { out: Buffer.concat(pieces) };
+}
+
+const ASK = {
+  rule: 'small',
+  approvers: {},
+  within: 1,
+  wait: 1,
+  self: false,
+  proof: { kind: 'login' },
+  notify: [],
+} as const;
+
+/** A meter that people are asked to extend. */
+function held(rowsPerStatement: number): BudgetMeter {
+  return createMeter([{ rule: 'small', rowsPerStatement, ask: ASK }], 'http', createRunBudget(), { wouldBe: () => {} });
+}
+
+/** Whenever the result waits, all the rest is pushed before anything else happens: nothing of it may get by. */
+function heldAndResumed(
+  stream: Buffer,
+  flow: RowFlow,
+  size: number,
+  decide: (held: Held) => void = ({ reached }) => (flow.meter as BudgetMeter).grant(reached),
+): { out: Buffer; waited: number } {
+  const reader = new ResultReader({ message: () => 'pass', flow: () => flow }, scrub);
+  const pieces: Buffer[] = [];
+  let waiting: Held | undefined;
+  let waited = 0;
+  const take = ({ out, problem, held }: ReadOut): void => {
+    assert.equal(problem, undefined);
+    assert.ok(waiting === undefined || out.length === 0);
+    pieces.push(...out);
+    waiting ??= held;
+  };
+  for (let at = 0; at < stream.length; at += size) {
+    take(reader.push(Buffer.from(stream.subarray(at, Math.min(stream.length, at + size)))));
+    // Some of the time people answer at once, some of the time late.
+    if (waiting && at % 3 === 0) resume();
+  }
+  while (waiting) resume();
+  return { out: Buffer.concat(pieces), waited };
+
+  function resume(): void {
+    const now = waiting as Held;
+    waiting = undefined;
+    waited++;
+    decide(now);
+    take(reader.resume());
+  }
 }
 
 function cards(with_: DetectorMask['with'] = 'redact', strict = false): RowScan {
@@ -85,6 +135,25 @@ describe('rows', () => {
       assert.deepEqual(words(out).slice(0, 3), ['D(0, , )', `D(1, ${'x'.repeat(40)}, )`, 'C(SELECT 50)']);
     }
   });
+
+  for (const size of SIZES) {
+    test(`wait at a limit that holds, and go on where they were, in chunks of ${size}`, () => {
+      for (const scan of [undefined, cards()]) {
+        const flow = flowOf({ meter: held(3), scan });
+        assert.deepEqual(heldAndResumed(stream, flow, size), { out: stream, waited: 16 });
+        assert.deepEqual([flow.rows, flow.bytes], [50, 50 * 49 * 20 + 90]);
+      }
+    });
+
+    test(`that wait are dropped to their end when nobody allows more, in chunks of ${size}`, () => {
+      const flow = flowOf({ meter: held(3) });
+      const { out } = heldAndResumed(stream, flow, size, () => {
+        flow.stopped = 'cancelled';
+      });
+      assert.deepEqual(words(out).slice(3), ['C(SELECT 50)']);
+      assert.equal(flow.rows, 3);
+    });
+  }
 
   test('larger than a chunk flow on before they are whole', () => {
     const large = dataRow('y'.repeat(300_000));
