@@ -55,9 +55,9 @@ const PURE: ReadonlySet<string> = new Set([
     uuid_extract_timestamp uuid_extract_version uuid hashtext hashtextextended hashint4 hashint8 xid xid8 cash_words pg_lsn pg_wal_lsn_diff pg_size_bytes pg_size_pretty pg_column_size pg_column_compression pg_typeof`),
   // Text search over values.
   ...words(`array_to_tsvector get_current_ts_config json_to_tsvector jsonb_to_tsvector numnode phraseto_tsquery plainto_tsquery querytree setweight strip to_tsquery
-    to_tsvector ts_delete ts_filter ts_headline ts_lexize ts_rank ts_rank_cd tsquery_phrase tsvector_to_array websearch_to_tsquery`),
-  // The session about itself.
-  ...words(`current_catalog current_database current_role current_schema current_schemas current_setting current_user getdatabaseencoding pg_backend_pid pg_client_encoding
+    to_tsvector ts_delete ts_filter ts_headline ts_lexize ts_rank ts_rank_cd tsquery_phrase tsvector_to_array ts_parse ts_token_type websearch_to_tsquery`),
+  // The session about itself; giving up the locks it holds, as pools do with every connection they take back.
+  ...words(`pg_advisory_unlock_all current_catalog current_database current_role current_schema current_schemas current_setting current_user getdatabaseencoding pg_backend_pid pg_client_encoding
     pg_conf_load_time pg_current_snapshot pg_current_xact_id_if_assigned pg_is_in_recovery pg_is_other_temp_schema pg_jit_available pg_my_temp_schema pg_postmaster_start_time
     pg_snapshot_xip pg_snapshot_xmax pg_snapshot_xmin pg_trigger_depth row_security_active session_user txid_current_if_assigned txid_current_snapshot user version
     currval lastval inet_client_addr inet_client_port pg_blocking_pids pg_last_xact_replay_timestamp
@@ -88,7 +88,7 @@ const PURE: ReadonlySet<string> = new Set([
 const OTHER: ReadonlyMap<string, Effect> = new Map<string, Effect>([
   ...group(
     'write',
-    `nextval setval txid_current pg_current_xact_id pg_advisory_lock pg_advisory_lock_shared pg_advisory_unlock pg_advisory_unlock_all
+    `nextval setval txid_current pg_current_xact_id pg_advisory_lock pg_advisory_lock_shared pg_advisory_unlock
     pg_advisory_unlock_shared pg_advisory_xact_lock pg_advisory_xact_lock_shared pg_try_advisory_lock pg_try_advisory_lock_shared pg_try_advisory_xact_lock
     pg_try_advisory_xact_lock_shared`,
   ),

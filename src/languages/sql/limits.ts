@@ -7,6 +7,7 @@
 
 export interface TextLimits {
   readonly bytes: number;
+  /** Without commas, and without parameters, numbers and texts that are items of a list: by themselves they nest nothing. */
   readonly tokens: number;
   /** Of brackets of any sort. */
   readonly nesting: number;
@@ -32,37 +33,51 @@ function count(text: string, limits: TextLimits): { tokens: number; nesting: num
   let nesting = 0;
   let deepest = 0;
   let at = 0;
+  /** What stands before is a comma or an opening bracket. */
+  let listed = false;
   while (at < text.length && tokens <= limits.tokens && deepest <= limits.nesting) {
     const code = text.charCodeAt(at);
-    if (code <= SPACE || code === COMMA) {
+    if (code <= SPACE) {
       at += 1;
+    } else if (code === COMMA) {
+      listed = true;
+      at += 1;
+    } else if (code === DASH && text.charCodeAt(at + 1) === DASH) {
+      at = afterLine(text, at);
+    } else if (code === SLASH && text.charCodeAt(at + 1) === STAR) {
+      at = afterComment(text, at);
     } else if (code === OPEN || code === OPEN_SQUARE) {
       nesting += 1;
       if (nesting > deepest) deepest = nesting;
       tokens += 1;
       at += 1;
+      listed = true;
     } else if (code === CLOSE || code === CLOSE_SQUARE) {
       nesting -= 1;
       at += 1;
-    } else if (code === QUOTE) {
-      tokens += 1;
-      at = afterQuoted(text, at, QUOTE, escapes(text, at));
-    } else if (code === DOUBLE_QUOTE) {
-      tokens += 1;
-      at = afterQuoted(text, at, DOUBLE_QUOTE, false);
-    } else if (code === DASH && text.charCodeAt(at + 1) === DASH) {
-      at = afterLine(text, at);
-    } else if (code === SLASH && text.charCodeAt(at + 1) === STAR) {
-      at = afterComment(text, at);
-    } else if (code === DOLLAR) {
-      tokens += 1;
-      at = afterDollar(text, at);
+      listed = false;
     } else {
-      tokens += 1;
-      at = afterWord(text, at);
+      if (!listed || !isItem(text, at, code)) tokens += 1;
+      listed = false;
+      at = afterToken(text, at, code);
     }
   }
   return { tokens, nesting: deepest };
+}
+
+function afterToken(text: string, at: number, code: number): number {
+  if (code === QUOTE) return afterQuoted(text, at, QUOTE, escapes(text, at));
+  if (code === DOUBLE_QUOTE) return afterQuoted(text, at, DOUBLE_QUOTE, false);
+  return code === DOLLAR ? afterDollar(text, at) : afterWord(text, at);
+}
+
+/** A parameter, a number or a text. */
+function isItem(text: string, at: number, code: number): boolean {
+  return code === QUOTE || isDigit(code) || (code === DOLLAR && isDigit(text.charCodeAt(at + 1)));
+}
+
+function isDigit(code: number): boolean {
+  return code >= 48 && code <= 57;
 }
 
 function afterWord(text: string, from: number): number {

@@ -53,6 +53,8 @@ interface Thread {
   readonly bases: Map<number, string>;
 }
 
+/** What is read at the least on a slow machine, of a text that is a list. */
+const CHARACTERS_PER_MS = 256;
 /** A thread keeps this many bases; the oldest is forgotten for a new one. */
 const BASES_KEPT = 32;
 /** A thread that does not get ready, or does not work out a catalog, within this is replaced. */
@@ -176,15 +178,19 @@ export function createPool(options: PoolOptions): Pool {
     thread.reads += 1;
     thread.worker.postMessage({ kind: 'read', job: job.id, basis: job.basis.id, text: job.text } satisfies ToWorker);
     const since = performance.now();
-    thread.timer = setTimeout(() => void late(thread, job, since), options.timeoutMs);
+    thread.timer = setTimeout(() => void late(thread, job, since), limitFor(job));
   };
+
+  /** A long list takes long to read, and is honest all the same: time for each character, but no more than that. */
+  const limitFor = ({ text }: Job) => options.timeoutMs + text.length / CHARACTERS_PER_MS;
 
   const late = async (thread: Thread, job: Job, since: number) => {
     const used = await processorTime(thread.worker);
     // Answered meanwhile, or while this thread of ours was held up itself.
     if (thread.job !== job) return;
-    const left = options.timeoutMs - (used - thread.cpu);
-    if (left <= 0 || performance.now() - since > options.timeoutMs * STARVED) return lose(thread);
+    const limit = limitFor(job);
+    const left = limit - (used - thread.cpu);
+    if (left <= 0 || performance.now() - since > limit * STARVED) return lose(thread);
     thread.timer = setTimeout(() => void late(thread, job, since), Math.max(left, 20));
   };
 

@@ -61,7 +61,8 @@ export const STATEMENTS: Readonly<Record<string, StatementClass>> = {
   ConstraintsSetStmt: { ...control('set constraints'), maskSafe: true },
   DiscardStmt: control('discard'),
   ListenStmt: unknown('listen'),
-  UnlistenStmt: unknown('unlisten'),
+  // Pools send it with every connection they take back.
+  UnlistenStmt: control('unlisten'),
   NotifyStmt: unknown('notify'),
 
   // Opaque code.

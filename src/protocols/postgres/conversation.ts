@@ -87,6 +87,8 @@ export class PostgresConversation implements Conversation<Turn, Judged> {
   /** Errors of a transaction may tell of what it did before. */
   #telling: Telling = 'all';
   #spoken: Spoken | undefined;
+  /** The last turn was judged with masks. */
+  #masking = false;
   /** A result that waits at a limit in the middle, while people are asked for more. */
   #held: Held | undefined;
   #cancelAsked = false;
@@ -291,6 +293,7 @@ export class PostgresConversation implements Conversation<Turn, Judged> {
     const permit = judged.answer.kind === 'permit' ? judged.answer : undefined;
     this.#telling = strictest(this.#telling, judged.telling);
     this.#spoken = spokenScan(judged.detectors);
+    if (permit) this.#masking = judged.detectors !== undefined || judged.masked.size > 0;
     return new Flight({
       ...{ turn, judged, permit, mirror, state, scrub, telling: this.#telling },
       settle: (index, outcome, result) => {
@@ -420,8 +423,8 @@ export class PostgresConversation implements Conversation<Turn, Judged> {
       case 'N':
         return this.#notice(body);
       case 'A':
-        // Notifications carry what another session says: nobody may listen, so nobody is told.
-        return 'drop';
+        // It carries what another session says, which no mask follows.
+        return this.#parts.state.listening && !this.#masking ? 'pass' : 'drop';
     }
     if (this.#mode.kind === 'flight') {
       const answer = this.#mode.flight.message(type, body);

@@ -453,6 +453,7 @@ export class Flight implements ResultHandler {
     const { mirror, state } = this.#parts;
     const { prepared, cursor } = analysis;
     if (analysis.effects.includes('define')) state.defined();
+    if (analysis.kind === 'ListenStmt') state.listens();
     for (const control of analysis.control) {
       state.completed(control, tag);
       if (control.op === 'discard' && control.target === 'all') {

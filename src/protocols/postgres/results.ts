@@ -61,8 +61,8 @@ const MiB = 1024 * 1024;
 const LARGEST_WHOLE_ROW = 64 * MiB;
 const LARGEST_ROW = 0x3fffffff + HEADER;
 const LARGEST_MESSAGE = 16 * MiB;
-/** Only these may be larger than a short status (PostgreSQL, VALID_LONG_MESSAGE_TYPE in libpq). */
-const LONG_MESSAGES: ReadonlySet<number> = new Set(Buffer.from('TDdVENAS'));
+/** Only these may be larger than a short status (PostgreSQL, VALID_LONG_MESSAGE_TYPE in libpq), and `t`: up to 65,535 parameters. */
+const LONG_MESSAGES: ReadonlySet<number> = new Set(Buffer.from('TDdVENASt'));
 const LARGEST_SHORT = 30_000;
 
 export class ResultReader {

@@ -98,6 +98,17 @@ export class SessionState {
     this.#transaction = undefined;
   }
 
+  /** Whether a LISTEN was let through: only then the target's notifications are the client's. */
+  get listening(): boolean {
+    return this.#listening;
+  }
+
+  listens(): void {
+    this.#listening = true;
+  }
+
+  #listening = false;
+
   /** A statement that defines something has completed. */
   defined(): void {
     this.#defined = true;
