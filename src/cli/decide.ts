@@ -93,7 +93,7 @@ async function seenSignedIn(ctx: Context, id: string): Promise<Seen> {
 /** What decides: the sign-in made for it is a person's yes where they had seen the request before; where not, they are asked. */
 async function tokenFor(ctx: Context, word: Word, seen: Seen, digest: string | undefined): Promise<Token> {
   const { view } = seen;
-  if (seen.by === 'login' && view.proof !== 'login') return signIn(ctx, seen.client, view.id);
+  if (seen.by === 'login' && view.proof !== 'login') return signIn(ctx, seen.client, view.id, REQUEST_ROWS);
   if (seen.by === 'login') {
     if (ctx.prompt.possible) await confirm(ctx, word, view);
     return seen.login.token(ctx.signal);
@@ -111,13 +111,16 @@ async function confirm(ctx: Context, word: Word, view: ApprovalView): Promise<vo
     throw fail('NOT_CONFIRMED', 'not decided', { hint: 'the request stays open' });
 }
 
+/** A request of a few lines, as it is shown. */
+const REQUEST_ROWS = 24;
+
 /** Link and code on stderr; polls until the person has signed in. */
-async function signIn(ctx: Context, client: GatewayClient, approval: string): Promise<Token> {
+async function signIn(ctx: Context, client: GatewayClient, approval: string, keeps = 0): Promise<Token> {
   const { refuseInRun } = await import('../app/login.ts');
   refuseInRun(ctx.place); // an agent shall not send a person a code to sign in with, whatever token it was given
   const started = await client.startApprovalLogin(approval, ctx.signal);
   const ends = ctx.clock.now() + started.expiresIn * 1000;
-  await showSignIn(ctx, { event: 'approvalLogin', why: `to decide ${approval}, sign in`, ...started });
+  await showSignIn(ctx, { event: 'approvalLogin', why: `to decide ${approval}, sign in`, keeps, ...started });
   let interval = started.interval;
   using _ = ctx.out.progress({ what: 'waiting for the sign-in' });
   while (ctx.clock.now() < ends) {

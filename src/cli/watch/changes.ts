@@ -16,6 +16,8 @@ export interface WatchOptions {
   readonly clock: Clock;
   readonly signal: AbortSignal;
   tell(interruption: Interruption): void;
+  /** Called once: what was open then is known now. */
+  listed?(): void;
 }
 
 /** What is remembered of requests that are over, so that nothing is told twice. */
@@ -59,6 +61,7 @@ export async function* approvalChanges(options: WatchOptions): AsyncGenerator<Ch
       const listed = await client.approvals(back ? {} : { state: 'open' }, signal);
       yield undefined;
       for (const view of back ? missed(listed) : listed) yield changeOf(view, back ? 'new' : 'listed');
+      if (!back) options.listed?.();
       for (let heard = await next; !heard.done; heard = await next) {
         next = stream.next();
         next.catch(() => {});

@@ -5,6 +5,7 @@
  */
 import type { ApprovalView } from '../../api/shapes.ts';
 import type { Clock } from '../../base/clock.ts';
+import { exhaustive } from '../../base/exhaustive.ts';
 import { escapeForDisplay } from '../../base/shown.ts';
 import { displayWidth } from '../../base/width.ts';
 import { firstLine } from '../approval-view.ts';
@@ -19,8 +20,11 @@ export type Wish =
   | { readonly kind: 'leave' }
   | { readonly kind: 'decide'; readonly word: 'approve' | 'deny'; readonly view: ApprovalView };
 
-/** How things stand with the gateway. */
-export type Standing = { readonly kind: 'live' } | { readonly kind: 'away'; readonly message: string };
+/** How things stand with the gateway. `coming`: it has not said yet what waits. */
+export type Standing =
+  | { readonly kind: 'coming' }
+  | { readonly kind: 'live' }
+  | { readonly kind: 'away'; readonly message: string };
 
 type Mode = { readonly kind: 'list' } | { readonly kind: 'details'; readonly id: string; readonly top: number };
 
@@ -161,7 +165,8 @@ export class WatchScreen {
     const foot: Row[] = [[], this.#footRow(size.columns)];
     const room = Math.max(1, size.rows - head.length - foot.length);
     const lately = this.#latelyRows(size.columns, waiting.length > 0 ? Math.min(LATELY_BESIDE, room - 4) : room - 3);
-    const list = waiting.length === 0 ? [NOTHING] : this.#tableRows(waiting, size.columns, room - lately.length);
+    const nothing = this.standing.kind === 'coming' ? [] : [NOTHING];
+    const list = waiting.length === 0 ? nothing : this.#tableRows(waiting, size.columns, room - lately.length);
     const gap = Math.max(0, room - list.length - lately.length);
     return [...head, ...list, ...lately, ...Array.from({ length: gap }, (): Row => []), ...foot];
   }
@@ -170,13 +175,10 @@ export class WatchScreen {
     const waiting = [...this.#open.values()];
     const yours = waiting.filter(({ mayDecide }) => mayDecide).length;
     const counts = `${waiting.length} open${waiting.length > 0 ? `, ${yours} yours to decide (*)` : ''}`;
-    const state: Part =
-      this.standing.kind === 'live'
-        ? { text: 'connected', style: 'green' }
-        : { text: columns < NARROW ? 'away' : this.standing.message, style: 'red' };
+    const state = stateOf(this.standing, columns);
     const left: Row = [
       { text: 'approvals', style: 'bold' },
-      columns < NARROW ? ` ${waiting.length} open` : ` · ${counts}`,
+      this.standing.kind === 'coming' ? '' : columns < NARROW ? ` ${waiting.length} open` : ` · ${counts}`,
       { text: columns < WIDE ? '' : ` · ${this.#origin}`, style: 'dim' },
     ];
     const used = displayWidth([...left, state].map((part) => (typeof part === 'string' ? part : part.text)).join(''));
@@ -256,6 +258,19 @@ export class WatchScreen {
         : [{ text: this.#note, style: 'yellow' }];
     const gap = Array.from({ length: Math.max(0, page - shown.length) }, (): Row => []);
     return [title, [], ...shown, ...gap, foot];
+  }
+}
+
+function stateOf(standing: Standing, columns: number): Part {
+  switch (standing.kind) {
+    case 'coming':
+      return { text: 'connecting', style: 'dim' };
+    case 'live':
+      return { text: 'connected', style: 'green' };
+    case 'away':
+      return { text: columns < NARROW ? 'away' : standing.message, style: 'red' };
+    default:
+      return exhaustive(standing);
   }
 }
 

@@ -31,6 +31,7 @@ export async function watch(ctx: Context, _args: Arguments, options: Options): P
     clock: ctx.clock,
     signal: face.signal,
     tell: (interruption) => face.interrupted(interruption),
+    listed: () => face.listed(),
   });
   try {
     for await (const change of changes) {
@@ -54,6 +55,7 @@ interface Face {
   readonly signal: AbortSignal;
   show(change: Change): Promise<void> | void;
   interrupted(interruption: Interruption): void;
+  listed(): void;
   trouble(message: string): void;
   /** It was left in good order. */
   left(): boolean;
@@ -88,6 +90,7 @@ function linesOf(ctx: Context): Face {
       else if (type === 'loginRequired') out.warn(sentence(interruption));
       else out.notice(sentence(interruption));
     },
+    listed() {},
     trouble: (message) => (out.json ? out.event({ event: 'warning', message }) : out.warn(message)),
     left: () => false,
     close: async () => {},
@@ -120,6 +123,7 @@ async function screenOf(ctx: Context, origin: string): Promise<Face> {
     },
   });
   const signal = AbortSignal.any([ctx.signal, left.signal]);
+  screen.standing = { kind: 'coming' };
   terminal.enter();
   // What is left of each request's time changes by itself.
   const tick = async () => {
@@ -139,6 +143,10 @@ async function screenOf(ctx: Context, origin: string): Promise<Face> {
       screen.standing =
         interruption.type === 'reconnected' ? { kind: 'live' } : { kind: 'away', message: short(interruption) };
       screen.note(sentence(interruption));
+      terminal.draw();
+    },
+    listed() {
+      screen.standing = { kind: 'live' };
       terminal.draw();
     },
     trouble(message) {

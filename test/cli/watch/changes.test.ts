@@ -48,6 +48,7 @@ async function watched(
     clock,
     signal: left.signal,
     tell: ({ type }) => said.push(type),
+    listed: () => told.push('that was all'),
   });
   let over = false;
   const reading = (async () => {
@@ -71,7 +72,7 @@ test('what is open comes first, then each change once', async () => {
   const { told, said } = await watched([
     { listed: [view('a')], heard: [view('a'), view('b', 'open', 5), view('a', 'approved'), view('a', 'approved')] },
   ]);
-  assert.deepEqual(told, ['listed a open', 'new b open', 'changed a approved']);
+  assert.deepEqual(told, ['listed a open', 'that was all', 'new b open', 'changed a approved']);
   assert.deepEqual(said, []);
 });
 
@@ -93,6 +94,7 @@ test('after the line was cut, what came, what changed, and what came and went me
   assert.deepEqual(told, [
     'listed a open',
     'listed b open',
+    'that was all',
     'new c open',
     'changed b expired',
     'new e open',

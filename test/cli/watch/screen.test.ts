@@ -35,6 +35,15 @@ test('what ends first stands first and is selected', () => {
   assert.match(selected(), / t1 .*DELETE FROM orders/);
 });
 
+test('before the gateway has said what waits, nothing is said about it', () => {
+  const { screen, lines } = watching(0);
+  screen.standing = { kind: 'coming' };
+  assert.match(lines()[0] ?? '', /^approvals +connecting$/);
+  assert.doesNotMatch(lines().join(''), /nothing waits|open/);
+  screen.standing = { kind: 'live' };
+  assert.match(lines().join(''), /0 open.*nothing waits/);
+});
+
 test('the selection stays on its request when others come before it', () => {
   const { screen, selected, ends } = watching(3);
   screen.key({ kind: 'down' });

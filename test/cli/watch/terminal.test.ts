@@ -51,7 +51,7 @@ test('a begins what approve does: the request, then a sign-in; Ctrl-C there ends
     interval: 5,
   };
   api.on('POST /v1/approval-logins', { json: login });
-  const watching = onTerminal(t, ['approvals', 'watch'], { env, cwd: home.dir, columns: 100, rows: 40 });
+  const watching = onTerminal(t, ['approvals', 'watch'], { env, cwd: home.dir, columns: 100, rows: 60 });
   await watching.shows('DELETE FROM orders');
   watching.type('a');
   await watching.shows('asked to run, exactly:');
@@ -64,6 +64,21 @@ test('a begins what approve does: the request, then a sign-in; Ctrl-C there ends
     api.asked.some(({ path }) => path.endsWith('/decision')),
     false,
   );
+});
+
+test('where the request and the picture are too much for the screen, the request stays', async (t) => {
+  const { api, home, env } = await place(t);
+  const uri = 'https://idp.example/device';
+  api.on('POST /v1/approval-logins', {
+    json: { id: 'l', verificationUri: uri, userCode: 'ABCD-EFGH', expiresIn: 600, interval: 5 },
+  });
+  const watching = onTerminal(t, ['approvals', 'watch'], { env, cwd: home.dir, columns: 80, rows: 24 });
+  await watching.shows('DELETE FROM orders');
+  watching.type('a');
+  await watching.shows('ABCD-EFGH');
+  await watching.shows('waiting for the sign-in');
+  watching.type('\x03');
+  assert.doesNotMatch((await watching.ended).shown, /▀/);
 });
 
 test('one that cannot be decided says why, and Enter goes back to the list', async (t) => {
