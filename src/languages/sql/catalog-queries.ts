@@ -51,12 +51,16 @@ FROM pg_catalog.pg_type t JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespa
 const CASTS = `
 SELECT k.castsource::bigint, k.casttarget::bigint, k.castfunc::bigint, k.castcontext, k.castmethod FROM pg_catalog.pg_cast k WHERE k.oid >= 16384 ORDER BY k.oid`;
 
+// A constraint is unsteady that was never checked against the rows there are, or calls what is not immutable: the stored tree names the functions by OID.
 const CONSTRAINTS = `
 SELECT k.conrelid::bigint, k.contype, k.conname, pg_catalog.to_json(k.conkey), k.confrelid::bigint, pg_catalog.to_json(k.confkey), k.confupdtype, k.confdeltype,
   (SELECT pg_catalog.json_agg(DISTINCT d.refobjsubid) FROM pg_catalog.pg_depend d
     WHERE d.classid = 'pg_catalog.pg_constraint'::pg_catalog.regclass AND d.objid = k.oid
       AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.refobjid = k.conrelid),
-  CASE WHEN k.contype = 'c' THEN pg_catalog.pg_get_expr(k.conbin, k.conrelid) END
+  CASE WHEN k.contype = 'c' THEN pg_catalog.pg_get_expr(k.conbin, k.conrelid) END,
+  NOT k.convalidated OR COALESCE(k.conbin::text ~ '{(SQLVALUEFUNCTION|COERCEVIAIO) ', false) OR EXISTS (
+    SELECT FROM pg_catalog.regexp_matches(k.conbin::text, ':(?:op)?funcid ([0-9]+)', 'g') f (id)
+      JOIN pg_catalog.pg_proc p ON p.oid = f.id[1]::oid WHERE p.provolatile <> 'i')
 FROM pg_catalog.pg_constraint k WHERE k.conrelid >= 16384 AND k.contype <> 't' ORDER BY k.oid`;
 
 // Indexes that can make a write succeed or fail by what is stored (unique ones, those that evaluate an expression), or return rows in the order of one

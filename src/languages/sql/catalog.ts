@@ -122,6 +122,8 @@ export interface Constraint {
   readonly onUpdate: string;
   readonly onDelete: string;
   readonly expression?: string;
+  /** It may refuse a row that is there as it is: it was never checked against it, or depends on the clock or the session. */
+  readonly unsteady: boolean;
 }
 
 export interface Index {
@@ -131,6 +133,8 @@ export interface Index {
   /** All columns it looks at, those of its expressions and predicate too; 0 stands for the whole row. */
   readonly columns: readonly number[];
   readonly evaluates: readonly string[];
+  /** Only rows that meet it are in the index; also among `evaluates`. */
+  readonly predicate?: string;
   readonly nullsNotDistinct: boolean;
 }
 
@@ -329,13 +333,15 @@ function constraint(row: Row): Constraint {
     referenced: row.numbers(5),
     onUpdate: row.text(6),
     onDelete: row.text(7),
+    unsteady: row.flag(10),
     ...(expression === undefined ? {} : { expression }),
   };
 }
 
 function index(row: Row): Index {
   const keys = row.text(3).split(' ').map(Number);
-  const evaluates = [row.maybe(5), row.maybe(6)].filter((text) => text !== undefined);
+  const predicate = row.maybe(6);
+  const evaluates = [row.maybe(5), predicate].filter((text) => text !== undefined);
   // A 0 among the keys stands for an expression: what it looks at is among the dependencies.
   return {
     relation: row.number(0),
@@ -346,6 +352,7 @@ function index(row: Row): Index {
       row.numbers(4),
     ),
     evaluates,
+    ...(predicate === undefined ? {} : { predicate }),
     nullsNotDistinct: row.flag(7),
   };
 }

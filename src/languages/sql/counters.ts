@@ -1,6 +1,7 @@
 /**
  * Catalog columns that tell a masked value without naming it: counters that move when a write leaves a value as it was (an UPDATE stays in its page only if
- * no indexed value changes; less of the row is logged the more it is like the old one), and the value that rows from before a column was added have in it.
+ * no indexed value changes; less of the row is logged the more it is like the old one), the value that rows from before a column was added have in it, and
+ * how many rows an index over some of them has.
  */
 import type { SqlRefusal } from './analysis.ts';
 import type { MaskBook } from './masks.ts';
@@ -31,10 +32,21 @@ function behindViews(resolved: Resolved, knowledge: Knowledge, book: MaskBook): 
   return undefined;
 }
 
+function columnsOf(name: string, book: MaskBook): readonly string[] | undefined {
+  switch (name) {
+    case 'pg_attribute':
+      return attributeColumns(book);
+    case 'pg_class':
+      return book.counted ? ['reltuples'] : [];
+    default:
+      return COUNTERS.get(name);
+  }
+}
+
 function telling(resolved: Resolved, book: MaskBook): string | undefined {
   for (const { use, meaning } of resolved.relations) {
     if (meaning.kind !== 'system' || meaning.schema !== 'pg_catalog') continue;
-    const columns = meaning.name === 'pg_attribute' ? attributeColumns(book) : COUNTERS.get(meaning.name);
+    const columns = columnsOf(meaning.name, book);
     const column = columns?.find((name) => resolved.exposure.column(use, name));
     if (column !== undefined) return `${meaning.name}.${column}`;
   }

@@ -34,13 +34,16 @@ export function exposureOf(gathered: Gathered): Exposure {
   }
   // Any star may stand for the row of what its alias names, or of everything.
   const everything = gathered.natural || stars.some((star) => star.fields.length === 1);
-  const starred = new Set(stars.map((star) => star.fields.at(-2) ?? ''));
-  const rows = new Set(wholeRows);
+  const whole = new Set([...stars.map((star) => star.fields.at(-2) ?? ''), ...wholeRows]);
+  const isWhole = (use: RelationUse): boolean => {
+    if (whole.has(use.alias) || whole.has(use.name)) return true;
+    // It may go by a further name, and what is no name of the statement may mean anything.
+    for (const name of whole) if (gathered.aliases.get(name)?.includes(use) ?? true) return true;
+    return false;
+  };
   return {
     column(use, name, system = false) {
-      if (!system && (everything || renamed(use))) return true;
-      if (!system && (rows.has(use.alias) || rows.has(use.name))) return true;
-      if (!system && (starred.has(use.alias) || starred.has(use.name))) return true;
+      if (!system && (everything || renamed(use) || isWhole(use))) return true;
       return (byName.get(name) ?? []).some((column) => mayMean(column, use, gathered));
     },
     selected(use) {

@@ -113,7 +113,7 @@ class Walk {
     }
     eachChild(kind, node, (child) => {
       if (child.field === 'withClause' || (kind === 'InsertStmt' && child.field === 'cols')) return;
-      if (child.field === 'relation') this.#relation(child, { ...around, modifies: node }, 'target');
+      if (child.field === 'relation') this.#target(child, { ...around, modifies: node });
       else this.#node(child, { ...around, from: FROM_FIELDS.has(child.field) }, false);
     });
   }
@@ -141,7 +141,19 @@ class Walk {
     }
   }
 
-  #relation(site: Site, around: Around, role: RelationUse['role']): void {
+  /** RETURNING calls the row it writes `old` and `new` too, or what its WITH says (from PostgreSQL 18 on). */
+  #target(site: Site, around: Around): void {
+    const use = this.#relation(site, around, 'target');
+    if (use !== undefined && around.modifies?.['onConflictClause'] !== undefined) noteAlias(this.#out, 'excluded', use);
+    const clause = around.modifies?.['returningClause'];
+    if (use === undefined || !isFields(clause)) return;
+    const given = (Array.isArray(clause['options']) ? clause['options'] : []).map((item) =>
+      isFields(item) && isFields(item['ReturningOption']) ? String(item['ReturningOption']['value']) : '',
+    );
+    for (const name of ['old', 'new', ...given]) noteAlias(this.#out, name, use);
+  }
+
+  #relation(site: Site, around: Around, role: RelationUse['role']): RelationUse | undefined {
     const out = this.#out;
     const { node } = site;
     const schema = typeof node['schemaname'] === 'string' ? node['schemaname'] : undefined;
@@ -152,7 +164,7 @@ class Walk {
     // Only what is read can be a CTE: the target of a statement is always a relation.
     if (role === 'from' && schema === undefined && isCte(around.ctes, name)) {
       noteAlias(out, given, null);
-      return;
+      return undefined;
     }
     if (role === 'from') out.effects.add('read');
     const use: RelationUse = {
@@ -170,6 +182,7 @@ class Walk {
     };
     out.relations.push(use);
     noteAlias(out, given, use);
+    return use;
   }
 
   #access(role: RelationUse['role'], around: Around): RelationUse['access'] {

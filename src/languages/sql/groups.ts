@@ -17,17 +17,25 @@ function keepGroup(select: Fields, items: unknown[], standIns: ReadonlyMap<Field
   const grouped = items.map((item) => columnOf(item, outputs));
   if (items.some((item) => isFields(item) && item['GroupingSet'] !== undefined)) return;
   for (const source of sourcesOf(select['fromClause'])) {
-    const key = standIns.get(source)?.key;
+    const masked = standIns.get(source);
+    const key = masked?.key;
     const alias = isFields(source['alias']) ? source['alias'] : {};
-    if (key === undefined || alias['colnames'] !== undefined) continue;
+    if (masked === undefined || key === undefined || alias['colnames'] !== undefined) continue;
     const name = String(alias['aliasname']);
     const has = (column: string) =>
       grouped.some((fields) => fields?.at(-1) === column && (fields.length === 1 || fields.at(-2) === name));
     if (!key.every(has)) continue;
+    const groups = (name: string) =>
+      !UNGROUPED.has(masked.relation.columns.find((column) => column.name === name)?.type ?? 0);
     for (const column of columnsOf(source))
-      if (!has(column)) items.push({ ColumnRef: { fields: [stringNode(name), stringNode(column)] } });
+      if (!has(column) && groups(column)) items.push({ ColumnRef: { fields: [stringNode(name), stringNode(column)] } });
   }
 }
+
+/** Types without equality, by OID (pg_type.dat), and arrays of them: json, xml, jsonpath, point, lseg, path, box, polygon, line, circle. */
+const UNGROUPED: ReadonlySet<number> = new Set([
+  ...[114, 199, 142, 143, 4072, 4073, 600, 1017, 601, 1018, 602, 1019, 603, 1020, 604, 1027, 628, 629, 718, 719],
+]);
 
 /** What one item of GROUP BY names: a column, or an output by its place. */
 function columnOf(item: unknown, outputs: readonly unknown[]): readonly string[] | undefined {

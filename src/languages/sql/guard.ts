@@ -303,6 +303,13 @@ const reads: Check = ({ raw, resolved, book }) => {
       }
     }
     for (const [name, { with: mask }] of hit.columns) {
+      if (mask === 'last4' && use.role === 'from' && asksForCosts(raw) && resolved.exposure.column(use, name)) {
+        return refuse(
+          'MASK_REACHED',
+          `EXPLAIN would show how long the values of ${label}.${name} are`,
+          'use EXPLAIN (COSTS off)',
+        );
+      }
       if (mask === 'hash' && resolved.exposure.column(use, name)) {
         return refuse(
           'NOT_SUPPORTED',
@@ -365,6 +372,15 @@ function plainExplain(raw: RawStatement): boolean {
     const element = isFields(option) && isFields(option['DefElem']) ? option['DefElem'] : {};
     if (PLAN_OPTIONS.has(String(element['defname']))) return true;
     return FALSE.has((stringOf(element['arg']) ?? '').toLowerCase());
+  });
+}
+
+/** Estimates are made of what is known of the column below its mask. Where nothing is said, the rewrite leaves them out. */
+function asksForCosts({ kind, node }: RawStatement): boolean {
+  if (kind !== 'ExplainStmt' || !Array.isArray(node['options'])) return false;
+  return node['options'].some((option) => {
+    const element = isFields(option) && isFields(option['DefElem']) ? option['DefElem'] : {};
+    return element['defname'] === 'costs' && !FALSE.has((stringOf(element['arg']) ?? '').toLowerCase());
   });
 }
 

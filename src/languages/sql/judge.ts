@@ -5,6 +5,7 @@ import { type ControlReading, readDiscard, readSet, readSetConfig, readTransacti
 import { factsOf } from './fact-reading.ts';
 import { copyOf, cursorOf, preparedOf } from './forms.ts';
 import { gather } from './gather.ts';
+import type { Relation } from './catalog.ts';
 import type { Gathered } from './gathered.ts';
 import { accessesOf, REWRITABLE, refusalOf } from './guard.ts';
 import type { MaskBook, MaskedRelation } from './masks.ts';
@@ -19,7 +20,7 @@ import { type Aim, CREDENTIAL_STATEMENTS, findStruck, namesOf } from './struck.t
 import { shownMasks } from './shown.ts';
 import { touchedBy } from './touched.ts';
 import { eachObject, type Fields, isFields, type Site } from './tree.ts';
-import type { Behind, Knowledge, Resolved } from './understanding.ts';
+import type { Access, Behind, Knowledge, Resolved } from './understanding.ts';
 import { watchedColumns } from './watched.ts';
 
 export interface Bench {
@@ -54,7 +55,8 @@ export function judgeStatement(text: string, raw: RawStatement, bench: Bench): S
 
   const control = [...(own?.control ?? []), ...calls.flatMap((call) => call.control)];
   const shown = shownMasks(raw.kind, raw.node, masked);
-  const aim = masked.length === 0 ? undefined : aimOf(raw, masked, book);
+  const behindWall = namesUnfollowed(opened.resolved, knowledge, book);
+  const aim = masked.length === 0 && !behindWall ? undefined : { ...aimOf(raw, masked, book), everything: behindWall };
   const struck = findStruck(site, aim);
   const struckSpans = [
     ...literalSpans(text, struck.starts),
@@ -184,7 +186,10 @@ function viewEffects(resolved: Resolved, knowledge: Knowledge): Effect[] {
 function behindOf(raw: RawStatement, resolved: Resolved, knowledge: Knowledge): Behind[] {
   return resolved.relations.flatMap(({ use, meaning }) => {
     if (meaning.kind !== 'user') return [];
-    const accesses = accessesOf(use, use.modifies ?? raw.node);
+    const own = accessesOf(use, use.modifies ?? raw.node);
+    // An UPDATE may move rows from one partition to another.
+    const moves = meaning.relation.kind === 'p' && own.includes('update');
+    const accesses: readonly Access[] = moves ? ['read', 'insert', 'update', 'delete'] : own;
     const behindView = meaning.relation.kind === 'v' ? (knowledge.view(meaning.relation)?.relations ?? []) : [];
     const touched = [meaning.relation, ...behindView].flatMap((relation) => [relation, ...knowledge.below(relation)]);
     return touched.flatMap((relation) => accesses.map((access) => knowledge.ofRelation(relation, access)));
@@ -254,5 +259,17 @@ function aimOf(raw: RawStatement, masked: readonly MaskedUse[], book: MaskBook):
       if (isFields(node['relation']) && aimed.has(String(node['relation']['relname']))) targets.add(node);
     });
   }
-  return { columns, names, positions, targets, skip: (site) => isStandIn(site, book) };
+  return { columns, names, positions, targets, everything: false, skip: (site) => isStandIn(site, book) };
+}
+
+/** A view that was not opened has masked columns under names of its own, and a table whose mask was lost under unknown ones. */
+function namesUnfollowed(resolved: Resolved, knowledge: Knowledge, book: MaskBook): boolean {
+  const lost = (relation: Relation) => book.closed.has(relation.oid) && !book.masked.has(relation.oid);
+  const hides = (relation: Relation) => book.closed.has(relation.oid) || book.masked.has(relation.oid);
+  return resolved.relations.some(({ meaning }) => {
+    if (meaning.kind !== 'user') return false;
+    const { relation } = meaning;
+    const isView = relation.kind === 'v' || relation.kind === 'm';
+    return lost(relation) || (isView && (knowledge.view(relation)?.relations.some(hides) ?? book.masked.size > 0));
+  });
 }

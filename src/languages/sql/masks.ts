@@ -25,6 +25,8 @@ export interface MaskBook {
   readonly masked: ReadonlyMap<Oid, MaskedRelation>;
   /** Relations that cannot be read or written, and why. */
   readonly closed: ReadonlyMap<Oid, Closed>;
+  /** The number of rows in some index says how many masked values meet its predicate. */
+  readonly counted: boolean;
 }
 
 export interface Closed {
@@ -65,7 +67,14 @@ export function bookMasks(knowledge: Knowledge, masks: readonly SqlMask[]): Mask
     // Also when closed: what depends on it must still be seen as masked.
     masked.set(oid, { relation, columns, standIns, ordered, key });
   }
-  return { masked, closed };
+  return { masked, closed, counted: [...masked.values()].some((one) => isCounted(knowledge, one)) };
+}
+
+function isCounted(knowledge: Knowledge, { relation, columns }: MaskedRelation): boolean {
+  const names = [...columns.keys()].map((name) => name.replaceAll('"', '""'));
+  return knowledge.catalog.indexes.some(
+    ({ relation: oid, predicate }) => oid === relation.oid && names.some((name) => predicate?.includes(name)),
+  );
 }
 
 function bindOne(

@@ -10,7 +10,7 @@ import { gather } from './gather.ts';
 import type { RelationUse } from './gathered.ts';
 import type { MaskBook } from './masks.ts';
 import { parseOne, type RawStatement } from './parser.ts';
-import { qualify, shortenReferences } from './qualify.ts';
+import { qualify, shortenReferences, shortensToOther } from './qualify.ts';
 import { DEFINITION_PATH, resolve } from './resolve.ts';
 import { eachObject, type Fields, isFields, nameParts, stringNode } from './tree.ts';
 import type { Knowledge, Resolved } from './understanding.ts';
@@ -21,6 +21,10 @@ export const MOST_LAYERS = 16;
 /** Changes the tree in place. @returns whether anything was opened; the statement has then to be gathered and resolved anew */
 export function openOnce(raw: RawStatement, resolved: Resolved, knowledge: Knowledge, book: MaskBook): boolean {
   const opened: Relation[] = [];
+  const views = resolved.relations.flatMap(({ meaning }) =>
+    meaning.kind === 'user' && meaning.relation.kind === 'v' ? [meaning.relation] : [],
+  );
+  if (views.length > 0 && shortensToOther(raw.node, views)) return false;
   for (const { use, meaning } of resolved.relations) {
     if (meaning.kind !== 'user') continue;
     const { relation } = meaning;

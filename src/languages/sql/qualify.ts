@@ -1,7 +1,7 @@
 /** Makes the names of a tree mean what they were found to mean, wherever the tree is read: every relation, function, operator and type with its schema. */
 import type { Relation } from './catalog.ts';
 import { isOurs } from './ours.ts';
-import { eachChild, type Fields, nameParts, stringNode } from './tree.ts';
+import { eachChild, eachObject, type Fields, isFields, nameParts, stringNode } from './tree.ts';
 import type { Resolved } from './understanding.ts';
 
 /** Changes the tree that was resolved. */
@@ -38,6 +38,27 @@ function plainLike(node: Fields): void {
 }
 
 const LIKES: ReadonlySet<string> = new Set(['AEXPR_LIKE', 'AEXPR_ILIKE', 'AEXPR_SIMILAR']);
+
+/**
+ * Whether shortening would make a reference mean something else: some other part of the statement goes by the table's name too.
+ *
+ * @param replaced what would come to be sub-queries of their names
+ */
+export function shortensToOther(root: Fields, replaced: readonly Relation[]): boolean {
+  const long = new Set<Relation>();
+  const names = new Set<unknown>();
+  eachObject(root, (node) => {
+    const { ColumnRef: reference, alias, ctename } = node;
+    const fields = isFields(reference) && Array.isArray(reference['fields']) ? reference['fields'] : [];
+    const [schema, table] = fields.length < 3 ? [] : (nameParts(fields.slice(0, -1)) ?? []).slice(-2);
+    for (const one of replaced) if (one.schema === schema && one.name === table) long.add(one);
+    if (isFields(alias)) names.add(alias['aliasname']);
+    if (ctename !== undefined) names.add(ctename);
+    for (const one of replaced)
+      if (node['relname'] === one.name && (node['schemaname'] ?? one.schema) !== one.schema) names.add(one.name);
+  });
+  return [...long].some(({ name }) => names.has(name));
+}
 
 // `public.customers.id` cannot name a column of a sub-query; `customers.id` can, for the sub-query keeps the table's name.
 export function shortenReferences(node: Fields, replaced: readonly Relation[]): void {

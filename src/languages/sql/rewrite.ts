@@ -2,11 +2,13 @@
  * Writes a statement anew for a guarded target: every relation, function, operator and type with its schema, every read of a masked table replaced by the
  * sub-query that yields its masks. What was written is parsed again and compared with what was meant; a difference refuses the statement.
  */
+import type { RelationUse } from './gathered.ts';
 import { keepGroups } from './groups.ts';
 import type { MaskBook, MaskedRelation } from './masks.ts';
+import type { Relation } from './catalog.ts';
 import { isOurs } from './ours.ts';
 import { parse, type RawStatement } from './parser.ts';
-import { qualify, shortenReferences } from './qualify.ts';
+import { qualify, shortenReferences, shortensToOther } from './qualify.ts';
 import { eachChild, type Fields, isFields, sameTree, type Site } from './tree.ts';
 import { writeStatement } from './writer.ts';
 import type { Resolved } from './understanding.ts';
@@ -18,6 +20,9 @@ export type Rewritten =
 /** Changes the tree in place. */
 export function rewrite(raw: RawStatement, resolved: Resolved, book: MaskBook): Rewritten {
   qualify(resolved);
+  const masked = [...book.masked.values()].map(({ relation }) => relation);
+  if (masked.length > 0 && shortensToOther(raw.node, masked))
+    return { kind: 'failed', reason: 'two tables in it go by one name' };
   replaceMasked(resolved, book, { kind: raw.kind, node: raw.node, field: 'stmt' });
   let text: string;
   try {
@@ -53,9 +58,15 @@ function replaceMasked(resolved: Resolved, book: MaskBook, root: Site): void {
   for (const { use, meaning } of resolved.relations) {
     const masked = meaning.kind === 'user' ? book.masked.get(meaning.relation.oid) : undefined;
     if (masked === undefined || use.role !== 'from' || use.wrapper === undefined) continue;
-    const select = masked.standIns?.select((name) => resolved.exposure.column(use, name));
+    // What is selected from it and is no column is a call on its row: `c.to_json`.
+    const row = resolved.exposure.selected(use).some((name) => !has(masked.relation, name));
+    const select = masked.standIns?.select(
+      (name) => row || resolved.exposure.column(use, name),
+      use.node['inh'] === true,
+    );
     if (select === undefined) continue;
     const alias = isFields(use.node['alias']) ? use.node['alias'] : { aliasname: use.alias };
+    if (root.kind === 'ExplainStmt' && showsPart(masked, use, resolved)) leaveCostsOut(root.node);
     delete use.wrapper['RangeVar'];
     const standIn: Fields = { subquery: { SelectStmt: select }, alias };
     use.wrapper['RangeSubselect'] = standIn;
@@ -67,6 +78,27 @@ function replaceMasked(resolved: Resolved, book: MaskBook, root: Site): void {
     root.node,
     [...replaced.values()].map(({ relation }) => relation),
   );
+}
+
+/** `last4` is computed from the value, of which the planner knows how long it usually is. */
+function showsPart({ columns }: MaskedRelation, use: RelationUse, { exposure }: Resolved): boolean {
+  return [...columns].some(([name, { with: mask }]) => mask === 'last4' && exposure.column(use, name));
+}
+
+function leaveCostsOut(explain: Fields): void {
+  const options = Array.isArray(explain['options']) ? explain['options'] : [];
+  if (
+    options.some(
+      (option) => isFields(option) && isFields(option['DefElem']) && option['DefElem']['defname'] === 'costs',
+    )
+  )
+    return;
+  const off = { defname: 'costs', arg: { String: { sval: 'off' } }, defaction: 'DEFELEM_UNSPEC' };
+  explain['options'] = [...options, { DefElem: off }];
+}
+
+function has({ columns }: Relation, name: string): boolean {
+  return columns.some((column) => column.name === name);
 }
 
 /** Looks at what was meant, which is known to be what was written: stand-ins are told by identity there. */

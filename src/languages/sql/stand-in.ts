@@ -17,8 +17,11 @@ export interface MaskedColumn {
 }
 
 export interface StandIns {
-  /** The SelectStmt that yields the columns that are asked for, in the table's order and with masks in place. */
-  select(wanted: (column: string) => boolean): Fields;
+  /**
+   * The SelectStmt that yields the columns that are asked for, in the table's order and with masks in place.
+   * @param whole with the rows of its children, as without ONLY
+   */
+  select(wanted: (column: string) => boolean, whole: boolean): Fields;
   /** What stands for a masked column of a row that is called `alias`. */
   expression(column: string, alias: string): Fields | undefined;
   /** Every select that was given out. */
@@ -41,27 +44,31 @@ export function createStandIns(
     return masked === undefined ? `m.${name}` : `${maskExpression(knowledge, masked, 'm')} AS ${name}`;
   });
   const sort = order.length === 0 ? '' : ` ORDER BY ${order.map((name) => `m.${quoteName(name)}`).join(', ')}`;
-  const from = `FROM ${quoteName(relation.schema)}.${quoteName(relation.name)} AS m${sort}`;
+  const from = `${quoteName(relation.schema)}.${quoteName(relation.name)} AS m${sort}`;
   const selects = new Map<string, Fields>();
-  const selectOf = (places: readonly number[]): Fields | undefined => {
-    const key = places.join();
+  const selectOf = (places: readonly number[], whole: boolean): Fields | undefined => {
+    const key = `${whole} ${places.join()}`;
     const known = selects.get(key);
     if (known !== undefined) return known;
-    const raw = parseOne(`SELECT ${places.map((place) => outputs[place]).join(', ')} ${from}`);
+    const raw = parseOne(
+      `SELECT ${places.map((place) => outputs[place]).join(', ')} FROM ${whole ? '' : 'ONLY '}${from}`,
+    );
     if (raw?.kind !== 'SelectStmt') return undefined;
     const select = markOurs(withTypesQualified(raw.node));
     selects.set(key, select);
     return select;
   };
   const every = outputs.map((_, place) => place);
-  const whole = every.length === 0 ? undefined : selectOf(every);
-  if (whole === undefined) return undefined;
+  const full = every.length === 0 ? undefined : selectOf(every, true);
+  const alone = full && selectOf(every, false);
+  if (full === undefined || alone === undefined) return undefined;
   return {
-    select(wanted) {
+    select(wanted, whole) {
+      const all = whole ? full : alone;
       const places = every.filter((place) => wanted(relation.columns[place]?.name ?? ''));
-      if (places.length === every.length || selects.size >= MOST_SELECTS) return whole;
+      if (places.length === every.length || selects.size >= MOST_SELECTS) return all;
       // A count needs rows, and a query some column.
-      return selectOf(places.length === 0 ? [0] : places) ?? whole;
+      return selectOf(places.length === 0 ? [0] : places, whole) ?? all;
     },
     expression: (name, alias) => expressionFor(knowledge, columns.get(name), alias),
     get given() {
@@ -96,7 +103,8 @@ function maskExpression(knowledge: Knowledge, { column, with: mask }: MaskedColu
   if (!text || mask === 'null') return `NULL::${type}`;
   if (mask === 'last4') {
     const value = `(${row}.${quoteName(column.name)})::pg_catalog.text`;
-    return `(CASE WHEN pg_catalog.char_length(${value}) OPERATOR(pg_catalog.>) 4 THEN '***'::pg_catalog.text OPERATOR(pg_catalog.||) pg_catalog."right"(${value}, 4) ELSE '***'::pg_catalog.text END)::${type}`;
+    // No index has the table's number: a scan of one over the column alone would give its rows in the order of what is hidden.
+    return `(CASE WHEN ${row}.tableoid OPERATOR(pg_catalog.<>) 0 AND pg_catalog.char_length(${value}) OPERATOR(pg_catalog.>) 4 THEN '***'::pg_catalog.text OPERATOR(pg_catalog.||) pg_catalog."right"(${value}, 4) ELSE '***'::pg_catalog.text END)::${type}`;
   }
   return `${quoteText(typeof mask === 'object' ? mask.fixed : '***')}::${type}`;
 }

@@ -2,6 +2,7 @@
  * Finds the literals and parameters that are aimed at masked columns: they are struck from whatever is recorded. Generous: where it cannot be told which
  * literal is aimed at the column, all of them are.
  */
+import { builtinFunction } from './functions.ts';
 import { eachChild, type Fields, isFields, nameParts, type Site } from './tree.ts';
 
 export interface Struck {
@@ -19,12 +20,15 @@ export interface Aim {
   readonly positions: ReadonlySet<number>;
   /** The INSERT or UPDATE nodes whose target has the masked columns. */
   readonly targets: ReadonlySet<Fields>;
+  /** It names what stands before masked columns and was not followed: whatever it holds may be aimed at them. */
+  readonly everything: boolean;
   readonly skip: (site: Site) => boolean;
 }
 
 export function findStruck(root: Site, aim: Aim | undefined): Struck {
   const found = { starts: new Set<number>(), parameters: new Set<number>() };
-  if (aim !== undefined) visit(root, aim, found, root);
+  if (aim?.everything === true) collect(root, found, aim.skip);
+  else if (aim !== undefined) visit(root, aim, found, root);
   return { starts: [...found.starts], parameters: [...found.parameters].sort((a, b) => a - b) };
 }
 
@@ -37,6 +41,7 @@ function visit(site: Site, aim: Aim, found: Found, root: Site): void {
   if (aim.skip(site)) return;
   if (site.kind === 'InsertStmt' && aim.targets.has(site.node)) strikeInserted(site.node, aim, found, root);
   if (site.kind === 'UpdateStmt' && aim.targets.has(site.node)) strikeUpdated(site.node, aim, found, root);
+  if (comparesRows(site, aim)) collect(root, found, aim.skip);
   // A predicate or output that looks at a masked column: its literals are aimed at it. AND, OR and NOT only join such parts.
   if (isExpression(site) && site.kind !== 'BoolExpr') {
     const mentions = mentionsOf(site, aim);
@@ -49,6 +54,17 @@ function visit(site: Site, aim: Aim, found: Found, root: Site): void {
   eachChild(site.kind, site.node, (child) => visit(child, aim, found, root));
 }
 
+/** A join or a set operation compares columns that it does not name, or not in an expression. */
+function comparesRows(site: Site, aim: Aim): boolean {
+  const { kind, node } = site;
+  if (kind === 'SelectStmt') {
+    const compares = node['larg'] !== undefined && !(node['op'] === 'SETOP_UNION' && node['all'] === true);
+    return compares && mentionsAny(site, aim.names);
+  }
+  if (kind !== 'JoinExpr') return false;
+  return node['isNatural'] === true || (nameParts(node['usingClause']) ?? []).some((name) => aim.names.has(name));
+}
+
 const SUBQUERIES: ReadonlySet<string> = new Set(['SubLink']);
 
 function isExpression(site: Site): boolean {
@@ -57,7 +73,9 @@ function isExpression(site: Site): boolean {
     site.kind === 'A_Expr' ||
     site.kind === 'FuncCall' ||
     site.kind === 'CaseExpr' ||
-    site.kind === 'SubLink'
+    site.kind === 'SubLink' ||
+    site.kind === 'RangeTableFunc' ||
+    site.kind === 'JsonTable'
   );
 }
 
@@ -71,6 +89,10 @@ const EXPRESSION_FIELDS: ReadonlySet<string> = new Set([
   'limitCount',
   'limitOffset',
   'condition',
+  'groupClause',
+  'distinctClause',
+  'partitionClause',
+  'content',
 ]);
 
 function mentionsOf(site: Site, aim: Aim): { masked: boolean; others: boolean } {
@@ -78,14 +100,22 @@ function mentionsOf(site: Site, aim: Aim): { masked: boolean; others: boolean } 
   let others = false;
   const look = (at: Site) => {
     if (at.kind === 'ColumnRef') {
-      const last = nameParts(at.node['fields'])?.at(-1);
-      if (last !== undefined && aim.names.has(last)) masked = true;
+      if (isAimed(at.node['fields'], aim)) masked = true;
       else others = true;
     }
     if (!aim.skip(at)) eachChild(at.kind, at.node, look);
   };
   look(site);
   return { masked, others };
+}
+
+/** By the name of its column, or as the row that has it: `c`, `c.*`, and `c.to_json`, which is a call on the row. */
+function isAimed(fields: unknown, { names }: Aim): boolean {
+  const parts = Array.isArray(fields) ? fields.map((item) => nameParts([item])?.[0] ?? '*') : [];
+  const [last = '*', row] = parts.reverse();
+  if (names.has(last)) return true;
+  if (row === undefined) return last === '*';
+  return names.has(row) && (last === '*' || builtinFunction(last) !== undefined);
 }
 
 function strikeInserted(node: Fields, aim: Aim, found: Found, root: Site): void {

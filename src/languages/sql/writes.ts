@@ -19,13 +19,55 @@ export function checkWrites(guarded: Guarded): SqlRefusal | undefined {
     if (use.role !== 'target' || meaning.kind !== 'user') continue;
     const write = writeOf(use, guarded.raw.node, meaning.relation);
     if (write === undefined) continue;
-    // What is done to a table is done to its partitions and children, whose columns have the same names.
-    for (const relation of [meaning.relation, ...guarded.knowledge.below(meaning.relation)]) {
-      const refusal = checkTarget(guarded, relation, write);
+    const refusal = checkParts(guarded, use, meaning.relation) ?? checkBelow(guarded, meaning.relation, write);
+    if (refusal !== undefined) return refusal;
+  }
+  return undefined;
+}
+
+/** `SET tags[2] = …` and `SET pair.a = …` keep the rest of what is stored, and fail where it does not fit. */
+function checkParts({ raw, book }: Guarded, use: RelationUse, relation: Relation): SqlRefusal | undefined {
+  const node = use.modifies ?? raw.node;
+  const masked = book.masked.get(relation.oid);
+  if (masked === undefined || use.statement !== 'UpdateStmt' || !Array.isArray(node['targetList'])) return undefined;
+  for (const item of node['targetList']) {
+    const target = isFields(item) && isFields(item['ResTarget']) ? item['ResTarget'] : {};
+    const name = String(target['name']);
+    if (target['indirection'] === undefined || !masked.columns.has(name)) continue;
+    return refuse(
+      'MASK_WRITE',
+      `setting a part of ${qualified(relation.schema, relation.name)}.${name} would tell what is stored in it`,
+      'set the whole value',
+    );
+  }
+  return undefined;
+}
+
+/** What is done to a table is done to its partitions and children, whose columns have the same names. */
+function checkBelow(guarded: Guarded, relation: Relation, write: Write): SqlRefusal | undefined {
+  const below = guarded.knowledge.below(relation);
+  const moved: Write[] = movesRows(guarded, [relation, ...below], write)
+    ? [{ kind: 'insert', columns: relation.columns.map((column) => column.name), conflict: false }]
+    : [];
+  for (const one of [relation, ...below]) {
+    for (const each of [write, ...moved]) {
+      const refusal = checkTarget(guarded, one, each);
       if (refusal !== undefined) return refusal;
     }
   }
   return undefined;
+}
+
+/** An UPDATE of a partition key takes whole rows to other partitions, which have constraints of their own. */
+function movesRows({ knowledge }: Guarded, tables: readonly Relation[], write: Write): boolean {
+  return (
+    write.kind === 'update' &&
+    tables.some((table) => {
+      const keys = knowledge.catalog.partitionKeys.filter((key) => key.relation === table.oid);
+      const set = table.columns.filter((column) => write.columns.includes(column.name)).map((column) => column.attnum);
+      return keys.some(({ columns }) => columns.includes(0) || columns.some((attnum) => set.includes(attnum)));
+    })
+  );
 }
 
 /** What a statement writes into one relation. */
@@ -168,7 +210,10 @@ function checkOwnConstraints(
     );
 
   for (const one of knowledge.catalog.constraints) {
-    if (one.relation !== relation.oid || one.kind === 'notNull' || !touches(one.columns, hidden)) continue;
+    if (one.relation !== relation.oid || !touches(one.columns, hidden)) continue;
+    const again = write.kind === 'update' && one.unsteady && (one.kind === 'check' || one.kind === 'notNull');
+    if (again) return no(`constraint ${one.name}`);
+    if (one.kind === 'notNull') continue;
     const unique = one.kind === 'unique' || one.kind === 'primary' || one.kind === 'exclusion';
     if (unique && write.kind === 'insert') continue; // Its index is looked at below; an exclusion constraint has one too.
     if (touches(one.columns, listed)) return no(`constraint ${one.name}`);
