@@ -11,7 +11,7 @@ import { silentClient } from './waiting.ts';
 export const RUN_OPTIONS: readonly OptionSpec[] = [
   { flags: '--agent <name>', summary: 'the agent this runs as', completes: 'agent' },
   { flags: '--purpose <text>', summary: 'what it is for; approvers see it' },
-  { flags: '--scope <key=value>', summary: 'narrow what is granted: schemas=public,sales', repeat: true },
+  { flags: '--scope <key=value>', summary: 'narrow what is granted: schema=public, effects=read', repeat: true },
   { flags: '--max <duration>', summary: 'end the run after this time (15m, 8h)' },
   { flags: '--wait <duration>', summary: 'how long a held command waits for its approval' },
 ];
@@ -51,7 +51,9 @@ function scopeOf(words: readonly string[]): Record<string, string[]> | undefined
   for (const word of words) {
     const [, key, values] = /^([a-z][A-Za-z]*)=(.+)$/.exec(word) ?? [];
     if (key === undefined || values === undefined)
-      throw fail('USAGE', `--scope "${word}" is not KEY=VALUE`, { hint: 'write it as --scope schemas=public' });
+      throw fail('USAGE', `--scope "${word}" is not KEY=VALUE`, {
+        hint: 'write it as --scope schema=public or --scope effects=read',
+      });
     scope[key] = [...(scope[key] ?? []), ...values.split(',')];
   }
   return scope;

@@ -62,6 +62,8 @@ export interface Grant {
   /** The access entries that apply; one of them must cover each statement alone. */
   readonly entries: readonly string[];
   readonly effects: readonly Effect[];
+  /** The same before `--scope` narrowed it: what the target's account is measured by. Absent: not narrowed. */
+  readonly granted?: readonly Effect[];
   /** The schemas or namespaces every applicable entry is limited to; absent when some entry is not limited. */
   readonly scope?: Readonly<Record<string, readonly string[]>>;
   /** An enforced column mask or a scope applies: user code, DDL and the like are then restricted. */

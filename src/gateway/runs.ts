@@ -3,6 +3,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import type { Clock } from '../base/clock.ts';
 import { errorTable } from '../base/error.ts';
 import { Token } from '../base/secret.ts';
+import { narrowingProblem } from '../domain/narrowing.ts';
 import { type AgentIdentity, matchesSubject, type Principal, samePrincipal } from '../domain/principal.ts';
 import type { RunKind, Verifier } from '../domain/run.ts';
 import type { RunRow, RunStore } from '../domain/store.ts';
@@ -17,6 +18,7 @@ const fail = errorTable({
   TARGET_UNKNOWN: { exit: 4, hint: 'list the targets you may reach with: hoopctl targets' },
   AGENT_NOT_YOURS: { exit: 4, hint: 'use another --agent name, or ask for ownership in policy.yaml' },
   AGENT_NAME_INVALID: { exit: 2, hint: 'use letters, digits, dots, dashes and underscores, at most 63' },
+  SCOPE_INVALID: { exit: 2 },
   VERIFIER_INVALID: { exit: 2, hint: 'update hoopctl' },
   REVOKED: { exit: 7, hint: 'ask an administrator of the gateway' },
   RUN_UNKNOWN: { exit: 4 },
@@ -200,6 +202,8 @@ export function createRuns(parts: RunsParts): Runs {
 
   return {
     async start(who, request) {
+      const strange = narrowingProblem(request.scope);
+      if (strange) throw fail('SCOPE_INVALID', strange.message, { hint: strange.hint });
       const agent = agentOf(who.principal, request.agent);
       refuseBarred(who, agent?.name);
       refuseStale(who);

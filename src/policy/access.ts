@@ -1,5 +1,6 @@
 /** Access entries: one of them must cover a statement alone, with all its effects, resources and schemas. */
 import type { Command, Effect } from '../domain/command.ts';
+import { narrowingOf } from '../domain/narrowing.ts';
 import type { Circumstances } from '../domain/verdict.ts';
 import { effectsOf } from './condition.ts';
 import type { AccessDocument } from './document.ts';
@@ -35,6 +36,8 @@ export function compileAccess(value: AccessDocument): AccessEntry {
 /** Why an entry does not cover a command. */
 export type Obstacle =
   | { readonly kind: 'effects'; readonly missing: readonly Effect[] }
+  /** The entry grants them; the run was started with less. */
+  | { readonly kind: 'narrowed'; readonly missing: readonly Effect[]; readonly left: readonly Effect[] }
   | { readonly kind: 'resources'; readonly outside: readonly string[] }
   | { readonly kind: 'scope'; readonly outside: readonly string[] | 'unknown'; readonly allowed: readonly string[] };
 
@@ -44,6 +47,8 @@ export function obstacle(entry: AccessEntry, command: Command, circumstances: Ci
   if (!effects.isSubsetOf(entry.effects)) {
     return { kind: 'effects', missing: [...effects.difference(entry.effects)] };
   }
+  const left = effectsFor(entry, circumstances);
+  if (!effects.isSubsetOf(left)) return { kind: 'narrowed', missing: [...effects.difference(left)], left: [...left] };
   const { resource } = entry;
   if (resource !== undefined) {
     const outside = command.resources.filter(({ name }) => !resource(name)).map(({ name }) => name);
@@ -65,22 +70,14 @@ function scopeObstacle(entry: AccessEntry, command: Command, circumstances: Circ
 }
 
 /** The entry's schemas, narrowed by the run's; undefined when neither limits. */
-export function schemasFor(entry: AccessEntry, circumstances: Circumstances): ReadonlySet<string> | undefined {
-  const narrowed = narrowedSchemas(circumstances);
-  if (narrowed === undefined) return entry.schemas;
-  return entry.schemas === undefined ? narrowed : entry.schemas.intersection(narrowed);
+export function schemasFor(entry: AccessEntry, { narrowed }: Circumstances): ReadonlySet<string> | undefined {
+  const { schemas } = narrowingOf(narrowed);
+  if (schemas === undefined) return entry.schemas;
+  return entry.schemas === undefined ? schemas : entry.schemas.intersection(schemas);
 }
 
-/** What `--scope KEY=VALUE` may name in this version. */
-export const SCOPE_KEYS: readonly string[] = ['schema', 'schemas'];
-
-function narrowedSchemas({ narrowed }: Circumstances): ReadonlySet<string> | undefined {
-  if (narrowed === undefined) return undefined;
-  const lists = SCOPE_KEYS.flatMap((key) => (Object.hasOwn(narrowed, key) ? [narrowed[key] ?? []] : []));
-  return lists.length === 0 ? undefined : new Set(lists.flat());
-}
-
-/** A key this version cannot narrow by, if the run asked for one. */
-export function unknownScopeKey({ narrowed }: Circumstances): string | undefined {
-  return Object.keys(narrowed ?? {}).find((key) => !SCOPE_KEYS.includes(key));
+/** The entry's effects, narrowed by the run's. */
+export function effectsFor({ effects }: AccessEntry, { narrowed }: Circumstances): ReadonlySet<Effect> {
+  const left = narrowingOf(narrowed).effects;
+  return left === undefined ? effects : effects.intersection(left);
 }

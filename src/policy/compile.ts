@@ -6,7 +6,7 @@ import type { TrustedFunction } from '../domain/mask.ts';
 import { matchesSubject } from '../domain/principal.ts';
 import type { FactTable } from '../domain/protocol.ts';
 import type { Circumstances, Grant, Policy } from '../domain/verdict.ts';
-import { compileAccess, schemasFor } from './access.ts';
+import { compileAccess, effectsFor, schemasFor } from './access.ts';
 import { type Explanation, explainCommand } from './explain.ts';
 import { matcherOf } from './glob.ts';
 import { type Agent, type Articles, barred, entriesFor, examine, verdictOf } from './judge.ts';
@@ -95,14 +95,15 @@ function admit(articles: Articles, circumstances: Circumstances, masked: () => r
   const bar = barred(articles, circumstances);
   const entries = entriesFor(articles, circumstances);
   // A run narrowed by what is not known is told so at its first command; it is not told that its target does not exist.
-  if ((bar !== undefined && bar.kind !== 'scopeKey') || entries.length === 0) return undefined;
+  if ((bar !== undefined && bar.kind !== 'narrowing') || entries.length === 0) return undefined;
   const schemas = entries.map((entry) => schemasFor(entry, circumstances));
   const limited = schemas.filter((held) => held !== undefined);
   const max = least(entries.map((entry) => entry.max));
   const idle = least(entries.map((entry) => entry.idle));
   return {
     entries: entries.map(({ name }) => name),
-    effects: [...new Set(entries.flatMap(({ effects }) => [...effects]))],
+    effects: [...new Set(entries.flatMap((entry) => [...effectsFor(entry, circumstances)]))],
+    ...(circumstances.narrowed && { granted: [...new Set(entries.flatMap(({ effects }) => [...effects]))] }),
     ...(limited.length === entries.length && {
       scope: { schemas: [...new Set(limited.flatMap((held) => [...held]))] },
     }),

@@ -4,9 +4,10 @@
  * `judge` and `explain` read the same examination, so an explanation cannot differ from the verdict it explains.
  */
 import type { Command, Effect, Resource } from '../domain/command.ts';
+import { type NarrowingProblem, narrowingProblem } from '../domain/narrowing.ts';
 import { matchesSubject, type SubjectMatcher } from '../domain/principal.ts';
 import type { Ask, Circumstances, RegisteredAgent, Verdict, WouldBe } from '../domain/verdict.ts';
-import { type AccessEntry, type Obstacle, obstacle, SCOPE_KEYS, unknownScopeKey } from './access.ts';
+import { type AccessEntry, effectsFor, type Obstacle, obstacle } from './access.ts';
 import { effectsOf } from './condition.ts';
 import { ruleMismatch, type Rule } from './rule.ts';
 import type { Where } from './scope.ts';
@@ -27,7 +28,7 @@ export interface Articles {
 export type Barred =
   | { readonly kind: 'notOwner'; readonly agent: string }
   | { readonly kind: 'agentTargets'; readonly agent: string }
-  | { readonly kind: 'scopeKey'; readonly key: string };
+  | { readonly kind: 'narrowing'; readonly problem: NarrowingProblem };
 
 export interface Examination {
   readonly barred?: Barred;
@@ -68,8 +69,8 @@ export function barred({ agents }: Articles, circumstances: Circumstances): Barr
     if (!matchesSubject(registered.owners, principal)) return { kind: 'notOwner', agent: registered.name };
     if (!registered.where(target)) return { kind: 'agentTargets', agent: registered.name };
   }
-  const key = unknownScopeKey(circumstances);
-  return key === undefined ? undefined : { kind: 'scopeKey', key };
+  const problem = narrowingProblem(circumstances.narrowed);
+  return problem && { kind: 'narrowing', problem };
 }
 
 export function verdictOf(examination: Examination, command: Command, circumstances: Circumstances): Verdict {
@@ -129,8 +130,8 @@ export function barredWords(bar: Barred): Words {
       return { reason: `agent "${bar.agent}" belongs to others` };
     case 'agentTargets':
       return { reason: `agent "${bar.agent}" is not registered for this target` };
-    case 'scopeKey':
-      return { reason: `a run cannot be narrowed by "${bar.key}" in this version`, hint: `narrow by ${SCOPE_KEYS[0]}` };
+    case 'narrowing':
+      return { reason: bar.problem.message, hint: bar.problem.hint };
   }
 }
 
@@ -138,6 +139,8 @@ export function obstacleWords(found: Obstacle): string {
   switch (found.kind) {
     case 'effects':
       return `does not grant ${found.missing.join(', ')}`;
+    case 'narrowed':
+      return `is narrowed to ${found.left.join(', ')} in this run, not ${found.missing.join(', ')}`;
     case 'resources':
       return `does not cover ${found.outside.join(', ')}`;
     case 'scope':
@@ -151,7 +154,8 @@ function list(schemas: readonly string[]): string {
   return schemas.length === 0 ? 'no schema' : `schema ${schemas.join(', ')}`;
 }
 
-function uncoveredWords(examination: Examination, command: Command, { target }: Circumstances): Words {
+function uncoveredWords(examination: Examination, command: Command, circumstances: Circumstances): Words {
+  const { target } = circumstances;
   const effects = [...effectsOf(command)].join(', ');
   const [only, ...more] = examination.entries;
   if (only === undefined) return { reason: `no access entry grants ${target.name}` };
@@ -161,7 +165,7 @@ function uncoveredWords(examination: Examination, command: Command, { target }: 
       : `no single access entry covers ${effects} here`;
   return {
     reason,
-    hint: `granted here: ${[...new Set(examination.entries.flatMap(({ entry }) => [...entry.effects]))].join(', ')}`,
+    hint: `granted here: ${[...new Set(examination.entries.flatMap(({ entry }) => [...effectsFor(entry, circumstances)]))].join(', ')}`,
   };
 }
 

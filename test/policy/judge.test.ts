@@ -128,6 +128,42 @@ describe('a narrowed run', () => {
     assert.equal(verdict(scoped, { scopes: ['public'] }, asking({ narrowed })).kind, 'deny');
   });
 
+  test('keeps to its effects where access grants more', () => {
+    const narrowed = { effects: ['read'] };
+    const all = "access: [{ name: all, subjects: {}, targets: ['*'], effects: [read, write, delete] }]";
+    assert.equal(verdict(all, { effects: ['read'] }, asking({ narrowed })).kind, 'allow');
+    assert.equal(verdict(all, { effects: ['control'] }, asking({ narrowed })).kind, 'allow');
+    const found = verdict(all, { effects: ['read', 'delete'] }, asking({ narrowed }));
+    assert.match(found.kind === 'deny' ? found.reason : '', /is narrowed to read, control in this run, not delete/);
+    const grant = policy(all).admit(asking({ narrowed }));
+    assert.deepEqual(
+      [grant?.effects, grant?.granted],
+      [
+        ['read', 'control'],
+        ['read', 'write', 'delete', 'control'],
+      ],
+    );
+    assert.equal(grant?.guarded, false);
+  });
+
+  test('is given no effect that access does not grant', () => {
+    const reads = "access: [{ name: reads, subjects: {}, targets: ['*'] }]";
+    const narrowed = { effects: ['read', 'delete'] };
+    assert.equal(verdict(reads, { effects: ['delete'] }, asking({ narrowed })).kind, 'deny');
+    assert.deepEqual(policy(reads).admit(asking({ narrowed }))?.effects, ['read', 'control']);
+  });
+
+  test('to no effect at all can do nothing but what changes nothing', () => {
+    const narrowed = { effects: [] };
+    assert.equal(verdict(ALL, { effects: ['read'] }, asking({ narrowed })).kind, 'deny');
+    assert.equal(verdict(ALL, { effects: ['unknown'] }, asking({ narrowed })).kind, 'deny');
+  });
+
+  test('is denied everything when it is narrowed to an effect that there is not', () => {
+    const found = verdict(ALL, {}, asking({ narrowed: { effects: ['reed'] } }));
+    assert.match(found.kind === 'deny' ? found.reason : '', /"reed"/);
+  });
+
   test('is denied everything when it is narrowed by what this version does not know', () => {
     const found = verdict(ALL, {}, asking({ narrowed: { tenant: ['7'] } }));
     assert.match(found.kind === 'deny' ? found.reason : '', /"tenant"/);

@@ -140,7 +140,7 @@ async function open(
 function checkPrivileges(session: Session<PostgresSettings>, { risks }: Snapshot): void {
   const { grant } = session.view();
   if (!grant.guarded) return;
-  const found = grant.effects.includes('define') ? risks.filter((risk) => !isCreation(risk)) : risks;
+  const found = (grant.granted ?? grant.effects).includes('define') ? risks.filter((risk) => !isCreation(risk)) : risks;
   if (found.length === 0) return;
   const list = found.join(', ');
   if (session.target.settings.requireLeastPrivilege) {
