@@ -14,9 +14,12 @@ export type LeaseEnd =
 /** What a gateway answers about a run that is over: it forgets its token, and then its id. */
 const OVER = new Set(['RUN_ENDED', 'RUN_UNKNOWN', 'NOT_FOUND']);
 
+/** What is said around the reason of a revocation, by the gateway's routes and by its runs. */
+const SAID_AGAIN = /^(HOOP_REVOKED: )?(access was revoked(: )?)?| \(HOOP_REVOKED\)$/g;
+
 /** Undefined for an error that a run outlives. */
 export function overFrom(error: HoopError): LeaseEnd | undefined {
-  if (error.exit === 7) return revoked(error.message.replace(/^HOOP_REVOKED: (access was revoked(: )?)?/, ''));
+  if (error.exit === 7) return revoked(error.message.replace(SAID_AGAIN, ''));
   if (!OVER.has(error.code)) return undefined;
   return error.exit === 9 ? { kind: 'limit', reason: error.message } : { kind: 'ended', reason: error.message };
 }

@@ -85,5 +85,5 @@ function tailOf({ follow, from }: Readonly<Record<string, string>>): number | 'l
 }
 
 function notFound(id: string | undefined): never {
-  throw fail('NOT_FOUND', `no session "${id}"`);
+  throw fail('NOT_FOUND', `no session "${id}"`, { hint: 'list them with: hoopctl sessions' });
 }

@@ -147,8 +147,9 @@ export function createServices(parts: ServiceParts): Services {
   }
 
   function revokedAnswer(principal: Principal, vouchedAt: number): Authentication | undefined {
-    const message = barred(principal, vouchedAt);
-    if (message === undefined) return undefined;
+    const why = barred(principal, vouchedAt);
+    if (why === undefined) return undefined;
+    const message = why.startsWith(REVOKED) ? why : `${REVOKED}: ${why}`;
     return { ok: false, code: 'HOOP_REVOKED', message, hint: ONCE_RESTORED, exit: 7 };
   }
 
@@ -570,6 +571,7 @@ export function createServices(parts: ServiceParts): Services {
   };
 }
 
+const REVOKED = 'access was revoked';
 const ONCE_RESTORED = 'ask an administrator of the gateway; once access is restored, log in again: hoopctl login';
 
 /** One of so many. @returns gives it back, once; undefined where there is none left */

@@ -393,13 +393,14 @@ describe('who was revoked', () => {
     assert.equal(ended, true);
   });
 
-  test('is told whom to ask, not to log in', async () => {
+  test('is told why, and whom to ask, not just to log in', async () => {
     const { under, services } = await api();
     await under.revocations.revoke(
-      { scope: { kind: 'user', who: riley.name, principalKey: principalKey(riley) } },
+      { scope: { kind: 'user', who: riley.name, principalKey: principalKey(riley) }, reason: 'lost laptop' },
       admin,
     );
     const answer = await services.authenticate(riley.name);
+    assert.equal(answer.ok ? '' : answer.message, 'access was revoked: lost laptop');
     assert.match(answer.ok ? '' : (answer.hint ?? ''), /^ask an administrator/);
   });
 
