@@ -15,9 +15,11 @@ import type {
   HeartbeatView,
   MeView,
   PersonView,
+  RefreshedView,
   RevocationReceipt,
   RevocationRequest,
   RevocationView,
+  RotatedView,
   RunCreated,
   RunEvent,
   RunRequest,
@@ -81,9 +83,9 @@ export function createGatewayClient(options: GatewayClientOptions) {
 
     targets: (signal?: AbortSignal) => get<TargetView[]>('/v1/targets', signal),
     refreshTarget: (name: string, signal?: AbortSignal) =>
-      post<TargetView>(`/v1/targets/${part(name)}/refresh`, undefined, signal),
+      post<RefreshedView>(`/v1/targets/${part(name)}/refresh`, undefined, signal),
     rotateTarget: (name: string, signal?: AbortSignal) =>
-      post<TargetView>(`/v1/targets/${part(name)}/rotate`, undefined, signal),
+      post<RotatedView>(`/v1/targets/${part(name)}/rotate`, undefined, signal),
 
     startRun: (request: RunRequest, signal?: AbortSignal) => post<RunCreated>('/v1/runs', request, signal),
     renewRun: (id: string, signal?: AbortSignal) => post<RunView>(`/v1/runs/${part(id)}/renew`, undefined, signal),

@@ -25,6 +25,7 @@ import { approvalRoutes } from './routes/approvals.ts';
 import { peopleRoutes } from './routes/people.ts';
 import { runRoutes } from './routes/runs.ts';
 import { sessionRoutes } from './routes/sessions.ts';
+import { targetRoutes } from './routes/targets.ts';
 import type { ApprovalCaller, Caller, RunCaller, Services, UserCaller } from './services.ts';
 
 export interface ApiServerOptions {
@@ -51,7 +52,13 @@ export interface ApiServer {
 }
 
 /** Every route there is, in the order of the documentation. */
-export const ROUTES: readonly Route[] = [...peopleRoutes, ...runRoutes, ...approvalRoutes, ...sessionRoutes];
+export const ROUTES: readonly Route[] = [
+  ...peopleRoutes,
+  ...targetRoutes,
+  ...runRoutes,
+  ...approvalRoutes,
+  ...sessionRoutes,
+];
 
 const BODY_BYTES = 16 * 1024;
 /** A body that has not come by then does not come. */

@@ -14,9 +14,11 @@ import type {
   HeartbeatView,
   MeView,
   PersonView,
+  RefreshedView,
   RevocationReceipt,
   RevocationRequest,
   RevocationView,
+  RotatedView,
   RunCreated,
   RunEvent,
   RunRequest,
@@ -75,6 +77,9 @@ export interface Services {
   config(): ConfigView;
   me(caller: UserCaller): MeView;
   targets(caller: UserCaller): readonly TargetView[];
+  /** Admins alone, as `rotateTarget`. */
+  refreshTarget(caller: UserCaller, name: string): RefreshedView;
+  rotateTarget(caller: UserCaller, name: string): Promise<RotatedView>;
 
   startRun(caller: UserCaller, request: RunRequest): Promise<RunCreated>;
   renewRun(caller: UserCaller, id: string): Promise<RunView>;

@@ -48,6 +48,36 @@ export interface HealthView {
   };
   /** Targets whose account may be more than it should (`requireLeastPrivilege: false`), of those the caller sees. */
   leastPrivilegeOff: string[];
+  /** Accounts the gateway looks after, of targets the caller sees; absent from an older gateway. */
+  accounts?: AccountView[];
+}
+
+/** An account whose password the gateway changes, or that it makes for each session. */
+export interface AccountView {
+  target: string;
+  account: string;
+  kind: 'rotate' | 'dynamic';
+  state: 'ok' | 'failing';
+  /** When its password was changed last. */
+  changedAt?: string;
+  nextAt?: string;
+  /** What goes wrong; with the role admin or auditor. */
+  problem?: string;
+}
+
+/** POST /v1/targets/:name/rotate */
+export interface RotatedView {
+  target: string;
+  account: string;
+  changedAt: string;
+  nextAt: string;
+}
+
+/** POST /v1/targets/:name/refresh */
+export interface RefreshedView {
+  target: string;
+  /** Open ones, which read the catalog anew before their next statement. */
+  sessions: number;
 }
 
 /** GET /v1/targets */

@@ -1,17 +1,12 @@
 /** What the documentation names and this version does not do. It is refused by name, with what to do meanwhile; never accepted and ignored. */
 
 export interface NotBuilt {
-  /** As typed: `sessions tail`, `targets rotate`. */
+  /** As typed: `policy diff`. */
   readonly path: string;
   readonly hint: string;
 }
 
 export const NOT_BUILT: readonly NotBuilt[] = [
-  { path: 'targets refresh', hint: 'a new session reads the catalog anew' },
-  {
-    path: 'targets rotate',
-    hint: "change the password at the target and in the secret's source, then restart the gateway",
-  },
   { path: 'sessions export', hint: 'read the recording as NDJSON with: hoopctl sessions replay ID --json' },
   { path: 'sessions flag', hint: 'find sessions with: hoopctl sessions list' },
   { path: 'sessions reindex', hint: 'the gateway indexes sessions as they happen' },

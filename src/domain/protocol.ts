@@ -65,6 +65,8 @@ export type AccountPlan =
 
 /** What is done to a target's accounts with the login of one of its administrators. All throw HoopError. */
 export interface Accounts<Settings = unknown> {
+  /** The name of the account's password among the target's secrets. */
+  readonly secret: string;
   plan(settings: Settings): AccountPlan;
   /** Gives the account this password, without telling it to the target, and logs in with it. May be repeated. */
   change(settings: Settings, reach: Reach, password: Secret): Promise<void>;

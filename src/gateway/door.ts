@@ -2,9 +2,7 @@
 import { randomBytes, timingSafeEqual } from 'node:crypto';
 import type { ByteChannel } from '../base/channel.ts';
 import type { Clock } from '../base/clock.ts';
-import type { Secret } from '../base/secret.ts';
 import type { Desk } from '../domain/approval.ts';
-import type { SecretRef } from '../domain/protocol.ts';
 import type { SessionEnd } from '../domain/end.ts';
 import type { Recordings, SessionEvent } from '../domain/recording.ts';
 import type { Verifier } from '../domain/run.ts';
@@ -14,7 +12,7 @@ import type { Grant, PolicySource } from '../domain/verdict.ts';
 import type { LiveRun } from './live-run.ts';
 import { refusal } from './refusal.ts';
 import type { Registry } from './registry.ts';
-import { circumstancesOf, type GatewayStats, LiveSession, type ServedTarget } from './session.ts';
+import { circumstancesOf, type GatewayStats, LiveSession, type ResolveSecret, type ServedTarget } from './session.ts';
 
 /** A client that has connected must show the secret within this time. */
 const LOGIN_MS = 10_000;
@@ -34,7 +32,7 @@ export interface DoorParts {
   readonly sessions: SessionStore;
   readonly desk: Desk;
   readonly clock: Clock;
-  readonly resolveSecret: (ref: SecretRef) => Promise<Secret>;
+  readonly resolveSecret: ResolveSecret;
   readonly standing: () => Refusal | undefined;
   readonly stats: GatewayStats;
   /** Something went wrong that is ours, not a peer's. */

@@ -16,4 +16,11 @@ export {
   type Revocations,
 } from './revocations.ts';
 export { type Asker, createRuns, type Runs, type RunsParts, type StartRun, type StartedRun } from './runs.ts';
-export { circumstancesOf, type CutReceipt, type GatewayStats, LiveSession, type ServedTarget } from './session.ts';
+export {
+  type AskedSecret,
+  circumstancesOf,
+  type CutReceipt,
+  type GatewayStats,
+  LiveSession,
+  type ServedTarget,
+} from './session.ts';

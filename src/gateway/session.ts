@@ -32,6 +32,15 @@ export interface ServedTarget {
   readonly holdInTransaction: number;
 }
 
+/** Who asks for which secret of what target, and what the target did not take. */
+export interface AskedSecret {
+  readonly served: ServedTarget;
+  readonly name: string;
+  readonly refused?: Secret | undefined;
+}
+
+export type ResolveSecret = (ref: SecretRef, asked: AskedSecret) => Promise<Secret>;
+
 export interface SessionParts {
   readonly id: string;
   readonly run: LiveRun;
@@ -43,7 +52,7 @@ export interface SessionParts {
   readonly fingerprint: (bytes: Uint8Array) => string;
   readonly desk: Desk;
   readonly clock: Clock;
-  readonly resolveSecret: (ref: SecretRef) => Promise<Secret>;
+  readonly resolveSecret: ResolveSecret;
   /** Why nothing passes on this gateway now: the epoch is unconfirmed, it is shutting down. */
   readonly gatewayStanding: () => Refusal | undefined;
   readonly stats: GatewayStats;
@@ -307,12 +316,13 @@ export class LiveSession {
       signal: this.signal,
       view: () => this.view(),
       dial: () => dial(served.address),
-      secret: (name) => {
+      secret: (name, refused) => {
         const ref = served.secrets[name];
         return ref
-          ? resolveSecret(ref)
+          ? resolveSecret(ref, { served, name, refused })
           : Promise.reject(new Error(`target "${served.target.name}" has no secret "${name}"`));
       },
+      deadline: () => Math.min(run.row.deadline, this.#parts.clock.now() + this.#timeLeft()),
       submit: (turn, options) => this.#submit(turn, options),
       note: (event) => {
         if (event.type === 'notice' && event.notice === 'wouldBe') this.counts.wouldBe++;

@@ -55,7 +55,7 @@ export function openSealer(keysFolder: string): Sealer {
         );
       } catch {
         // What the library says of it helps nobody: the reason is one of these.
-        throw fail('SEAL_BROKEN', `a stored secret cannot be opened with ${path}`);
+        throw fail('SEAL_BROKEN', "a stored secret cannot be opened with the gateway's key");
       }
     },
   };

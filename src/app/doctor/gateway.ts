@@ -100,6 +100,24 @@ async function* health(client: GatewayClient, signal: AbortSignal): AsyncGenerat
       `the files do not load; the last good one is in force (digest ${digest})${why(told.policy.problem === undefined ? [] : [told.policy.problem])}`,
       'mend it on the gateway: hoopctl policy check PATH names every problem',
     );
+  for (const { target, state, kind, changedAt, nextAt, problem: why } of told.accounts ?? []) {
+    if (state === 'failing')
+      yield problem(
+        `account of ${target}`,
+        `${kind === 'rotate' ? 'its password cannot be changed; the one in use stays' : 'accounts of sessions that are over stay at the target'}${why === undefined ? '' : `: ${why}`}`,
+        kind === 'rotate'
+          ? `mend it, then: hoopctl targets rotate ${target}`
+          : 'mend it; the gateway tries again by itself, and its log names them',
+      );
+    else if (kind === 'dynamic') yield ok(`account of ${target}`, 'one for each session');
+    else
+      yield ok(
+        `account of ${target}`,
+        changedAt === undefined
+          ? 'its password is about to be changed'
+          : `its password was changed ${changedAt}${nextAt === undefined ? '' : `, next ${nextAt}`}`,
+      );
+  }
   if (told.leastPrivilegeOff.length > 0)
     yield warning(
       'least privilege',

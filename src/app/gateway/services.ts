@@ -1,5 +1,6 @@
 /** The API's services over the gateway's rooms: who may see and do what, in one place. */
 import type { ServerHttp2Stream } from 'node:http2';
+import type { Logger } from 'pino';
 import type {
   ApprovalLoginStarted,
   ApprovalLoginState,
@@ -27,7 +28,9 @@ import { matchesSubject, type Principal, principalKey, samePrincipal } from '../
 import type { ApprovalRow, SessionRow, Store, StoredScope } from '../../domain/store.ts';
 import type { PolicySource } from '../../domain/verdict.ts';
 import type { Door, LiveRun, Registry, Revocations, Runs, ServedTarget, StartRun } from '../../gateway/index.ts';
+import type { AccountState, Rotated } from './rotation.ts';
 import {
+  accountView,
   agentView,
   approvalView,
   cutView,
@@ -77,6 +80,7 @@ export interface GatewayHealth {
   /** Why the policy's files as they are now are not in force. */
   readonly policyProblem?: string | undefined;
   readonly leastPrivilegeOff: readonly string[];
+  readonly accounts: readonly AccountState[];
 }
 
 /** Rows of a list, where the caller does not say how many. */
@@ -97,6 +101,7 @@ export interface ServiceParts {
   readonly gatewayId: string;
   readonly isolation: 'none' | undefined;
   readonly clock: Clock;
+  readonly log: Pick<Logger, 'info'>;
   /** `identity.maxAge`, ms. */
   readonly maxAge: number;
   readonly store: Store;
@@ -115,6 +120,8 @@ export interface ServiceParts {
   /** The same while it is written, and undefined every second in which nothing was. */
   recordingTail(session: string, from: number | 'last'): Promise<AsyncIterable<string | undefined> | undefined>;
   explain(caller: UserCaller, request: ExplainRequest): Promise<ExplainView>;
+  /** Changes the password of the target's account now. */
+  rotate(served: ServedTarget): Promise<Rotated>;
   health(): Promise<GatewayHealth>;
 }
 
@@ -241,6 +248,17 @@ export function createServices(parts: ServiceParts): Services {
       const [grant] = grants;
       return grant ? [targetView(served, grant)] : [];
     });
+  }
+
+  /** A target, for whoever keeps the gateway. */
+  function kept(caller: UserCaller, name: string): ServedTarget {
+    if (!isAdmin(caller))
+      throw fail('FORBIDDEN', 'only an admin refreshes or rotates a target', {
+        hint: 'ask somebody with the role admin',
+      });
+    const served = targets.get(name);
+    if (!served) throw fail('TARGET_UNKNOWN', `there is no target "${name}"`);
+    return served;
   }
 
   function visible(caller: UserCaller, row: SessionRow): boolean {
@@ -409,6 +427,17 @@ export function createServices(parts: ServiceParts): Services {
       expiresAt: time(expiresAt),
     }),
     targets: reachable,
+    refreshTarget(caller, name) {
+      const { target, protocol } = kept(caller, name);
+      protocol.forget?.(target);
+      return { target: target.name, sessions: registry.all().filter((session) => session.target === name).length };
+    },
+    async rotateTarget(caller, name) {
+      const served = kept(caller, name);
+      parts.log.info({ target: name, by: caller.principal.name }, 'somebody asked for a new password');
+      const { changedAt, nextAt, ...whose } = await parts.rotate(served);
+      return { ...whose, changedAt: time(changedAt), nextAt: time(nextAt) };
+    },
 
     async startRun(caller, request: RunRequest) {
       const { run, token } = await runs.start(
@@ -553,7 +582,7 @@ export function createServices(parts: ServiceParts): Services {
 
     explain: (caller, request) => parts.explain(caller, request),
     async health(caller) {
-      const { ok, problems, policyProblem, leastPrivilegeOff } = await parts.health();
+      const { ok, problems, policyProblem, leastPrivilegeOff, accounts } = await parts.health();
       const sees = seesAll(caller);
       const reached = new Set(reachable(caller).map(({ name }) => name));
       return {
@@ -566,6 +595,7 @@ export function createServices(parts: ServiceParts): Services {
           ...(sees && policyProblem !== undefined ? { problem: policyProblem } : {}),
         },
         leastPrivilegeOff: leastPrivilegeOff.filter((name) => sees || reached.has(name)),
+        accounts: accounts.filter(({ target }) => sees || reached.has(target)).map((state) => accountView(state, sees)),
       };
     },
   };

@@ -25,9 +25,9 @@ import {
 } from '../../gateway/index.ts';
 import { createApprovalLogins, createIdentity } from '../../identity/index.ts';
 import { compile } from '../../policy/index.ts';
-import { protocols as protocolModules } from '../../protocols/index.ts';
+import { type ProtocolOptions, protocols as protocolModules } from '../../protocols/index.ts';
 import { createRecordings, findRecording, type LocalRecordings } from '../../record/index.ts';
-import { createSecrets } from '../../secrets/index.ts';
+import { createSecrets, openSealer, type Sealer } from '../../secrets/index.ts';
 import { createStore } from '../../store/index.ts';
 import { acceptTunnel } from '../../tunnel/index.ts';
 import { startAdmin } from './admin.ts';
@@ -39,6 +39,8 @@ import { startLocalIssuer } from './local-issuer.ts';
 import { createMetrics } from './metrics.ts';
 import { recordingLines } from './recording-lines.ts';
 import { recordingTail } from './recording-tail.ts';
+import { createRoles } from './roles.ts';
+import { createRotation } from './rotation.ts';
 import { createServices } from './services.ts';
 import { createOfflineReader, type OfflineReader } from '../policy-text.ts';
 
@@ -81,7 +83,11 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
 
 async function start(options: GatewayOptions, undo: (() => Promise<void> | void)[]): Promise<RunningGateway> {
   const { env, log, version, clock = systemClock } = options;
-  const protocols = await loadProtocols(clock, (bytes) => recordings.fingerprint(bytes));
+  const protocols = await loadProtocols({
+    clock,
+    fingerprint: (bytes) => recordings.fingerprint(bytes),
+    gateway: () => gatewayId,
+  });
   undo.push(async () => void (await Promise.all(Object.values(protocols).map((protocol) => protocol.close()))));
   const config = await loadGateway(options.configPath, protocols);
   const gatewayId = await gatewayIdentity(dirname(config.store.path));
@@ -124,6 +130,16 @@ async function start(options: GatewayOptions, undo: (() => Promise<void> | void)
   const logins = createApprovalLogins({ issuers, identity, clock });
 
   const targets = new Map(config.targets.map((target) => [target.name as string, served(target, protocols)]));
+  let sealing: Sealer | undefined;
+  const sealer = (): Sealer => {
+    sealing ??= openSealer(config.keys);
+    return sealing;
+  };
+  const keeping = { targets: targets.values().toArray(), secrets, clock, log };
+  const rotation = createRotation({ ...keeping, store: store.credentials, sealer, gatewayId });
+  undo.push(() => rotation.stop());
+  const roles = createRoles(keeping);
+  undo.push(() => roles.stop());
   const registry = createRegistry();
   const draining = new AbortController();
   const onFault = (where: string, error: unknown): void => log.error({ err: error, where }, 'something failed');
@@ -214,7 +230,7 @@ async function start(options: GatewayOptions, undo: (() => Promise<void> | void)
     sessions: store.sessions,
     desk,
     clock,
-    resolveSecret: (ref) => secrets.resolve(ref),
+    resolveSecret: (ref, { served, name, refused }) => rotation.secret(served, name, ref, refused),
     standing,
     stats: metrics.stats,
     onFault,
@@ -230,6 +246,10 @@ async function start(options: GatewayOptions, undo: (() => Promise<void> | void)
     registry.judgeAgain(next);
   });
 
+  rotation.start();
+  roles.start();
+  const accounts = async () => [...(await rotation.states()), ...roles.states()];
+
   const fitness = async () => {
     const problems: string[] = [];
     await store.check().catch((error) => problems.push(`store: ${error.message}`));
@@ -239,9 +259,12 @@ async function start(options: GatewayOptions, undo: (() => Promise<void> | void)
   };
   const readiness = async () => {
     const { ok, problems } = await fitness();
+    const kept = (await accounts().catch(() => [])).flatMap(({ target, problem }) =>
+      problem === undefined ? [] : [`account of ${target}: ${problem}`],
+    );
     return {
       ok,
-      problems: [...problems, ...(policy.problem ? [`policy: ${policy.problem}`] : [])],
+      problems: [...problems, ...(policy.problem ? [`policy: ${policy.problem}`] : []), ...kept],
       local: config.identity.local !== undefined,
     };
   };
@@ -271,6 +294,7 @@ async function start(options: GatewayOptions, undo: (() => Promise<void> | void)
     gatewayId,
     isolation,
     clock,
+    log,
     maxAge: config.identity.maxAge,
     store,
     policy,
@@ -288,6 +312,7 @@ async function start(options: GatewayOptions, undo: (() => Promise<void> | void)
       return { ok: false, code, message, ...(hint === undefined ? {} : { hint }) };
     },
     acceptTunnel,
+    rotate: (served) => rotation.rotate(served),
     recording: (session) => recordingLines(() => findRecording(config.recordings.dir, session)),
     recordingTail: (session, from) => {
       const find = () => findRecording(config.recordings.dir, session);
@@ -297,6 +322,7 @@ async function start(options: GatewayOptions, undo: (() => Promise<void> | void)
     health: async () => ({
       ...(await fitness()),
       policyProblem: policy.problem,
+      accounts: await accounts(),
       leastPrivilegeOff: config.targets.flatMap(({ name, requireLeastPrivilege }) =>
         requireLeastPrivilege ? [] : [name],
       ),
@@ -354,12 +380,9 @@ async function start(options: GatewayOptions, undo: (() => Promise<void> | void)
 }
 
 /** All protocols this version speaks: gateway.yaml is read with them, and what it names beyond is refused. */
-async function loadProtocols(
-  clock: Clock,
-  fingerprint: (bytes: Uint8Array) => string,
-): Promise<Record<string, Protocol>> {
+async function loadProtocols(options: ProtocolOptions): Promise<Record<string, Protocol>> {
   const loaded: Record<string, Protocol> = {};
-  for (const [name, load] of protocolModules) loaded[name] = (await load()).createProtocol({ clock, fingerprint });
+  for (const [name, load] of protocolModules) loaded[name] = (await load()).createProtocol(options);
   return loaded;
 }
 

@@ -1,5 +1,6 @@
 /** What the gateway knows, as the API shows it. */
 import type {
+  AccountView,
   AgentView,
   ApprovalView,
   RevocationScope,
@@ -13,6 +14,7 @@ import type { ApprovalQuestion } from '../../domain/approval.ts';
 import type { Principal } from '../../domain/principal.ts';
 import type { ApprovalRow, RevocationRow, SessionRow, StoredScope } from '../../domain/store.ts';
 import type { Grant, RegisteredAgent } from '../../domain/verdict.ts';
+import type { AccountState } from './rotation.ts';
 import type { CutReceipt, LiveRun, RunHappening, ServedTarget } from '../../gateway/index.ts';
 
 export function time(ms: number): string {
@@ -28,6 +30,22 @@ export function targetView({ target }: ServedTarget, grant: Grant): TargetView {
     labels: { ...target.labels },
     ...(typeof database === 'string' ? { database } : {}),
     ...(grant.scope ? { scope: mutable(grant.scope) } : {}),
+  };
+}
+
+/** @param whole with what went wrong, which names hosts and roles */
+export function accountView(
+  { target, account, kind, changedAt, nextAt, problem }: AccountState,
+  whole: boolean,
+): AccountView {
+  return {
+    target,
+    account,
+    kind,
+    state: problem === undefined ? 'ok' : 'failing',
+    ...(changedAt === undefined ? {} : { changedAt: time(changedAt) }),
+    ...(nextAt === undefined ? {} : { nextAt: time(nextAt) }),
+    ...(problem === undefined || !whole ? {} : { problem }),
   };
 }
 

@@ -1,8 +1,8 @@
-/** `hoopctl targets [list|show NAME]`: what this login may reach. */
+/** `hoopctl targets [list|show NAME|refresh NAME|rotate NAME]`: what this login may reach, and what an administrator does about one. */
 import type { TargetView } from '../../api/shapes.ts';
 import type { CommandForm } from '../command.ts';
 import { targetUnknown } from '../unknown.ts';
-import { orDash } from '../wording.ts';
+import { count, orDash, until } from '../wording.ts';
 
 const list: CommandForm = {
   name: 'list',
@@ -48,10 +48,53 @@ const show: CommandForm = {
   },
 };
 
+const refresh: CommandForm = {
+  name: 'refresh',
+  summary: "Read a target's definitions anew, after a change made past the gateway (administrators)",
+  details: [
+    'The gateway knows tables, views and functions as they were up to 30 seconds ago, and sees what goes through it at once. After a migration that did not,',
+    'this makes every open session read them anew before its next statement.',
+  ],
+  arguments: [{ name: 'NAME', summary: 'the target', required: true, completes: 'target' }],
+  async run(ctx, args) {
+    const { client } = await ctx.gateway();
+    const done = await client.refreshTarget(args.one('NAME'), ctx.signal);
+    if (ctx.out.json) ctx.out.document(done);
+    else
+      ctx.out.print(
+        { text: 'refreshed ', style: 'green' },
+        `${done.target}: ${count(done.sessions, 'open session')} and every new one will read it anew`,
+      );
+    return 0;
+  },
+};
+
+const rotate: CommandForm = {
+  name: 'rotate',
+  summary: "Change the password of a target's account now (administrators)",
+  details: [
+    'For an account with `rotate` in gateway.yaml. Open sessions stay; the new password is kept by the gateway alone, sealed in its store, and shown nowhere.',
+  ],
+  arguments: [{ name: 'NAME', summary: 'the target', required: true, completes: 'target' }],
+  async run(ctx, args) {
+    const { client } = await ctx.gateway();
+    using progress = ctx.out.progress({ what: 'changing the password' });
+    const done = await client.rotateTarget(args.one('NAME'), ctx.signal);
+    progress.end();
+    if (ctx.out.json) ctx.out.document(done);
+    else
+      ctx.out.print(
+        { text: 'rotated ', style: 'green' },
+        `${done.account} on ${done.target}; the next time ${until(ctx.clock, done.nextAt)}`,
+      );
+    return 0;
+  },
+};
+
 export const command: CommandForm = {
   name: 'targets',
   summary: 'Show what you may reach',
-  subcommands: [list, show],
+  subcommands: [list, show, refresh, rotate],
   defaultSubcommand: 'list',
 };
 

@@ -20,7 +20,32 @@ export function readTargets(
     document.problem(['targets'], `targets: ${value === undefined ? 'is missing' : 'must be a mapping (name: …)'}`);
     return [];
   }
-  return Object.keys(value).flatMap((name) => readTarget(document, name, value[name], folder, protocols) ?? []);
+  const targets = Object.keys(value).flatMap(
+    (name) => readTarget(document, name, value[name], folder, protocols) ?? [],
+  );
+  refuseHalfRotated(document, targets, protocols);
+  return targets;
+}
+
+/** The password that one target's entry changes is not where another's says it is. */
+function refuseHalfRotated(
+  document: YamlDocument,
+  targets: readonly ConfiguredTarget[],
+  protocols: Readonly<Record<string, TargetReader>>,
+): void {
+  const planOf = ({ protocol, settings }: ConfiguredTarget) => protocols[protocol]?.accounts?.plan(settings).kind;
+  const accountOf = ({ protocol, account, address }: ConfiguredTarget) =>
+    `${protocol} ${account}@${address.host}:${address.port}`;
+  const rotated = new Map(targets.flatMap((one) => (planOf(one) === 'rotate' ? [[accountOf(one), one.name]] : [])));
+  for (const target of targets) {
+    const other = planOf(target) === 'static' ? rotated.get(accountOf(target)) : undefined;
+    if (other === undefined) continue;
+    document.problem(
+      ['targets', target.name, 'account'],
+      `targets.${target.name}: the account is the one of "${other}", whose password the gateway changes`,
+      'give both the same `rotate`, or one of them an account of its own',
+    );
+  }
 }
 
 function readTarget(

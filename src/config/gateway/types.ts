@@ -58,4 +58,4 @@ export interface ConfiguredTarget extends Target {
 }
 
 /** What reading a target takes from its protocol. */
-export type TargetReader = Pick<Protocol, 'settings' | 'facts' | 'defaultPort'>;
+export type TargetReader = Pick<Protocol, 'settings' | 'facts' | 'defaultPort' | 'accounts'>;

@@ -99,6 +99,7 @@ export function createKeeper({ clock, gateway }: { readonly clock: Clock; readon
 
   return {
     lend,
+    secret: PASSWORD,
     plan: ({ account }) =>
       account.kind === 'rotate' ? { kind: 'rotate', every: account.every } : { kind: account.kind },
     async change(settings, reach, password) {

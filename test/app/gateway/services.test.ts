@@ -40,6 +40,12 @@ async function api(people: readonly Principal[] = [dana, riley, alex, admin, aud
   });
   const logins = new Map<string, { principal: Principal; request: string; madeAt: number }>();
   const begun: { id: string; from: string }[] = [];
+  const rotated: string[] = [];
+  const kept = {
+    target: { name: 'kept-db', protocol: 'postgres', labels: {}, account: 'app', settings: {} },
+    protocol: { forget: ({ name }: { name: string }) => void forgotten.push(name) },
+  } as never;
+  const forgotten: string[] = [];
   const services = createServices({
     config: { local: false } as never,
     gatewayId: 'gw-1',
@@ -48,7 +54,7 @@ async function api(people: readonly Principal[] = [dana, riley, alex, admin, aud
     maxAge: 3_600_000,
     store,
     policy: { current: () => under.policy, onChange: () => () => {} },
-    targets: new Map(),
+    targets: new Map([['kept-db', kept]]),
     runs,
     registry,
     revocations,
@@ -91,7 +97,13 @@ async function api(people: readonly Principal[] = [dana, riley, alex, admin, aud
       problems: ['store: /var/lib/hoop is full'],
       policyProblem: 'policy.yaml:3 no such target',
       leastPrivilegeOff: ['orders-db'],
+      accounts: [{ target: 'orders-db', account: 'app', kind: 'rotate', problem: 'db.internal does not answer' }],
     }),
+    log: { info: () => {} },
+    rotate: async ({ target }) => {
+      rotated.push(target.name);
+      return { target: target.name, account: target.account, changedAt: 0, nextAt: 86_400_000 };
+    },
   });
   const as = async (principal: Principal): Promise<UserCaller> => {
     const answer = await services.authenticate(principal.name);
@@ -126,7 +138,7 @@ async function api(people: readonly Principal[] = [dana, riley, alex, admin, aud
     afterwards: { text: "UPDATE c SET ssn = '***'" },
     ...more,
   });
-  return { under, clock, services, desk, logins, begun, as, start, question };
+  return { under, clock, services, desk, logins, begun, rotated, forgotten, as, start, question };
 }
 
 function refusedWith(code: string) {
@@ -546,11 +558,38 @@ test('how the gateway is, is told to everybody; why, and what they may not reach
     problems: [],
     policy: { state: 'lastGood', digest: '' },
     leastPrivilegeOff: [],
+    accounts: [],
   });
   assert.deepEqual(await health(auditor), {
     ...told,
     problems: ['store: /var/lib/hoop is full'],
     policy: { state: 'lastGood', digest: '', problem: 'policy.yaml:3 no such target' },
     leastPrivilegeOff: ['orders-db'],
+    accounts: [
+      {
+        ...{ target: 'orders-db', account: 'app', kind: 'rotate', state: 'failing' },
+        problem: 'db.internal does not answer',
+      },
+    ],
   });
+});
+
+test('a target is refreshed and rotated by an admin alone; for others every name reads alike', async () => {
+  const { services, as, rotated, forgotten, start } = await api();
+  await start(dana);
+  for (const who of [dana, auditor])
+    for (const name of ['kept-db', 'no-such']) {
+      const caller = await as(who);
+      assert.throws(() => services.refreshTarget(caller, name), refusedWith('FORBIDDEN'));
+      await assert.rejects(services.rotateTarget(caller, name), refusedWith('FORBIDDEN'));
+    }
+  const caller = await as(admin);
+  assert.throws(() => services.refreshTarget(caller, 'no-such'), refusedWith('TARGET_UNKNOWN'));
+  await assert.rejects(services.rotateTarget(caller, 'no-such'), refusedWith('TARGET_UNKNOWN'));
+  assert.deepEqual(rotated, []);
+  assert.deepEqual(services.refreshTarget(caller, 'kept-db'), { target: 'kept-db', sessions: 0 });
+  assert.deepEqual(forgotten, ['kept-db']);
+  const { changedAt, nextAt } = await services.rotateTarget(caller, 'kept-db');
+  assert.deepEqual([changedAt, nextAt], ['1970-01-01T00:00:00.000Z', '1970-01-02T00:00:00.000Z']);
+  assert.deepEqual(rotated, ['kept-db']);
 });
