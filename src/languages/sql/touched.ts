@@ -5,6 +5,7 @@ import type { Gathered } from './gathered.ts';
 import { qualified } from './spelling.ts';
 import type { RawStatement } from './parser.ts';
 import { creates, written } from './resolve.ts';
+import { type SequenceUse, sequenceOf } from './sequences.ts';
 import { statementClass } from './statements.ts';
 import { type Fields, isFields, nameParts, stringOf } from './tree.ts';
 import type { Knowledge, Resolved } from './understanding.ts';
@@ -29,6 +30,8 @@ export function touchedBy(
   const home = path.find((schema) => schema !== 'pg_catalog');
   for (const { use, meaning } of resolved.relations) {
     if (meaning.kind === 'user') list.relation(meaning.relation, use.access, knowledge, use.node['inh'] === true);
+    else if (meaning.kind === 'system' && VALUES_OF_ALL.has(meaning.name))
+      list.everywhere(qualified(meaning.schema, meaning.name), use.access);
     else if (meaning.kind === 'system')
       list.catalog(qualified(meaning.schema, meaning.name), meaning.class === 'structure' ? use.access : 'administer');
     else if (creates(use))
@@ -52,6 +55,8 @@ export function touchedBy(
   for (const { use, meaning } of resolved.functions) {
     if (meaning.user.length === 0 && meaning.builtin === undefined && use.names.length > 1)
       list.schema(use.names.at(-2) ?? '');
+    const drawn = sequenceOf(use.node, use.names);
+    if (drawn !== undefined && meaning.builtin !== undefined) list.sequence(drawn, knowledge, path);
   }
   if (CREATES_UNSEEN.has(raw.kind)) list.unknownSchemas();
   else nameDefined(raw, list, home);
@@ -63,6 +68,9 @@ export function touchedBy(
   if (gathered.statements.some((kind) => kind !== raw.kind && !SCHEMAS_KNOWN.has(kind))) list.unknownSchemas();
   return list.result();
 }
+
+/** What sequences stand at is no structure. */
+const VALUES_OF_ALL: ReadonlySet<string> = new Set(['pg_sequences']);
 
 const RELATION_WORDS: Readonly<Record<RelationKind, string>> = {
   r: 'table',
@@ -119,6 +127,26 @@ class Collector {
     if (schema === undefined) this.#unknown = true;
     this.#tables.add(written(schema, name));
     this.add({ kind, name: written(schema, name), access }, schema);
+  }
+
+  /** A catalog that tells of all schemas what no structure is. */
+  everywhere(name: string, access: Effect): void {
+    this.catalog(name, access);
+    this.#unknown = true;
+  }
+
+  sequence({ name, access }: SequenceUse, knowledge: Knowledge, path: readonly string[]): void {
+    const meaning = name && knowledge.names.relation(name.schema, name.name, path);
+    if (meaning?.kind !== 'user') {
+      this.#unknown = true;
+      return;
+    }
+    const { schema, name: own, oid } = meaning.relation;
+    this.add(
+      { kind: 'sequence', name: qualified(schema, own), access },
+      schema,
+      `sequence ${oid} ${qualified(schema, own)}`,
+    );
   }
 
   schema(name: string): void {
