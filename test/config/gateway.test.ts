@@ -41,6 +41,15 @@ targets:
 const toy: TargetReader = {
   defaultPort: 5432,
   facts: {},
+  accounts: {
+    secret: 'password',
+    plan: (settings) =>
+      (settings as { account: { rotate?: unknown } }).account.rotate
+        ? { kind: 'rotate', every: 1 }
+        : { kind: 'static' },
+    change: async () => {},
+    sweep: async () => ({ removed: [], kept: [] }),
+  },
   settings(raw): SettingsResult<unknown> {
     const account = raw['account'] as { user?: string; password?: { env: string } } | undefined;
     if (!account?.user)
@@ -385,4 +394,20 @@ describe('from disk', () => {
     writeFileSync(file, SAMPLE);
     assert.equal((await loadGateway(file, PROTOCOLS)).keys, join(folder, 'data/keys'));
   });
+});
+
+test('an account whose password one target changes is not used by another as it was', () => {
+  const admin = '{ user: hoop_admin, password: { env: ADMIN } }';
+  const account = '{ user: app_reader, password: { env: ORDERS_DB_PASSWORD } }';
+  const rotated = account.replace(' } }', ` }, rotate: { every: 24h, admin: ${admin} } }`);
+  const second = (of: string, user = of) =>
+    `  second:\n    protocol: postgres\n    address: db.internal:5432\n    database: other\n    account: ${user}\n`;
+  config(changed(account, rotated) + second(rotated));
+  config(changed(account, rotated) + second(account.replace('app_reader', 'another')));
+  refuses(
+    changed(account, rotated) + second(account),
+    /second: the account is the one of "orders-db"/,
+    /same `rotate`/,
+  );
+  refuses(changed(account, rotated.replace('{ env: ADMIN }', 'canary')), /clear text/);
 });
