@@ -49,7 +49,7 @@ export function parseCommand(form: CommandForm, words: readonly string[], before
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
     if (error.code === 'commander.helpDisplayed') return { kind: 'help', form: asked, path };
-    throw usage(form, error);
+    throw usage(path, error);
   }
   if (chosen?.form.run === undefined) throw new Error(`"${form.name}" has nothing to run`);
   const { form: leaf, command, values, words: typed } = chosen;
@@ -130,9 +130,9 @@ function toOption(spec: OptionSpec): Option {
 }
 
 /** commander's message is `error: unknown option '--x'\n(Did you mean --y?)`. */
-function usage(form: CommandForm, error: CommanderError) {
+function usage(path: string, error: CommanderError) {
   const [what = '', meant] = error.message.replace(/^error: /, '').split('\n');
-  const hint = meant === undefined ? `see: hoopctl ${form.name} --help` : meant.replace(/^\(D(.*)\)$/, 'd$1');
+  const hint = meant === undefined ? `see: hoopctl ${path} --help` : meant.replace(/^\(D(.*)\)$/, 'd$1');
   return fail('USAGE', what, { hint });
 }
 

@@ -70,6 +70,14 @@ test('no command at all is exit 2 and points to the help', async (t) => {
   assert.match(ended.stderr, /hint: see: hoopctl help/);
 });
 
+test('what a subcommand lacks points to the help of that one', async (t) => {
+  const ended = await newHome(t).run(['sessions', 'tail']);
+  assert.match(
+    ended.stderr,
+    /missing required argument 'ID' \[USAGE\]\nhoopctl: hint: see: hoopctl sessions tail --help\n/,
+  );
+});
+
 test('help lists every command, on stdout', async (t) => {
   const ended = await newHome(t).run(['help']);
   assert.equal(ended.code, 0);
