@@ -24,7 +24,7 @@ const APART = new Set(['e2e', 'cli', 'kill', 'release', 'setup', 'fakes']);
 
 /**
  * What a task needs and runs; each step is the arguments of one run of the pinned Node.
- * @typedef {{ servers?: readonly ('test' | 'bench')[], steps: (args: string[]) => string[][] }} Task
+ * @typedef {{ servers?: readonly ('test' | 'bench' | 'clients')[], steps: (args: string[]) => string[][] }} Task
  */
 
 /** @type {[string, Task][]} */
@@ -39,6 +39,7 @@ const TASK_LIST = [
     { servers: ['test'], steps: (args) => [testRun(['test/e2e/**/*.test.ts', 'test/cli/**/*.test.ts'], args)] },
   ],
   ['test:masks', { servers: ['test'], steps: (args) => [['test/property/masks/run.ts', ...args]] }],
+  ['test:clients', { servers: ['test', 'clients'], steps: (args) => [['test/e2e/clients/run.ts', ...args]] }],
   ['test:kill', { servers: ['test'], steps: (args) => [['test/kill/run.ts', ...args]] }],
   ['bench', { servers: ['test', 'bench'], steps: (args) => [['test/bench/run.ts', ...args]] }],
   ['build', { steps: (args) => [['release/build.ts', ...args]] }],

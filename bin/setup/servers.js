@@ -3,18 +3,34 @@
  * person, who is told the command by the test that needs it.
  */
 import { spawnSync } from 'node:child_process';
-import { accessSync, constants, readdirSync } from 'node:fs';
+import { accessSync, constants, existsSync, readdirSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 
-/** @typedef {'postgresql' | 'postgresql-client' | 'pgbouncer' | 'haproxy' | 'stunnel4' | 'zsh' | 'fish' | 'man-db'} ServerName */
+/**
+ * @typedef {'postgresql' | 'postgresql-client' | 'pgbouncer' | 'haproxy' | 'stunnel4' | 'zsh' | 'fish' | 'man-db' | ClientName} ServerName
+ * @typedef {'python3-psycopg' | 'python3-psycopg2' | 'python3-asyncpg' | 'libdbd-pg-perl' | 'default-jdk-headless' | 'libpostgresql-jdbc-java' | 'golang-go' | 'golang-github-lib-pq-dev' | 'golang-github-jackc-pgx-v4-dev'} ClientName
+ * @typedef {'test' | 'bench' | 'clients'} NeededBy
+ */
 
-/** @type {ReadonlyMap<ServerName, { task: 'test' | 'bench', binaries: readonly string[] }>} the key is the Debian package */
+/** @type {ReadonlyMap<ServerName, { task: NeededBy, binaries: readonly string[], files?: readonly string[] }>} the key is the Debian package; `files` are what a library brings */
 export const SERVERS = new Map([
   ['postgresql', { task: 'test', binaries: ['postgres', 'initdb', 'pg_ctl', 'pgbench'] }],
   ['postgresql-client', { task: 'test', binaries: ['psql'] }],
   ['zsh', { task: 'test', binaries: ['zsh'] }],
   ['fish', { task: 'test', binaries: ['fish'] }],
   ['man-db', { task: 'test', binaries: ['man'] }],
+  ['python3-psycopg', { task: 'test', binaries: ['python3'], files: ['/usr/lib/python3/dist-packages/psycopg'] }],
+  ['python3-psycopg2', { task: 'test', binaries: ['python3'], files: ['/usr/lib/python3/dist-packages/psycopg2'] }],
+  ['python3-asyncpg', { task: 'test', binaries: ['python3'], files: ['/usr/lib/python3/dist-packages/asyncpg'] }],
+  ['libdbd-pg-perl', { task: 'test', binaries: ['perl'], files: ['/usr/share/doc/libdbd-pg-perl'] }],
+  ['default-jdk-headless', { task: 'clients', binaries: ['java', 'javac'] }],
+  ['libpostgresql-jdbc-java', { task: 'clients', binaries: [], files: ['/usr/share/java/postgresql.jar'] }],
+  ['golang-go', { task: 'clients', binaries: ['go'] }],
+  ['golang-github-lib-pq-dev', { task: 'clients', binaries: [], files: ['/usr/share/gocode/src/github.com/lib/pq'] }],
+  [
+    'golang-github-jackc-pgx-v4-dev',
+    { task: 'clients', binaries: [], files: ['/usr/share/gocode/src/github.com/jackc/pgx'] },
+  ],
   ['pgbouncer', { task: 'bench', binaries: ['pgbouncer'] }],
   ['haproxy', { task: 'bench', binaries: ['haproxy'] }],
   ['stunnel4', { task: 'bench', binaries: ['stunnel4'] }],
@@ -23,7 +39,7 @@ export const SERVERS = new Map([
 /**
  * Installs what the tasks lack, where it may. Never throws: a test that needs a missing server says so itself.
  *
- * @param {readonly ('test' | 'bench')[]} tasks
+ * @param {readonly NeededBy[]} tasks
  * @param {(line: string) => void} say
  */
 export function ensureServers(tasks, say) {
@@ -50,7 +66,9 @@ export function ensureServers(tasks, say) {
 export function findServer(name) {
   /** @type {Record<string, string>} */
   const found = Object.create(null);
-  for (const binary of SERVERS.get(name)?.binaries ?? []) {
+  const { binaries = [], files = [] } = SERVERS.get(name) ?? {};
+  if (!files.every((file) => existsSync(file))) return undefined;
+  for (const binary of binaries) {
     const path = searchFolders()
       .map((folder) => join(folder, binary))
       .find(isExecutable);

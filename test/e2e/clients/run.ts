@@ -1,0 +1,39 @@
+/** `npm run test:clients [-- NAME…]`: every client at PostgreSQL 15 and 18, with and without a mask. Without names it writes the table of docs/postgres.md anew. */
+import { CLIENTS } from './list.ts';
+import { startLab, type ServerVersion } from './lab.ts';
+import { surprises, table, type Trial, writeTable } from './table.ts';
+
+const wanted = process.argv.slice(2);
+const unknown = wanted.filter((name) => !CLIENTS.some((client) => client.name === name));
+if (unknown.length > 0) {
+  console.error(`no client ${unknown.join(', ')}; there are: ${CLIENTS.map(({ name }) => name).join(', ')}`);
+  process.exit(2);
+}
+const clients = CLIENTS.filter(({ name }) => wanted.length === 0 || wanted.includes(name));
+const servers: readonly ServerVersion[] = ['15', '18'];
+const lab = await startLab(servers);
+const trials: Trial[] = [];
+let failed = 0;
+try {
+  for (const client of clients) {
+    for (const server of servers) {
+      for (const kind of ['open', 'masked'] as const) {
+        await using place = await lab.place(server, kind);
+        const since = performance.now();
+        const tried = await client.try(place);
+        const trial = { client, version: await client.version(), server, kind, tried };
+        trials.push(trial);
+        const found = surprises(trial);
+        failed += found.length;
+        console.log(
+          `${client.name} ${trial.version}, PostgreSQL ${server}, ${kind}: ${tried.length} tried, ${found.length} went wrong, ${Math.round(performance.now() - since)} ms`,
+        );
+        for (const one of found) console.log(`  ${one}`);
+      }
+    }
+  }
+} finally {
+  await lab[Symbol.asyncDispose]();
+}
+if (wanted.length === 0) await writeTable(table(trials));
+process.exit(failed > 0 ? 1 : 0);
