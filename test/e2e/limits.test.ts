@@ -47,7 +47,7 @@ const users = ['rows', 'bytes', 'whole', 'hurried', 'strict', 'many', 'mine', 'a
 
 let stack: Stack;
 before(async () => {
-  stack = await startStack({ policy: POLICY, users });
+  stack = await startStack({ policy: POLICY, users, target: '    holdInTransaction: 3s\n' });
 });
 after(() => stack[Symbol.asyncDispose]());
 
@@ -237,6 +237,19 @@ describe('at a limit that holds', () => {
     assert.equal((await refused(client.query('SELECT 1'))).code, '25P02');
     await client.query('ROLLBACK');
     assert.equal((await client.query('SELECT 1 AS one')).rows[0].one, 1);
+  });
+
+  test('in a transaction it waits no longer than the target lets it', async () => {
+    await using here = await open('rows');
+    const { client, run } = here;
+    await client.query('BEGIN');
+    const told = await refused(client.query(ALL));
+    const request = await asked(run);
+    assert.equal(told.code, '55000');
+    assert.match(told.message, new RegExp(request.id));
+    assert.equal((await refused(client.query('SELECT 1'))).code, '25P02');
+    await client.query('ROLLBACK');
+    assert.equal(request.state, 'open');
   });
 
   test('COPY waits in the middle too', async () => {
