@@ -28,7 +28,7 @@ try {
         console.log(
           `${client.name} ${trial.version}, PostgreSQL ${server}, ${kind}: ${tried.length} tried, ${found.length} went wrong, ${Math.round(performance.now() - since)} ms`,
         );
-        for (const one of found) console.log(`  ${one}`);
+        for (const one of found) console.log(`  ${one.replaceAll(/\s+/g, ' ').slice(0, 300)}`);
       }
     }
   }
