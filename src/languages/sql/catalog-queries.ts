@@ -51,11 +51,12 @@ FROM pg_catalog.pg_type t JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespa
 const CASTS = `
 SELECT k.castsource::bigint, k.casttarget::bigint, k.castfunc::bigint, k.castcontext, k.castmethod FROM pg_catalog.pg_cast k WHERE k.oid >= 16384 ORDER BY k.oid`;
 
+// What hangs on a whole table by being of one of its partitions (deptype P and S) looks at none of its columns for that.
 // A constraint is unsteady that was never checked against the rows there are, or calls what is not immutable: the stored tree names the functions by OID.
 const CONSTRAINTS = `
 SELECT k.conrelid::bigint, k.contype, k.conname, pg_catalog.to_json(k.conkey), k.confrelid::bigint, pg_catalog.to_json(k.confkey), k.confupdtype, k.confdeltype,
   (SELECT pg_catalog.json_agg(DISTINCT d.refobjsubid) FROM pg_catalog.pg_depend d
-    WHERE d.classid = 'pg_catalog.pg_constraint'::pg_catalog.regclass AND d.objid = k.oid
+    WHERE d.classid = 'pg_catalog.pg_constraint'::pg_catalog.regclass AND d.objid = k.oid AND d.deptype NOT IN ('P', 'S')
       AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.refobjid = k.conrelid),
   CASE WHEN k.contype = 'c' THEN pg_catalog.pg_get_expr(k.conbin, k.conrelid) END,
   NOT k.convalidated OR COALESCE(k.conbin::text ~ '{(SQLVALUEFUNCTION|COERCEVIAIO) ', false) OR EXISTS (
@@ -68,10 +69,10 @@ FROM pg_catalog.pg_constraint k WHERE k.conrelid >= 16384 AND k.contype <> 't' O
 const INDEXES = `
 SELECT i.indrelid::bigint, x.relname, i.indisunique, i.indkey::text,
   (SELECT pg_catalog.json_agg(DISTINCT d.refobjsubid) FROM pg_catalog.pg_depend d
-    WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objid = i.indexrelid
+    WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objid = i.indexrelid AND d.deptype NOT IN ('P', 'S')
       AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.refobjid = i.indrelid),
   pg_catalog.pg_get_expr(i.indexprs, i.indrelid), pg_catalog.pg_get_expr(i.indpred, i.indrelid),
-  pg_catalog.to_jsonb(i.*) ->> 'indnullsnotdistinct' = 'true'
+  pg_catalog.to_jsonb(i.*) ->> 'indnullsnotdistinct' = 'true', i.indexrelid::bigint
 FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class x ON x.oid = i.indexrelid
 JOIN pg_catalog.pg_class r ON r.oid = i.indrelid AND r.relkind IN ('r', 'p', 'm')
 WHERE i.indrelid >= 16384 AND (i.indisunique OR i.indnatts > 1 OR i.indexprs IS NOT NULL OR i.indpred IS NOT NULL) ORDER BY i.indexrelid`;

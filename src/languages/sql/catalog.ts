@@ -127,6 +127,7 @@ export interface Constraint {
 }
 
 export interface Index {
+  readonly oid: Oid;
   readonly relation: Oid;
   readonly name: string;
   readonly unique: boolean;
@@ -344,6 +345,7 @@ function index(row: Row): Index {
   const evaluates = [row.maybe(5), predicate].filter((text) => text !== undefined);
   // A 0 among the keys stands for an expression: what it looks at is among the dependencies.
   return {
+    oid: row.number(8),
     relation: row.number(0),
     name: row.text(1),
     unique: row.flag(2),

@@ -5,7 +5,10 @@
  */
 import type { SqlRefusal } from './analysis.ts';
 import type { MaskBook } from './masks.ts';
+import { markOurs } from './ours.ts';
 import { type Guarded, refuse } from './refusing.ts';
+import { parseOne } from './parser.ts';
+import type { Fields } from './tree.ts';
 import type { Knowledge, Resolved } from './understanding.ts';
 
 export function checkCounters({ resolved, knowledge, book }: Guarded): SqlRefusal | undefined {
@@ -19,6 +22,24 @@ export function checkCounters({ resolved, knowledge, book }: Guarded): SqlRefusa
   );
 }
 
+/** Puts the rows of such indexes out of sight where a statement may look at how many rows a relation has. Changes the tree in place. */
+export function hideCounted(resolved: Resolved, { counted }: MaskBook): void {
+  if (counted.length === 0) return;
+  for (const { use, meaning } of resolved.relations) {
+    const shows =
+      meaning.kind === 'system' && meaning.name === 'pg_class' && resolved.exposure.column(use, 'reltuples');
+    if (!shows || use.role !== 'from' || use.wrapper === undefined) continue;
+    const raw = parseOne(
+      `SELECT * FROM pg_catalog.pg_class AS m WHERE m.oid OPERATOR(pg_catalog.<>) ALL ('{${counted.join()}}'::pg_catalog.oid[])`,
+    );
+    if (raw === undefined) continue;
+    delete use.wrapper['RangeVar'];
+    const alias = use.node['alias'] ?? { aliasname: use.alias };
+    const standIn: Fields = { subquery: { SelectStmt: markOurs(raw.node) }, alias };
+    use.wrapper['RangeSubselect'] = standIn;
+  }
+}
+
 function behindViews(resolved: Resolved, knowledge: Knowledge, book: MaskBook): string | undefined {
   for (const { meaning } of resolved.relations) {
     const view = meaning.kind === 'user' ? knowledge.view(meaning.relation) : undefined;
@@ -27,26 +48,20 @@ function behindViews(resolved: Resolved, knowledge: Knowledge, book: MaskBook): 
     for (const one of [view.resolved, ...inner]) {
       const told = one && telling(one, book);
       if (told !== undefined) return told;
+      const counts = one?.relations.some(
+        ({ use, meaning }) =>
+          meaning.kind === 'system' && meaning.name === 'pg_class' && one.exposure.column(use, 'reltuples'),
+      );
+      if (book.counted.length > 0 && counts === true) return 'pg_class.reltuples';
     }
   }
   return undefined;
 }
 
-function columnsOf(name: string, book: MaskBook): readonly string[] | undefined {
-  switch (name) {
-    case 'pg_attribute':
-      return attributeColumns(book);
-    case 'pg_class':
-      return book.counted ? ['reltuples'] : [];
-    default:
-      return COUNTERS.get(name);
-  }
-}
-
 function telling(resolved: Resolved, book: MaskBook): string | undefined {
   for (const { use, meaning } of resolved.relations) {
     if (meaning.kind !== 'system' || meaning.schema !== 'pg_catalog') continue;
-    const columns = columnsOf(meaning.name, book);
+    const columns = meaning.name === 'pg_attribute' ? attributeColumns(book) : COUNTERS.get(meaning.name);
     const column = columns?.find((name) => resolved.exposure.column(use, name));
     if (column !== undefined) return `${meaning.name}.${column}`;
   }

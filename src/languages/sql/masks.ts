@@ -25,8 +25,8 @@ export interface MaskBook {
   readonly masked: ReadonlyMap<Oid, MaskedRelation>;
   /** Relations that cannot be read or written, and why. */
   readonly closed: ReadonlyMap<Oid, Closed>;
-  /** The number of rows in some index says how many masked values meet its predicate. */
-  readonly counted: boolean;
+  /** Indexes whose number of rows says how many masked values meet a predicate. */
+  readonly counted: readonly Oid[];
 }
 
 export interface Closed {
@@ -67,14 +67,14 @@ export function bookMasks(knowledge: Knowledge, masks: readonly SqlMask[]): Mask
     // Also when closed: what depends on it must still be seen as masked.
     masked.set(oid, { relation, columns, standIns, ordered, key });
   }
-  return { masked, closed, counted: [...masked.values()].some((one) => isCounted(knowledge, one)) };
+  return { masked, closed, counted: [...masked.values()].flatMap((one) => countedBy(knowledge, one)) };
 }
 
-function isCounted(knowledge: Knowledge, { relation, columns }: MaskedRelation): boolean {
+function countedBy(knowledge: Knowledge, { relation, columns }: MaskedRelation): readonly Oid[] {
   const names = [...columns.keys()].map((name) => name.replaceAll('"', '""'));
-  return knowledge.catalog.indexes.some(
-    ({ relation: oid, predicate }) => oid === relation.oid && names.some((name) => predicate?.includes(name)),
-  );
+  return knowledge.catalog.indexes
+    .filter(({ relation: of, predicate }) => of === relation.oid && names.some((name) => predicate?.includes(name)))
+    .map(({ oid }) => oid);
 }
 
 function bindOne(

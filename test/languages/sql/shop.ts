@@ -33,12 +33,42 @@ export const RIGHT: Secrets = {
   tags: () => 'NULL',
 };
 
+/** What the masks show: where it is stored too, a statement means what it means without them. */
+export const SHOWN: Secrets = {
+  ssn: () => "'***'",
+  card: (row) => `'***11${row + 10}'`,
+  born: () => 'NULL',
+  score: () => 'NULL',
+  mood: () => 'NULL',
+  tags: () => 'NULL',
+};
+
+/** Lets what the masks show be stored: it is the same in all rows. */
+export const SHOWN_SCHEMA = `
+    ALTER TABLE unique_secret DROP CONSTRAINT unique_secret_secret_key CASCADE;
+    ALTER TABLE members DROP CONSTRAINT members_tenant_email_key;`;
+
+export const SHOWN_ROWS = `
+    UPDATE members SET email = '***';
+    UPDATE secret_ref SET secret = NULL;
+    UPDATE legs SET card = '***';
+    UPDATE odd SET doc = NULL, marks = NULL;`;
+
 export const SHOP_SCHEMA = `
     CREATE TYPE mood AS ENUM ('sad', 'glad');
     CREATE TABLE customers (
       id integer PRIMARY KEY, name text NOT NULL, email text, ssn varchar(20), card text, born date, score numeric(10,2), mood mood, tags text[], grp integer,
       hint text GENERATED ALWAYS AS (upper(ssn)) STORED
     );
+    CREATE INDEX ON customers (card);
+    CREATE TABLE odd (id integer PRIMARY KEY, doc jsonb, marks text[], label text, raw json);
+    CREATE TABLE expiring (id integer PRIMARY KEY, until date, label text, CHECK (until IS NULL OR until < now() + interval '9 years'));
+    CREATE INDEX odd_glad ON odd (id) WHERE doc ->> 'mood' = 'glad';
+    CREATE TABLE moved (id integer PRIMARY KEY, secret text) PARTITION BY RANGE (id);
+    CREATE TABLE moved_1 (gone integer, secret text, id integer NOT NULL);
+    ALTER TABLE moved_1 DROP COLUMN gone;
+    ALTER TABLE moved ATTACH PARTITION moved_1 FOR VALUES FROM (0) TO (100);
+    CREATE TABLE moved_2 PARTITION OF moved (CHECK (secret LIKE '9%')) FOR VALUES FROM (100) TO (200);
     CREATE TABLE orders (id serial PRIMARY KEY, customer_id integer REFERENCES customers (id) ON DELETE CASCADE, amount numeric(10,2), note text, at timestamptz);
     CREATE TABLE plain (id integer PRIMARY KEY, ssn text, name text);
     CREATE TABLE refs (id integer PRIMARY KEY, customer_ssn varchar(20), customer_id integer REFERENCES customers (id));
@@ -54,6 +84,10 @@ export const SHOP_SCHEMA = `
     CREATE TABLE legs (LIKE customers) PARTITION BY RANGE (id);
     CREATE TABLE legs_1 PARTITION OF legs FOR VALUES FROM (0) TO (5);
     CREATE TABLE legs_2 PARTITION OF legs FOR VALUES FROM (5) TO (100);
+    CREATE VIEW v_groups AS SELECT c.id, c.name, count(o.id) AS n, max(c.ssn) AS top FROM customers c LEFT JOIN orders o ON o.customer_id = c.id GROUP BY c.id;
+    CREATE VIEW v_first (grp, id, last) AS SELECT DISTINCT ON (grp) grp, id, card FROM customers ORDER BY grp, id DESC;
+    CREATE VIEW v_ranked AS SELECT id, rank() OVER (PARTITION BY grp ORDER BY id) AS place, s.shown FROM customers c, LATERAL (SELECT c.ssn || '!' AS shown) s;
+    CREATE RECURSIVE VIEW v_down (n, card) AS SELECT 1, card FROM customers WHERE id = 1 UNION ALL SELECT n + 1, card FROM v_down WHERE n < 3;
     CREATE VIEW v_barrier WITH (security_barrier) AS SELECT id, ssn FROM customers WHERE id > 3;
     CREATE VIEW v_orders AS SELECT id, amount FROM orders;
     CREATE MATERIALIZED VIEW mv_customers AS SELECT id, ssn FROM customers;
@@ -108,6 +142,10 @@ export function shopRows(secrets: Secrets): string {
   );
   return `
     INSERT INTO customers (id, name, email, ssn, card, born, score, mood, tags, grp) VALUES ${rows.join(', ')};
+    INSERT INTO odd SELECT id, jsonb_build_object('mood', mood, 'a', CASE WHEN id % 2 = 0 THEN to_jsonb(mood) ELSE '{}' END), tags, 'l' || id, to_json(name) FROM customers;
+    INSERT INTO expiring SELECT id, born, 'l' FROM customers;
+    ALTER TABLE expiring ADD CHECK (until > date '2000-01-01') NOT VALID;
+    INSERT INTO moved SELECT id, ssn FROM customers;
     INSERT INTO orders (customer_id, amount, note, at)
       SELECT 1 + g % 8, g * 1.5, 'note ' || g, timestamptz '2026-01-01 00:00:00+00' + g * interval '1 hour' FROM generate_series(1, 30) g;
     INSERT INTO plain SELECT g, '000-00-000' || g, 'name' || g FROM generate_series(1, 5) g;
@@ -138,6 +176,9 @@ export const MASKS: readonly SqlMask[] = [
   { relation: 'public.customers', column: 'score', with: 'null' },
   { relation: 'public.customers', column: 'mood', with: 'redact' },
   { relation: 'public.customers', column: 'tags', with: { fixed: 'none' } },
+  { relation: 'public.expiring', column: 'until', with: 'redact' },
+  ...['doc', 'marks'].map((column): SqlMask => ({ relation: 'public.odd', column, with: 'redact' })),
+  { relation: 'public.moved', column: 'secret', with: 'redact' },
   { relation: 'public.members', column: 'email', with: 'redact' },
   { relation: 'public.keyless', column: 'email', with: 'redact' },
   { relation: 'public.grown_child', column: 'kept', with: 'redact' },

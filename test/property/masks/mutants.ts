@@ -158,6 +158,56 @@ export const MUTANTS: readonly Mutant[] = [
       },
     ],
   },
+  {
+    missing: 'an index over a column of which the last four are shown decides the order',
+    changes: [{ file: 'stand-in.ts', from: '${row}.tableoid OPERATOR(pg_catalog.<>) 0 AND ', to: '' }],
+  },
+  {
+    missing: 'EXPLAIN shows how long values are',
+    changes: [
+      {
+        file: 'rewrite.ts',
+        from: "if (root.kind === 'ExplainStmt' && showsPart(masked, use, resolved)) leaveCostsOut(root.node);",
+        to: '',
+      },
+    ],
+  },
+  {
+    missing: 'a part of a masked value is set',
+    changes: [
+      {
+        file: 'writes.ts',
+        from: "if (target['indirection'] === undefined || !masked.columns.has(name)) continue;",
+        to: "if (target['indirection'] === undefined || masked.columns.has(name)) continue;",
+      },
+    ],
+  },
+  {
+    missing: 'constraints look at rows again',
+    changes: [
+      {
+        file: 'writes.ts',
+        from: "write.kind === 'update' && one.unsteady &&",
+        to: "write.kind !== 'update' && one.unsteady &&",
+      },
+    ],
+  },
+  {
+    missing: 'rows move to partitions with constraints of their own',
+    changes: [
+      {
+        file: 'writes.ts',
+        from: "    write.kind === 'update' &&\n    tables.some(",
+        to: "    write.kind !== 'update' &&\n    tables.some(",
+      },
+    ],
+  },
+  {
+    missing: 'an index tells how many rows it has',
+    changes: [
+      { file: 'counters.ts', from: 'if (counted.length === 0) return;', to: 'if (counted.length >= 0) return;' },
+    ],
+  },
 ];
 
 export interface Mutated extends AsyncDisposable {

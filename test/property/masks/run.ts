@@ -1,5 +1,6 @@
 /** `npm run test:masks -- --times 50000 [--seed N]`: made-up statements, until two databases that differ only in masked values answer one of them differently. */
 import { randomInt } from 'node:crypto';
+import assert from 'node:assert/strict';
 import { parseArgs } from 'node:util';
 import fc from 'fast-check';
 import { statements } from '../../languages/sql/grammar.ts';
@@ -22,6 +23,8 @@ for (const text of [...ATTACKS, ...HONEST]) await twins.ask(text);
 const result = await fc.check(
   fc.asyncProperty(statements, async (text) => {
     const outcome = await twins.ask(text);
+    const meant = outcome.kind === 'alike' ? await twins.meant(text) : undefined;
+    if (meant !== undefined) assert.deepEqual(meant[0], meant[1], `through masks it means something else:\n  ${text}`);
     if (outcome.kind === 'refused') counts.refused += 1;
     else if ((outcome.answer as { code?: string }).code === undefined) counts.answered += 1;
     else counts.failed += 1;

@@ -6,7 +6,17 @@ import assert from 'node:assert/strict';
 import type pg from 'pg';
 import { createSqlReader, type SqlBasis, type SqlReader } from '../../../src/languages/sql/index.ts';
 import { type Database, loadCatalog, startDatabase } from '../../languages/sql/database.ts';
-import { guardedBasis, LEFT, openBasis, RIGHT, SHOP_SCHEMA, shopRows } from '../../languages/sql/shop.ts';
+import {
+  guardedBasis,
+  LEFT,
+  openBasis,
+  RIGHT,
+  SHOP_SCHEMA,
+  SHOWN,
+  SHOWN_ROWS,
+  SHOWN_SCHEMA,
+  shopRows,
+} from '../../languages/sql/shop.ts';
 
 export interface Twins extends AsyncDisposable {
   readonly reader: SqlReader;
@@ -14,6 +24,11 @@ export interface Twins extends AsyncDisposable {
   readonly open: SqlBasis;
   /** Reads the statement as the gateway would, sends what it would send to both, and compares. Rejects with an AssertionError where they differ. */
   ask(text: string, reader?: SqlReader): Promise<Outcome>;
+  /**
+   * What a database answers that stores what the masks show: through the masks, and to the statement as it stands. Undefined where it is refused, or one of
+   * the two is an error: that is told, and misleads nobody.
+   */
+  meant(text: string): Promise<readonly [unknown, unknown] | undefined>;
   /** What each answers to the statement as it stands. @param like sent as this one would be */
   direct(text: string, like?: string): Promise<readonly [unknown, unknown]>;
 }
@@ -31,6 +46,7 @@ export async function startTwins(): Promise<Twins> {
   await (await database.create('shop', SHOP_SCHEMA)).end();
   const left = await database.create('left_shop', shopRows(LEFT), 'shop');
   const right = await database.create('right_shop', shopRows(RIGHT), 'shop');
+  const shown = await database.create('shown_shop', SHOWN_SCHEMA + shopRows(SHOWN) + SHOWN_ROWS, 'shop');
   // As an attacker may: so that an index decides in which order rows come.
   for (const client of [left, right])
     await client.query('SET enable_seqscan = off; SET enable_bitmapscan = off; SET jit = off');
@@ -56,6 +72,20 @@ export async function startTwins(): Promise<Twins> {
       assert.deepEqual(one, other, `the answers differ for\n  ${text}\nsent (${manner}) as\n  ${sent}`);
       return { kind: 'alike', answer: one };
     },
+    async meant(text) {
+      const analysis = await own.analyse(text, basis);
+      const [statement] = analysis.ok ? analysis.statements : [];
+      if (statement?.rewrite === undefined || statement.refused !== undefined) return undefined;
+      // What a write stores in a masked column is not what its mask shows.
+      if (/\bRETURNING\b/i.test(text)) return undefined;
+      const manner = mannerOf(text);
+      const ordered = /\bORDER BY\b/i.test(text);
+      const through = inOrder(await answer(shown, statement.rewrite.text, manner, true), ordered);
+      const direct = inOrder(await answer(shown, text, manner, true), ordered);
+      return [through, direct].some((one) => (one as { code?: string }).code !== undefined)
+        ? undefined
+        : [through, direct];
+    },
     direct: async (text, like = text) => [
       await answer(left, text, mannerOf(like), false),
       await answer(right, text, mannerOf(like), false),
@@ -64,6 +94,24 @@ export async function startTwins(): Promise<Twins> {
       await own.close();
       await database.stop();
     },
+  };
+}
+
+const RECORD = 2249;
+
+/** Without an order rows may come in any. */
+function inOrder(given: unknown, ordered: boolean): unknown {
+  const { rows, fields } = given as { rows?: unknown[]; fields?: readonly { dataTypeID: number }[] };
+  if (rows === undefined) return given;
+  return {
+    ...(given as object),
+    // The row of a table comes as a row without a name; how long a text may be is known better of a constant.
+    fields: fields?.map((field) => ({
+      ...field,
+      dataTypeID: field.dataTypeID < 16384 ? field.dataTypeID : RECORD,
+      dataTypeModifier: 0,
+    })),
+    rows: ordered ? rows : rows.map((row) => JSON.stringify(row)).sort(),
   };
 }
 
