@@ -1,5 +1,6 @@
 /** What the gateway says of the caller and of itself: who, which policy, what was switched off, what can be reached. */
 import type { GatewayClient } from '../../api/client.ts';
+import type { Clock } from '../../base/clock.ts';
 import { formatDuration } from '../../base/duration.ts';
 import { HoopError } from '../../base/error.ts';
 import { findKnown, readKnown } from '../known-gateways.ts';
@@ -69,7 +70,7 @@ async function* asCaller(
   const until = me.expiresAt === undefined ? Number.NaN : Date.parse(me.expiresAt) - clock.now();
   const roles = me.roles.length > 0 ? `, ${me.roles.join(' and ')}` : '';
   yield ok('you', `${me.name}${roles}${until > 0 ? `; the token is good for ${formatDuration(until)}` : ''}`);
-  yield* health(client, signal);
+  yield* health(client, clock, signal);
   const targets = await client.targets(signal);
   if (targets.length > 0) yield ok('targets', targets.map(({ name }) => name).join(', '));
   else
@@ -77,7 +78,7 @@ async function* asCaller(
   return me.isolation;
 }
 
-async function* health(client: GatewayClient, signal: AbortSignal): AsyncGenerator<Finding> {
+async function* health(client: GatewayClient, clock: Clock, signal: AbortSignal): AsyncGenerator<Finding> {
   const told = await client.health(signal).catch((error: unknown) => {
     if (error instanceof HoopError && error.code === 'NOT_FOUND') return undefined;
     throw error;
@@ -100,6 +101,8 @@ async function* health(client: GatewayClient, signal: AbortSignal): AsyncGenerat
       `the files do not load; the last good one is in force (digest ${digest})${why(told.policy.problem === undefined ? [] : [told.policy.problem])}`,
       'mend it on the gateway: hoopctl policy check PATH names every problem',
     );
+  // Never more than a moment on the wrong side, whatever the two clocks say.
+  const since = (at: string) => formatDuration(Math.max(1_000, Math.abs(clock.now() - Date.parse(at))));
   for (const { target, state, kind, changedAt, nextAt, problem: why } of told.accounts ?? []) {
     if (state === 'failing')
       yield problem(
@@ -115,7 +118,7 @@ async function* health(client: GatewayClient, signal: AbortSignal): AsyncGenerat
         `account of ${target}`,
         changedAt === undefined
           ? 'its password is about to be changed'
-          : `its password was changed ${changedAt}${nextAt === undefined ? '' : `, next ${nextAt}`}`,
+          : `its password was changed ${since(changedAt)} ago${nextAt === undefined ? '' : `, the next time in ${since(nextAt)}`}`,
       );
   }
   if (told.leastPrivilegeOff.length > 0)

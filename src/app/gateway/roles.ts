@@ -19,7 +19,7 @@ export interface Roles {
   stop(): Promise<void>;
 }
 
-const EVERY = 5 * 60_000;
+const EVERY = 60_000;
 const SWEEP_MS = 60_000;
 
 export function createRoles({ targets, secrets, clock, log }: RolesParts): Roles {

@@ -220,6 +220,26 @@ describe('what the gateway tells', () => {
     assert.match(one(findings, 'Gateway', 'least privilege').found, /orders/);
   });
 
+  test('how the accounts are that it looks after', async (t) => {
+    const at = (ms: number) => new Date(Date.now() + ms).toISOString();
+    const whole = { changedAt: at(-7_200_000), nextAt: at(79_200_000) };
+    const { env } = await gateway(t, {
+      accounts: [
+        { target: 'orders', account: 'app', kind: 'rotate', state: 'ok', ...whole },
+        { target: 'reports', account: 'reader', kind: 'dynamic', state: 'ok' },
+        { target: 'shop', account: 'shop', kind: 'rotate', state: 'failing', problem: 'permission denied' },
+      ],
+    });
+    const findings = await place(t).look(env);
+    assert.deepEqual(problems(findings), ['Gateway account of shop']);
+    assert.match(
+      one(findings, 'Gateway', 'account of orders').found,
+      /^its password was changed .+ ago, the next time in .+/,
+    );
+    assert.match(one(findings, 'Gateway', 'account of reports').found, /each session/);
+    assert.match(one(findings, 'Gateway', 'account of shop').found, /the one in use stays: permission denied/);
+  });
+
   test('a token it does not take', async (t) => {
     const { api, env } = await gateway(t);
     api.on('GET /v1/me', refusal(401, 'TOKEN_REFUSED', 'the token has expired (TOKEN_EXPIRED)', 3, 'log in again'));
