@@ -34,7 +34,10 @@ test('an older file becomes what this version wants, once', async () => {
 test('a file that a newer version wrote is refused and left alone', async () => {
   await using folder = temporary();
   await (await openDatabase(folder.url, clock, [...MIGRATIONS, LATER])).destroy();
-  await assert.rejects(createStore({ url: folder.url, clock }), hoopError('STORE_NEWER', new RegExp(`schema ${NOW + 1}.*up to ${NOW}`)));
+  await assert.rejects(
+    createStore({ url: folder.url, clock }),
+    hoopError('STORE_NEWER', new RegExp(`schema ${NOW + 1}.*up to ${NOW}`)),
+  );
 });
 
 test('a migration that fails leaves the file as it was', async () => {
