@@ -26,7 +26,7 @@ export const LEFT: Secrets = {
 // last4 shows four characters, so those are the same.
 export const RIGHT: Secrets = {
   ssn: (row) => (row === 2 ? 'NULL' : `'5${row}'`),
-  card: (row) => `'9${'x'.repeat(row)}777777777711${row + 10}'`,
+  card: (row) => `'9${'x'.repeat(9 - row)}777777777711${row + 10}'`,
   born: (row) => (row === 1 ? 'NULL' : `'20${10 + row}-12-24'`),
   score: (row) => `${-1000 + row}`,
   mood: (row) => (row % 3 === 0 ? 'NULL' : "'sad'"),
