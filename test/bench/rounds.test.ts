@@ -40,25 +40,6 @@ test('the CPU of a peer is told by role and per unit of work', async () => {
   assert.equal(gone, 0);
 });
 
-test('the CPU spent before the work began does not count', async () => {
-  const work = async (ms: number) => {
-    for (const until = performance.now() + ms; performance.now() < until; await new Promise(setImmediate));
-  };
-  const measure: Case['measure'] = async () => {
-    await work(250);
-    const from = performance.now();
-    return { value: 1, work: 1, from };
-  };
-  const peer = () => ({ processes: { busy: [process.pid] } });
-  const late = await measureCase({ ...form, peers: ['a'], measure }, { ...options, rounds: 1, peer });
-  const all = await measureCase(
-    { ...form, peers: ['a'], measure: async () => ({ ...(await measure('a', 0)), from: 0 }) },
-    { ...options, rounds: 1, peer },
-  );
-  const cpu = ({ rounds }: typeof all) => rounds[0]?.['a']?.cpu['busy'] ?? Number.NaN;
-  assert.ok(cpu(late) < cpu(all) / 2, `${cpu(late)} and ${cpu(all)}`);
-});
-
 test('a peer is tidied after each measurement', async () => {
   const order: string[] = [];
   const measure: Case['measure'] = async (peer) => {
