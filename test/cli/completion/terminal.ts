@@ -34,6 +34,8 @@ export async function shellPlace(t: TestContext): Promise<ShellPlace> {
   const { dir } = home;
   const log = join(dir, 'called');
   mkdirSync(join(dir, 'bin'));
+  // Where it is missing, fish reads every man page of the machine behind the first prompt, for a minute.
+  mkdirSync(join(dir, '.share', 'fish', 'generated_completions'), { recursive: true });
   // Completion is the real one; a command line is only written down, each of its words behind a NUL.
   const shim = `#!/bin/sh
 if [ "$1" = __complete ] && [ -f '${dir}'/answers/"$#.$*" ]; then exec cat '${dir}'/answers/"$#.$*"; fi
@@ -46,6 +48,7 @@ printf '\\0%s' "$@" >> '${log}'; printf '\\n\\0\\n' >> '${log}'
     ...home.env,
     PATH: `${join(dir, 'bin')}:${home.env['PATH']}`,
     XDG_CACHE_HOME: join(dir, '.cache'),
+    XDG_DATA_HOME: join(dir, '.share'),
     HOOPCTL_GATEWAY: api.url,
     HOOPCTL_TOKEN: 'a.b.c',
     TERM: 'xterm',
