@@ -108,6 +108,12 @@ function bind(masks: readonly SqlMask[], catalog: CatalogSnapshot, bindings: Ent
   return bound;
 }
 
+/**
+ * A view's definition is read under a lock on its tables. Whoever holds them exclusively may be a session that waits for this very snapshot: the target
+ * cannot see that, so one of the two must give up (ms).
+ */
+const LOCK_TIMEOUT = '2000';
+
 interface Read extends Omit<Snapshot, 'bind'> {
   readonly probe: string;
 }
@@ -118,7 +124,11 @@ async function readCatalog(
   catalog: CatalogSnapshot | undefined,
 ): Promise<Read> {
   const { settings, way } = asker;
-  const wanted = new Map([['application_name', 'hoopctl catalog'], ...searchPathSetting(settings.searchPath)]);
+  const wanted = new Map([
+    ['application_name', 'hoopctl catalog'],
+    ['lock_timeout', LOCK_TIMEOUT],
+    ...searchPathSetting(settings.searchPath),
+  ]);
   const upstream = await connectUpstream(way, settings, wanted);
   try {
     const ask = (text: string) => askRecorded(asker, upstream, text);
