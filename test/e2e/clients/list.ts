@@ -8,7 +8,9 @@ import { psqlClient } from './psql.ts';
 import { drizzleKit, knexClient, prismaEngine } from './schema-tools.ts';
 
 export const CLIENTS: readonly ClientUnderTest[] = [
-  ...[psqlClient, pgbench, pgDump],
+  ...[psqlClient, pgbench],
   ...[nodePostgres, postgresJs, psycopg2, psycopg3, asyncpg, pgjdbc, libPq, pgx, dbdPg],
   ...[knexClient, drizzleKit, prismaEngine],
+  // It drops and makes again what the others use.
+  pgDump,
 ];

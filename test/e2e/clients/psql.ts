@@ -1,7 +1,7 @@
 /** psql with every command that asks the server something: it must be told what it is told without a gateway, to the letter. */
 import assert from 'node:assert/strict';
 import { requireServer } from '../../fakes/servers.ts';
-import { type ClientUnderTest, type Place, tryAll } from './client.ts';
+import { type ClientUnderTest, type Place, type Refused, tryAll } from './client.ts';
 import { environment, run } from './external.ts';
 
 const psql = () => requireServer('postgresql-client')['psql'] as string;
@@ -37,8 +37,9 @@ const RUNNING = [
   'ROLLBACK;',
   '\\set AUTOCOMMIT on',
   '\\copy (SELECT id, name FROM people WHERE id < 4 ORDER BY id) TO STDOUT CSV HEADER',
+  '\\copy (SELECT id FROM purchases WHERE id < 4 ORDER BY id) TO STDOUT WITH (FORMAT csv, HEADER)',
   'COPY (SELECT id FROM people WHERE id < 4 ORDER BY id) TO STDOUT;',
-  'EXPLAIN (COSTS off) SELECT id FROM people;',
+  'EXPLAIN (COSTS off) SELECT id FROM purchases;',
   'PREPARE p (int) AS SELECT name FROM people WHERE id = $1;',
   'EXECUTE p (2);',
   'DEALLOCATE p;',
@@ -50,6 +51,11 @@ const RUNNING = [
   'SELECT 10 / (3 - 3) \\watch 1',
 ];
 
+const NAMES: Refused = {
+  says: /is not known in this database/,
+  why: 'names are looked up by the gateway, which says so in its own words, with the same SQLSTATE',
+};
+
 export const psqlClient: ClientUnderTest = {
   name: 'psql',
   tier: 'test',
@@ -58,13 +64,15 @@ export const psqlClient: ClientUnderTest = {
   },
   async try(place) {
     const [through, direct] = await Promise.all([answers(environment(place)), answers(place.direct)]);
+    // A statement that was written anew has no place in the client's text to point at.
+    const told = (error = '') => (place.kind === 'masked' ? error.split('\n')[0] : error);
     const same = (command: string) => async () => {
       const [got, wanted] = [through.get(command), direct.get(command)];
       // What the server itself refuses is the server's.
       if (got?.error.includes('HOOP_')) throw new Error(got.error.trim().split('\n')[0]);
       if (command.includes('errverbose'))
         return assert.equal(got?.error.includes('LOCATION'), wanted?.error.includes('LOCATION'));
-      assert.deepEqual(got, wanted);
+      assert.deepEqual({ ...got, error: told(got?.error) }, { ...wanted, error: told(wanted?.error) });
     };
     return tryAll({
       ...Object.fromEntries(DESCRIBING.map((command) => [command, same(command)])),
@@ -103,21 +111,29 @@ export const psqlClient: ClientUnderTest = {
         why: 'large objects go by function calls by number, which hold no text that could be judged; `lo_from_bytea` and `lo_get` in a SELECT work',
       },
     },
-    masked: Object.fromEntries(
-      [
-        ['\\des+', 'pg_foreign_server'],
-        ['\\det+', 'pg_foreign_server'],
-        ['\\deu+', 'pg_user_mappings'],
-        ['\\drds', 'pg_db_role_setting'],
-        ['\\dRs+', 'pg_subscription'],
-      ].map(([command, catalog]) => [
-        command,
-        {
-          says: new RegExp(`${catalog} shows more than structure`),
-          why: `${catalog} may hold credentials and addresses of other servers`,
-        },
-      ]),
-    ),
+    masked: {
+      'SELECT * FROM nosuch;': NAMES,
+      '\\errverbose': NAMES,
+      '\\copy (SELECT id, name FROM people WHERE id < 4 ORDER BY id) TO STDOUT CSV HEADER': {
+        says: /would not read as the same statement/,
+        why: 'COPY with its old spelling of HEADER is not written anew; `WITH (FORMAT csv, HEADER)` is understood',
+      },
+      ...Object.fromEntries(
+        [
+          ['\\des+', 'pg_foreign_server'],
+          ['\\det+', 'pg_foreign_server'],
+          ['\\deu+', 'pg_user_mappings'],
+          ['\\drds', 'pg_db_role_setting'],
+          ['\\dRs+', 'pg_subscription'],
+        ].map(([command, catalog]) => [
+          command,
+          {
+            says: new RegExp(`${catalog} shows more than structure`),
+            why: `${catalog} may hold credentials and addresses of other servers`,
+          },
+        ]),
+      ),
+    },
   },
 };
 
