@@ -81,6 +81,22 @@ const SCENES: Readonly<Record<string, readonly Scene[] | string>> = {
     { args: ['targets', 'show', EVIL], answers: get('/v1/targets', [targetView(EVIL)]) },
     { args: ['targets', 'show', EVIL], answers: get('/v1/targets', [targetView('orders-db')]) },
   ],
+  'targets refresh': [
+    {
+      args: ['targets', 'refresh', 'shop'],
+      answers: { 'POST /v1/targets/shop/refresh': { json: { target: EVIL, sessions: 1 } } },
+    },
+    { args: ['targets', 'refresh', 'shop'], answers: { 'POST /v1/targets/shop/refresh': REFUSED } },
+  ],
+  'targets rotate': [
+    {
+      args: ['targets', 'rotate', 'shop'],
+      answers: {
+        'POST /v1/targets/shop/rotate': { json: { target: EVIL, account: EVIL, changedAt: EVIL, nextAt: EVIL } },
+      },
+    },
+    { args: ['targets', 'rotate', 'shop'], answers: { 'POST /v1/targets/shop/rotate': REFUSED } },
+  ],
   run: [
     { args: ['run', '--target', EVIL, '--', 'true'], answers: get('/v1/targets', [targetView('orders-db')]) },
     { args: ['run', '--', EVIL], answers: get('/v1/targets', []) },
