@@ -54,8 +54,6 @@ export function startRelay<Work, Answer>(parts: RelayParts<Work, Answer>): Relay
   const channels: Readonly<Record<Side, ByteChannel>> = { client, target };
   const holds: Readonly<Record<Side, Set<string>>> = { client: new Set(), target: new Set() };
   const out: Readonly<Record<Side, Buffer[]>> = { client: [], target: [] };
-  /** What became of commands, told to the record once the client has been told: it need not wait for that. */
-  const settled: Settle[] = [];
   /** What happened while something else was attended to: one thing after the other. */
   const queue: Happening<Answer>[] = [];
   let busy = false;
@@ -77,7 +75,6 @@ export function startRelay<Work, Answer>(parts: RelayParts<Work, Answer>): Relay
       for (let next: Happening<Answer> | undefined = happening; next && !over; next = queue.shift())
         perform(conversation.take(next));
       flush();
-      settle();
     } finally {
       busy = false;
     }
@@ -92,7 +89,6 @@ export function startRelay<Work, Answer>(parts: RelayParts<Work, Answer>): Relay
           out[step.to].push(step.bytes);
           break;
         case 'judge':
-          settle();
           judge(step.work);
           break;
         case 'askMore':
@@ -102,7 +98,8 @@ export function startRelay<Work, Answer>(parts: RelayParts<Work, Answer>): Relay
           waiting?.withdraw();
           break;
         case 'settle':
-          settled.push(step);
+          if (clientLeft) fate = FATES[step.outcome.state] ?? fate;
+          step.permit.settle(step.index, step.outcome, step.result);
           break;
         case 'cancelTarget':
           parts.cancelTarget().then(() => happen({ kind: 'cancelled' }));
@@ -128,17 +125,8 @@ export function startRelay<Work, Answer>(parts: RelayParts<Work, Answer>): Relay
     }
     if (!dismissed && !end) return;
     flush();
-    settle();
     if (dismissed) dismiss(dismissed);
     if (end) finish(end);
-  }
-
-  function settle(): void {
-    if (settled.length === 0) return;
-    for (const { permit, index, outcome, result } of settled.splice(0)) {
-      if (clientLeft) fate = FATES[outcome.state] ?? fate;
-      permit.settle(index, outcome, result);
-    }
   }
 
   /** One write for all that one chunk led to. */
@@ -289,8 +277,6 @@ class Waiting implements SubmitOptions {
     this.#gone.abort();
   }
 }
-
-type Settle = Extract<Step<unknown>, { kind: 'settle' }>;
 
 /** What did not run, because something before it ended, says nothing of what was in flight. */
 const FATES: Readonly<Partial<Record<OutcomeState, Fate>>> = {
