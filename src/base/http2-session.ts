@@ -10,8 +10,6 @@ export const HTTP2_SESSION = {
   streamResetBurst: 20_000,
   streamResetRate: 5_000,
   settings: {
-    // What one read of a socket gives goes in one frame; longer ones would make the streams beside it wait.
-    maxFrameSize: 64 * 1024,
     initialWindowSize: 512 * 1024,
     enablePush: false,
     maxConcurrentStreams: 100_000,
