@@ -47,7 +47,7 @@ export const dbdPg = external({
     requireServer('libdbd-pg-perl');
     return ['/usr/bin/perl', join(PROGRAMS, 'dbd_pg.pl')];
   },
-  refused: { open: { 'large objects': NO_FUNCTION_CALLS } },
+  refused: { open: { 'large objects': { ...NO_FUNCTION_CALLS, says: /no large object was made/ } } },
 });
 
 /** A Java program in one file is compiled as it starts. */

@@ -5,12 +5,12 @@ import { nodePostgres } from './node-postgres.ts';
 import { postgresJs } from './postgres-js.ts';
 import { pgbench, pgDump } from './programs-of-postgresql.ts';
 import { psqlClient } from './psql.ts';
-import { drizzleKit, knexClient, prismaEngine } from './schema-tools.ts';
+import { drizzleKit, knexClient, prismaAdapter } from './schema-tools.ts';
 
 export const CLIENTS: readonly ClientUnderTest[] = [
   ...[psqlClient, pgbench],
   ...[nodePostgres, postgresJs, psycopg2, psycopg3, asyncpg, pgjdbc, libPq, pgx, dbdPg],
-  ...[knexClient, drizzleKit, prismaEngine],
+  ...[knexClient, drizzleKit, prismaAdapter],
   // It drops and makes again what the others use.
   pgDump,
 ];

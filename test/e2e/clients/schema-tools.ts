@@ -1,10 +1,9 @@
-/** Knex, Drizzle and Prisma reading a schema, each as its own command does it. */
+/** Knex and Drizzle reading a schema, each as its own command does it; and what Prisma sends its statements through. */
 import assert from 'node:assert/strict';
 import { readFile, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import knex from 'knex';
 import { PrismaPg } from '@prisma/adapter-pg';
-import { bindMigrationAwareSqlAdapterFactory, ColumnTypeEnum } from '@prisma/driver-adapter-utils';
 import { type ClientUnderTest, type Place, tryAll } from './client.ts';
 import { environment, run } from './external.ts';
 import { versionOf } from './node-postgres.ts';
@@ -102,70 +101,34 @@ export const drizzleKit: ClientUnderTest = {
     }),
 };
 
-export const prismaEngine: ClientUnderTest = {
-  name: 'Prisma (schema engine)',
+export const prismaAdapter: ClientUnderTest = {
+  name: 'Prisma (adapter-pg)',
   tier: 'test',
-  version: async () => versionOf('@prisma/schema-engine-wasm').slice(0, 12),
+  version: async () => versionOf('@prisma/adapter-pg'),
   async try(place) {
-    return tryAll({ introspection: () => prismaIntrospects(place) });
+    const adapter = await new PrismaPg({ connectionString: urlOf(place) }).connect();
+    const asked = (sql: string, args: unknown[] = []) =>
+      adapter.queryRaw({ sql, args, argTypes: args.map(() => ({ scalarType: 'int', arity: 'scalar' })) });
+    try {
+      return await tryAll({
+        values: async () => assert.deepEqual((await asked('SELECT $1::int4 + 1 AS n', [41])).rows, [[42]]),
+        scripts: () => adapter.executeScript('SELECT 1; SELECT 2'),
+        transactions: async () => {
+          const transaction = await adapter.startTransaction('SERIALIZABLE');
+          await transaction.executeRaw({ sql: "INSERT INTO numbered VALUES (1, 'a')", args: [], argTypes: [] });
+          await transaction.rollback();
+        },
+        ...(place.kind === 'masked'
+          ? {
+              'masked values': async () =>
+                assert.deepEqual((await asked('SELECT ssn, card FROM people WHERE id = $1', [1])).rows, [
+                  ['***', '***'],
+                ]),
+            }
+          : {}),
+      });
+    } finally {
+      await adapter.dispose();
+    }
   },
 };
-
-async function prismaIntrospects(place: Place): Promise<void> {
-  const { SchemaEngine } = await prismaModule();
-  const schema = 'datasource db {\n  provider = "postgresql"\n}\n';
-  const adapter = new PrismaPg({ connectionString: urlOf(place) });
-  const connect = adapter.connect.bind(adapter);
-  // The engine reads the catalog's one-byte columns as text; the adapter of an earlier release calls them characters.
-  adapter.connect = async () => {
-    const connection = await connect();
-    const ask = connection.queryRaw.bind(connection);
-    connection.queryRaw = async (query) => {
-      const answer = await ask(query);
-      return {
-        ...answer,
-        columnTypes: answer.columnTypes.map((type) => (type === ColumnTypeEnum.Character ? ColumnTypeEnum.Text : type)),
-      };
-    };
-    return connection;
-  };
-  const engine = await SchemaEngine.new(
-    { datamodels: [['schema.prisma', schema]] },
-    () => {},
-    bindMigrationAwareSqlAdapterFactory(adapter),
-  );
-  const read = await engine.introspect({
-    schema: { files: [{ path: 'schema.prisma', content: schema }] },
-    baseDirectoryPath: place.folder,
-    force: true,
-    compositeTypeDepth: 0,
-    namespaces: null,
-  });
-  const text = read.schema.files.map(({ content }) => content).join('\n');
-  assert.match(text, /model people/);
-  assert.match(text, /ssn\s+String\?/);
-}
-
-interface Engine {
-  introspect(params: unknown): Promise<{ schema: { files: readonly { content: string }[] } }>;
-}
-
-/** The little of it that is used; the types of Node leave it to those of a browser. */
-interface Wasm {
-  compile(bytes: Buffer): Promise<object>;
-  instantiate(compiled: object, imports: object): Promise<{ exports: Record<string, unknown> }>;
-}
-
-/** The module as a bundler would put it together: Node imports no WebAssembly by itself. */
-async function prismaModule(): Promise<{ SchemaEngine: { new: (...args: unknown[]) => Promise<Engine> } }> {
-  const home = join(MODULES, '@prisma', 'schema-engine-wasm');
-  const glue = (await import(join(home, 'schema_engine_bg.js'))) as Record<string, unknown> & {
-    __wbg_set_wasm(exports: unknown): void;
-  };
-  const { WebAssembly: wasm } = globalThis as unknown as { WebAssembly: Wasm };
-  const compiled = await wasm.compile(await readFile(join(home, 'schema_engine_bg.wasm')));
-  const instance = await wasm.instantiate(compiled, { './schema_engine_bg.js': glue });
-  glue.__wbg_set_wasm(instance.exports);
-  (instance.exports['__wbindgen_start'] as () => void)();
-  return glue as never;
-}

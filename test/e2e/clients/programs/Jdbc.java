@@ -164,7 +164,7 @@ public class Jdbc {
             count(meta.getFunctions(null, "public", "%")); count(meta.getFunctionColumns(null, "public", "%", "%"));
             count(meta.getProcedures(null, "public", "%")); count(meta.getProcedureColumns(null, "public", "%", "%"));
             count(meta.getClientInfoProperties());
-            meta.getMaxNameLength(); meta.getSQLKeywords(); meta.getDatabaseProductVersion(); meta.getDefaultTransactionIsolation();
+            meta.getMaxTableNameLength(); meta.getSQLKeywords(); meta.getDatabaseProductVersion(); meta.getDefaultTransactionIsolation();
         });
         String[] dbeaver = {
             "SELECT db.oid,db.* FROM pg_catalog.pg_database db WHERE datallowconn AND NOT datistemplate OR db.datname ='tools' ORDER BY db.datname",

@@ -96,7 +96,7 @@ if ($masked) {
     });
     attempt('large objects', sub {
         $db->begin_work;
-        my $ok = eval { my $id = $db->pg_lo_creat($db->{pg_INV_WRITE}); defined $id or die $db->errstr; 1 };
+        my $ok = eval { my $id = $db->pg_lo_creat($db->{pg_INV_WRITE}); defined $id or die($db->errstr || 'no large object was made'); 1 };
         my $why = $@;
         $db->rollback;
         die $why unless $ok;
