@@ -63,7 +63,7 @@ function passed(trials: readonly Trial[]): string {
   const names = [
     ...new Set(trials.flatMap(({ tried }) => tried.flatMap(({ check, error }) => (error ? [] : [check])))),
   ];
-  if (names.length <= 20) return names.join(', ');
+  if (names.length <= 40) return names.join(', ');
   return `${names.length} commands, each answered as without a gateway`;
 }
 
