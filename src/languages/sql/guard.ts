@@ -133,6 +133,16 @@ const opaque: Check = ({ raw, gathered, resolved, behind }) => {
   return undefined;
 };
 
+/** What others put into a notification may be a masked value, so none is passed on: a LISTEN that hears nothing would be a lie. */
+const notifications: Check = ({ raw, book }) =>
+  raw.kind === 'ListenStmt' && book.masked.size > 0
+    ? refuse(
+        'NOT_SUPPORTED',
+        'notifications are not passed on where columns are masked',
+        'ask for changes with a query',
+      )
+    : undefined;
+
 const everything: Check = ({ raw, gathered }) => {
   const whole = REBUILDING.has(raw.kind) && gathered.relations.length === 0;
   return whole ? refuse('NOT_SUPPORTED', 'it works on tables it does not name', 'name the tables') : undefined;
@@ -347,6 +357,7 @@ const CHECKS: readonly Check[] = [
   systems,
   checkCounters,
   opaque,
+  notifications,
   everything,
   userCode,
   relations,

@@ -26,6 +26,7 @@ export function rewrite(raw: RawStatement, resolved: Resolved, book: MaskBook): 
     return { kind: 'failed', reason: 'two tables in it go by one name' };
   hideCounted(resolved, book);
   replaceMasked(resolved, book, { kind: raw.kind, node: raw.node, field: 'stmt' });
+  if (raw.kind === 'CopyStmt') plainOptions(raw.node);
   let text: string;
   try {
     text = writeStatement(raw.kind, raw.node);
@@ -80,6 +81,19 @@ function replaceMasked(resolved: Resolved, book: MaskBook, root: Site): void {
     root.node,
     [...replaced.values()].map(({ relation }) => relation),
   );
+}
+
+/** `CSV HEADER`, the spelling from before PostgreSQL 9.0, is written anew as `(FORMAT csv, HEADER)`: an option without a value is switched on. */
+function plainOptions(copy: Fields): void {
+  for (const option of Array.isArray(copy['options']) ? copy['options'] : []) {
+    const element = isFields(option) && isFields(option['DefElem']) ? option['DefElem'] : {};
+    if (
+      isFields(element['arg']) &&
+      isFields(element['arg']['Boolean']) &&
+      element['arg']['Boolean']['boolval'] === true
+    )
+      delete element['arg'];
+  }
 }
 
 /** `last4` is computed from the value, of which the planner knows how long it usually is. */

@@ -27,7 +27,7 @@ describe('a terminal', () => {
     terminal.write(Buffer.alloc(size, 'x'));
     let drained = false;
     const waiting = terminal.drained().then(() => (drained = true));
-    await new Promise((resolve) => setTimeout(resolve, 20)); // the event loop turns
+    for (let turn = 0; turn < 10; turn++) await new Promise((resolve) => setImmediate(resolve));
     assert.equal(drained, false);
     assert.ok(terminal.behind > 0);
     let taken = 0;

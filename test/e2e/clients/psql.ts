@@ -114,10 +114,6 @@ export const psqlClient: ClientUnderTest = {
     masked: {
       'SELECT * FROM nosuch;': NAMES,
       '\\errverbose': NAMES,
-      '\\copy (SELECT id, name FROM people WHERE id < 4 ORDER BY id) TO STDOUT CSV HEADER': {
-        says: /would not read as the same statement/,
-        why: 'COPY with its old spelling of HEADER is not written anew; `WITH (FORMAT csv, HEADER)` is understood',
-      },
       ...Object.fromEntries(
         [
           ['\\des+', 'pg_foreign_server'],

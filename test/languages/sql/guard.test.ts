@@ -178,6 +178,7 @@ describe('on a guarded target', () => {
     ['SELECT ssn FROM customers FOR SHARE', 'MASK_REACHED'],
     ['SELECT ctid FROM customers', 'MASK_REACHED'],
     ['CREATE VIEW v AS SELECT id FROM customers', 'MASK_REACHED'],
+    ['LISTEN changes', 'NOT_SUPPORTED'],
     ['CREATE MATERIALIZED VIEW v AS SELECT id FROM customers', 'MASK_REACHED'],
     ['CREATE RULE r AS ON INSERT TO orders DO ALSO SELECT ssn FROM customers', 'MASK_REACHED'],
     ['CREATE FUNCTION g() RETURNS text LANGUAGE sql BEGIN ATOMIC SELECT ssn FROM customers; END', 'MASK_REACHED'],

@@ -91,6 +91,8 @@ export const HONEST: readonly string[] = [
   'SELECT shown, total FROM v_shapes WHERE total > 1 ORDER BY 1, 2',
   'COPY (SELECT harmless FROM v_customers ORDER BY id) TO STDOUT',
   'COPY customers TO STDOUT',
+  'COPY customers TO STDOUT CSV HEADER',
+  "COPY (SELECT id, ssn FROM customers ORDER BY id) TO STDOUT DELIMITER ';' CSV HEADER",
   'COPY customers (card, id) TO STDOUT WITH (FORMAT csv, HEADER)',
   'COPY public.customers TO STDOUT (FORMAT binary)',
   'INSERT INTO plain SELECT id + 100, ssn, name FROM customers',
