@@ -1,6 +1,7 @@
 /** `sessions tail` beside a real session: what is done is seen as it is done, over the death of a gateway, until the session is over. */
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
+import { setTimeout } from 'node:timers/promises';
 import { newHome, type RunningCli } from '../cli/cli.ts';
 import { type Stack, startStack } from '../fakes/stack.ts';
 import { connected, sessionOf } from './clients.ts';
@@ -24,9 +25,9 @@ test('from now on, until its client ends it', async (t) => {
   const tail = await follow(t, [session]);
   await tail.says(`following ${session}`);
   // It is following once it shows what is done; what it is asked first may come before that.
-  const again = setInterval(() => void client.query('SELECT 2 AS beside_it').catch(() => {}), 200);
-  await tail.says('beside_it');
-  clearInterval(again);
+  const says = tail.says('beside_it').then(() => true);
+  do await client.query('SELECT 2 AS beside_it');
+  while (!(await Promise.race([says, setTimeout(200, false)])));
   await client.end();
   const { code, stdout } = await tail.ended;
   assert.equal(code, 0);

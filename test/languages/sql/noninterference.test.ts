@@ -64,7 +64,8 @@ describe('two databases that differ only in masked columns', () => {
         else if ((outcome.answer as { code?: string }).code !== undefined) errors += 1;
         else alike += 1;
       }),
-      { numRuns: 400 },
+      // The same ones each time; `npm run test:masks` makes up others.
+      { numRuns: 400, seed: 1668134283 },
     );
     // A generator whose statements are all refused or wrong would show nothing.
     assert.ok(
