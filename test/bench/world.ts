@@ -53,7 +53,7 @@ export async function openWorld(say: (line: string) => void): Promise<World> {
   opened.defer(leaveNothing(folder));
   try {
     say('building hoopctl');
-    const hoopctl = await buildPackage(join(folder, 'package'));
+    const hoopctl = await buildPackage(packageRoot(), join(folder, 'package'));
     say('starting PostgreSQL and filling its tables');
     const postgres = await startPostgres({
       settings: {
@@ -112,9 +112,12 @@ async function writeCertificate(folder: string): Promise<World['tls']> {
   return tls;
 }
 
-/** What an installed package looks like: no sources, so that the build is what runs and no time goes into looking for changes. */
-async function buildPackage(folder: string): Promise<string> {
-  const root = packageRoot();
+/**
+ * What an installed package looks like: no sources, so that the build is what runs and no time goes into looking for changes.
+ *
+ * @param root the checkout it is built from @returns its bin/hoopctl.js
+ */
+export async function buildPackage(root: string, folder: string): Promise<string> {
   await mkdir(join(folder, 'bin'), { recursive: true });
   await done(process.execPath, [join(root, 'release', 'build.ts'), '--out', join(folder, 'dist')], { cwd: root });
   await cp(join(root, 'package.json'), join(folder, 'package.json'));
