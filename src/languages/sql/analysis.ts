@@ -111,6 +111,8 @@ export type RefusalWord =
   | 'SENSITIVE_CATALOG'
   | 'TEMPORARY'
   | 'NOT_REWRITABLE'
+  /** It can be judged again once another session has let go of a lock. */
+  | 'LOCKED'
   | 'NOT_SUPPORTED';
 
 export type Control =

@@ -6,20 +6,40 @@
  *
  * Objects of the server itself have OIDs below 16384 (FirstNormalObjectId, access/transam.h); what an administrator or an extension put into
  * pg_catalog has not, and is listed.
+ *
+ * It waits for nobody. PostgreSQL writes a view's definition or an expression out under a lock on the tables in it, and a session that has one of them locked
+ * exclusively may be waiting for this very answer. So what would have to wait is left out, and the row says so in its last column. Each part looks at the
+ * locks for itself: a lock may come between two of them, and one that comes between a look and its use is what the reader's lock_timeout is for.
  */
+
+/** Relations that another session has locked against everybody, or is about to. A prepared transaction has no process. */
+const LOCKED = `ARRAY(SELECT l.relation FROM pg_catalog.pg_locks l WHERE l.locktype = 'relation' AND l.mode = 'AccessExclusiveLock'
+  AND l.pid IS DISTINCT FROM pg_catalog.pg_backend_pid()
+  AND l.database = (SELECT d.oid FROM pg_catalog.pg_database d WHERE d.datname = pg_catalog.current_database()))`;
+
+/** Whether what is written of this object names a relation that is locked. */
+const NAMES_LOCKED = (catalog: string, oid: string) => `EXISTS (SELECT FROM pg_catalog.pg_depend e
+    WHERE e.classid = 'pg_catalog.${catalog}'::pg_catalog.regclass AND e.objid = ${oid}
+      AND e.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND e.refobjid = ANY (locks.held))`;
+
+const WITH_LOCKS = `CROSS JOIN (SELECT ${LOCKED} AS held) locks`;
 
 const USER_RELATION = `c.oid >= 16384 AND c.relkind IN ('r', 'v', 'm', 'p', 'f', 'S', 'c')
   AND n.nspname !~ '^pg_(toast|temp_)' AND n.nspname <> 'information_schema'`;
 
 const RELATIONS = `
 SELECT c.oid::bigint, n.nspname, c.relname, c.relkind, c.relpersistence, c.relrowsecurity, c.relispartition,
-  CASE WHEN c.relkind IN ('v', 'm') THEN pg_catalog.pg_get_viewdef(c.oid) END,
+  CASE WHEN c.relkind IN ('v', 'm') AND NOT busy.locked THEN pg_catalog.pg_get_viewdef(c.oid) END,
   (SELECT pg_catalog.json_agg(pg_catalog.json_build_array(a.attnum, a.attname, a.atttypid::bigint, pg_catalog.format_type(a.atttypid, a.atttypmod),
       a.attgenerated, a.attidentity, a.atthasdef, a.atthasmissing) ORDER BY a.attnum)
     FROM pg_catalog.pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped),
   EXISTS (SELECT FROM pg_catalog.unnest(c.reloptions) o (option)
-    WHERE o.option ~~ 'security_barrier=%' AND pg_catalog.split_part(o.option, '=', 2)::boolean)
-FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE ${USER_RELATION} ORDER BY c.oid`;
+    WHERE o.option ~~ 'security_barrier=%' AND pg_catalog.split_part(o.option, '=', 2)::boolean),
+  busy.locked
+FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace ${WITH_LOCKS}
+CROSS JOIN LATERAL (SELECT pg_catalog.cardinality(locks.held) > 0 AND (c.oid = ANY (locks.held) OR c.relkind IN ('v', 'm') AND EXISTS (
+  SELECT FROM pg_catalog.pg_rewrite w WHERE w.ev_class = c.oid AND ${NAMES_LOCKED('pg_rewrite', 'w.oid')}))) busy (locked)
+WHERE ${USER_RELATION} ORDER BY c.oid`;
 
 const INHERITS = 'SELECT i.inhrelid::bigint, i.inhparent::bigint FROM pg_catalog.pg_inherits i ORDER BY 1, 2';
 
@@ -30,8 +50,11 @@ SELECT p.oid::bigint, n.nspname, p.proname, p.oid::pg_catalog.regprocedure::text
   (SELECT e.extname FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_extension e ON e.oid = d.refobjid
     WHERE d.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass AND d.objid = p.oid AND d.deptype = 'e'
       AND d.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass LIMIT 1),
-  CASE WHEN p.prokind <> 'a' THEN pg_catalog.encode(pg_catalog.sha256(pg_catalog.convert_to(pg_catalog.pg_get_functiondef(p.oid), 'UTF8')), 'hex') END
-FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace JOIN pg_catalog.pg_language l ON l.oid = p.prolang
+  CASE WHEN p.prokind <> 'a' AND NOT busy.locked
+    THEN pg_catalog.encode(pg_catalog.sha256(pg_catalog.convert_to(pg_catalog.pg_get_functiondef(p.oid), 'UTF8')), 'hex') END,
+  busy.locked
+FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace JOIN pg_catalog.pg_language l ON l.oid = p.prolang ${WITH_LOCKS}
+CROSS JOIN LATERAL (SELECT pg_catalog.cardinality(locks.held) > 0 AND ${NAMES_LOCKED('pg_proc', 'p.oid')}) busy (locked)
 WHERE p.oid >= 16384 ORDER BY p.oid`;
 
 const OPERATORS = `
@@ -58,11 +81,12 @@ SELECT k.conrelid::bigint, k.contype, k.conname, pg_catalog.to_json(k.conkey), k
   (SELECT pg_catalog.json_agg(DISTINCT d.refobjsubid) FROM pg_catalog.pg_depend d
     WHERE d.classid = 'pg_catalog.pg_constraint'::pg_catalog.regclass AND d.objid = k.oid AND d.deptype NOT IN ('P', 'S')
       AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.refobjid = k.conrelid),
-  CASE WHEN k.contype = 'c' THEN pg_catalog.pg_get_expr(k.conbin, k.conrelid) END,
+  CASE WHEN k.contype = 'c' AND NOT k.conrelid = ANY (locks.held) THEN pg_catalog.pg_get_expr(k.conbin, k.conrelid) END,
   NOT k.convalidated OR COALESCE(k.conbin::text ~ '{(SQLVALUEFUNCTION|COERCEVIAIO) ', false) OR EXISTS (
     SELECT FROM pg_catalog.regexp_matches(k.conbin::text, ':(?:op)?funcid ([0-9]+)', 'g') f (id)
-      JOIN pg_catalog.pg_proc p ON p.oid = f.id[1]::oid WHERE p.provolatile <> 'i')
-FROM pg_catalog.pg_constraint k WHERE k.conrelid >= 16384 AND k.contype <> 't' ORDER BY k.oid`;
+      JOIN pg_catalog.pg_proc p ON p.oid = f.id[1]::oid WHERE p.provolatile <> 'i'),
+  k.conrelid = ANY (locks.held)
+FROM pg_catalog.pg_constraint k ${WITH_LOCKS} WHERE k.conrelid >= 16384 AND k.contype <> 't' ORDER BY k.oid`;
 
 // Indexes that can make a write succeed or fail by what is stored (unique ones, those that evaluate an expression), or return rows in the order of one
 // column while they are asked for another. NULLS NOT DISTINCT came with PostgreSQL 15.
@@ -71,10 +95,11 @@ SELECT i.indrelid::bigint, x.relname, i.indisunique, i.indkey::text,
   (SELECT pg_catalog.json_agg(DISTINCT d.refobjsubid) FROM pg_catalog.pg_depend d
     WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objid = i.indexrelid AND d.deptype NOT IN ('P', 'S')
       AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.refobjid = i.indrelid),
-  pg_catalog.pg_get_expr(i.indexprs, i.indrelid), pg_catalog.pg_get_expr(i.indpred, i.indrelid),
-  pg_catalog.to_jsonb(i.*) ->> 'indnullsnotdistinct' = 'true', i.indexrelid::bigint
+  CASE WHEN NOT i.indrelid = ANY (locks.held) THEN pg_catalog.pg_get_expr(i.indexprs, i.indrelid) END,
+  CASE WHEN NOT i.indrelid = ANY (locks.held) THEN pg_catalog.pg_get_expr(i.indpred, i.indrelid) END,
+  pg_catalog.to_jsonb(i.*) ->> 'indnullsnotdistinct' = 'true', i.indexrelid::bigint, i.indrelid = ANY (locks.held)
 FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class x ON x.oid = i.indexrelid
-JOIN pg_catalog.pg_class r ON r.oid = i.indrelid AND r.relkind IN ('r', 'p', 'm')
+JOIN pg_catalog.pg_class r ON r.oid = i.indrelid AND r.relkind IN ('r', 'p', 'm') ${WITH_LOCKS}
 WHERE i.indrelid >= 16384 AND (i.indisunique OR i.indnatts > 1 OR i.indexprs IS NOT NULL OR i.indpred IS NOT NULL) ORDER BY i.indexrelid`;
 
 const TRIGGERS = `
@@ -86,17 +111,23 @@ SELECT r.ev_class::bigint, r.rulename, r.ev_type::text FROM pg_catalog.pg_rewrit
 WHERE r.rulename <> '_RETURN' AND r.ev_enabled <> 'D' AND r.ev_class >= 16384 ORDER BY r.oid`;
 
 const POLICIES = `
-SELECT p.polrelid::bigint, p.polname, p.polcmd, pg_catalog.pg_get_expr(p.polqual, p.polrelid), pg_catalog.pg_get_expr(p.polwithcheck, p.polrelid)
-FROM pg_catalog.pg_policy p ORDER BY p.oid`;
+SELECT p.polrelid::bigint, p.polname, p.polcmd,
+  CASE WHEN NOT busy.locked THEN pg_catalog.pg_get_expr(p.polqual, p.polrelid) END,
+  CASE WHEN NOT busy.locked THEN pg_catalog.pg_get_expr(p.polwithcheck, p.polrelid) END,
+  busy.locked
+FROM pg_catalog.pg_policy p ${WITH_LOCKS}
+CROSS JOIN LATERAL (SELECT p.polrelid = ANY (locks.held) OR ${NAMES_LOCKED('pg_policy', 'p.oid')}) busy (locked)
+ORDER BY p.oid`;
 
 // Defaults and generated columns. What a generated column is computed from stands in pg_depend of the column or of its pg_attrdef, by version.
 const DEFAULTS = `
-SELECT d.adrelid::bigint, d.adnum, pg_catalog.pg_get_expr(d.adbin, d.adrelid),
+SELECT d.adrelid::bigint, d.adnum, CASE WHEN NOT d.adrelid = ANY (locks.held) THEN pg_catalog.pg_get_expr(d.adbin, d.adrelid) END,
   (SELECT pg_catalog.json_agg(DISTINCT e.refobjsubid) FROM pg_catalog.pg_depend e
     WHERE e.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND e.refobjid = d.adrelid AND e.refobjsubid <> d.adnum
       AND ((e.classid = 'pg_catalog.pg_attrdef'::pg_catalog.regclass AND e.objid = d.oid)
-        OR (e.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND e.objid = d.adrelid AND e.objsubid = d.adnum)))
-FROM pg_catalog.pg_attrdef d WHERE d.adrelid >= 16384 ORDER BY d.oid`;
+        OR (e.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND e.objid = d.adrelid AND e.objsubid = d.adnum))),
+  d.adrelid = ANY (locks.held)
+FROM pg_catalog.pg_attrdef d ${WITH_LOCKS} WHERE d.adrelid >= 16384 ORDER BY d.oid`;
 
 const EVENT_TRIGGERS = `
 SELECT t.evtname, t.evtevent, t.evtfoid::bigint FROM pg_catalog.pg_event_trigger t WHERE t.evtenabled <> 'D' ORDER BY t.oid`;

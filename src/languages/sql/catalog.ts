@@ -47,6 +47,11 @@ export interface Relation {
   /** What a view selects, every name in it qualified. */
   readonly definition?: string;
   readonly columns: readonly Column[];
+  /**
+   * Another session had it, or what its texts name, locked against everybody when they were to be read: its definition, or an expression of a policy,
+   * a default, a constraint or an index of it, is not known now.
+   */
+  readonly locked?: true;
 }
 
 export interface Column {
@@ -76,6 +81,8 @@ export interface UserFunction {
   readonly extension?: string;
   /** SHA-256 of pg_get_functiondef, hex; aggregates have none and cannot be trusted by it. */
   readonly sha256?: string;
+  /** Its body names a relation that was locked: the hash is not known now. */
+  readonly locked?: true;
 }
 
 export interface UserOperator {
@@ -174,23 +181,30 @@ export function catalogFromRows(rows: readonly (readonly (string | null)[])[]): 
     hash.update(part).update('\0').update(text).update('\0');
     return (JSON.parse(text) as unknown[][]).map((values) => new Row(values));
   };
+  const locked = new Set<Oid>();
+  /** Rows of what belongs to a relation; the last column says whether their texts had to be left out. */
+  const readOf = (part: CatalogPart, at: number): Row[] => {
+    const rows = read(part);
+    for (const row of rows) if (row.flag(at)) locked.add(row.number(0));
+    return rows;
+  };
   const content = {
-    relations: read('relations').map(relation),
+    relations: readOf('relations', 10).map(relation),
     inherits: read('inherits').map((row) => [row.number(0), row.number(1)] as const),
     functions: read('functions').map(userFunction),
     operators: read('operators').map(userOperator),
     types: read('types').map(userType),
     casts: read('casts').map(userCast),
-    constraints: read('constraints').map(constraint),
-    indexes: read('indexes').map(index),
+    constraints: readOf('constraints', 11).map(constraint),
+    indexes: readOf('indexes', 9).map(index),
     triggers: read('triggers').map(trigger),
     rules: read('rules').map((row) => ({
       relation: row.number(0),
       name: row.text(1),
       event: RULE_EVENTS[row.text(2)] ?? ('update' as const),
     })),
-    policies: read('policies').map(policy),
-    defaults: read('defaults').map(columnDefault),
+    policies: readOf('policies', 5).map(policy),
+    defaults: readOf('defaults', 4).map(columnDefault),
     eventTriggers: read('eventTriggers').map((row) => ({
       name: row.text(0),
       event: row.text(1),
@@ -204,8 +218,37 @@ export function catalogFromRows(rows: readonly (readonly (string | null)[])[]): 
   };
   for (const part of parts.keys())
     if (!Object.hasOwn(CATALOG_PARTS, part)) throw new Error(`the catalog query gave an unknown part "${part}"`);
-  return { version: hash.digest('hex'), ...content };
+  const relations = locked.size === 0 ? content.relations : content.relations.map((one) => marked(one, locked));
+  return { version: hash.digest('hex'), ...content, relations };
 }
+
+function marked(relation: Relation, locked: ReadonlySet<Oid>): Relation {
+  return locked.has(relation.oid) ? { ...relation, locked: true } : relation;
+}
+
+/** Whether something was left out of it because it was locked. */
+export function isWhole({ relations, functions }: CatalogSnapshot): boolean {
+  return !relations.some((one) => one.locked) && !functions.some((one) => one.locked);
+}
+
+/**
+ * Gives views whose definition is not known now the one they had. Nobody can give a view another definition while somebody else has a table below it locked;
+ * they stay marked all the same.
+ */
+export function withDefinitionsOf(before: CatalogSnapshot, now: CatalogSnapshot): CatalogSnapshot {
+  const known = new Map(before.relations.map((one) => [one.oid, one.definition]));
+  const hash = createHash('sha256').update(now.version);
+  const relations = now.relations.map((one) => {
+    const definition =
+      one.locked && VIEWS.has(one.kind) && one.definition === undefined ? known.get(one.oid) : undefined;
+    if (definition === undefined) return one;
+    hash.update(`\0${one.oid}\0${definition}`);
+    return { ...one, definition };
+  });
+  return { ...now, version: hash.digest('hex'), relations };
+}
+
+const VIEWS: ReadonlySet<RelationKind> = new Set(['v', 'm']);
 
 /** Reads one row's columns by position. */
 class Row {
@@ -280,6 +323,7 @@ function userFunction(row: Row): UserFunction {
     language: row.text(9),
     ...(extension === undefined ? {} : { extension }),
     ...(sha256 === undefined ? {} : { sha256 }),
+    ...(row.flag(12) ? { locked: true } : {}),
   };
 }
 

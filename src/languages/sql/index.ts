@@ -14,7 +14,13 @@ export {
   type SqlRefusal,
   type StatementAnalysis,
 } from './analysis.ts';
-export { type CatalogSnapshot, catalogFromRows, EMPTY_CATALOG } from './catalog.ts';
+export {
+  type CatalogSnapshot,
+  catalogFromRows,
+  EMPTY_CATALOG,
+  isWhole,
+  withDefinitionsOf,
+} from './catalog.ts';
 export { CATALOG_PROBE, CATALOG_QUERY } from './catalog-queries.ts';
 export { POSTGRES_FACTS, type PostgresFact } from './facts.ts';
 export { bindMasks, maskedOrigins, refusedParameterType } from './bind.ts';

@@ -8,6 +8,7 @@ import { gather } from './gather.ts';
 import type { Relation } from './catalog.ts';
 import type { Gathered } from './gathered.ts';
 import { accessesOf, REWRITABLE, refusalOf } from './guard.ts';
+import { lockedRefusal } from './locked.ts';
 import type { MaskBook, MaskedRelation } from './masks.ts';
 import { effectivePath } from './names.ts';
 import { literalSpans, type RawStatement, textLiterals } from './parser.ts';
@@ -66,7 +67,8 @@ export function judgeStatement(text: string, raw: RawStatement, bench: Bench): S
   const facts = factsOf({ raw, gathered, resolved, touched, masked: masked.map(({ hit }) => hit), own });
 
   // Everything that needs the tree as it was written is done: the rewrite changes it.
-  const guarded = basis.guarded ? guard(raw, opened, bench, behind, own, calls) : {};
+  const locked = lockedRefusal(resolved, knowledge, basis.guarded);
+  const guarded = locked ? { refused: locked } : basis.guarded ? guard(raw, opened, bench, behind, own, calls) : {};
   return {
     kind: raw.kind,
     start: raw.start,
@@ -178,7 +180,7 @@ function viewEffects(resolved: Resolved, knowledge: Knowledge): Effect[] {
   return resolved.relations.flatMap(({ meaning }) => {
     if (meaning.kind !== 'user' || (meaning.relation.kind !== 'v' && meaning.relation.kind !== 'm')) return [];
     const view = knowledge.view(meaning.relation);
-    return meaning.relation.kind === 'm' ? [] : [...(view?.resolved.effects ?? [])];
+    return meaning.relation.kind === 'm' ? [] : view ? [...view.resolved.effects] : ['unknown'];
   });
 }
 

@@ -4,7 +4,7 @@
  */
 import type { Effect } from '../../domain/command.ts';
 import type { TrustedFunction } from '../../domain/mask.ts';
-import type { CatalogSnapshot, Oid, Relation } from './catalog.ts';
+import { type CatalogSnapshot, isWhole, type Oid, type Relation } from './catalog.ts';
 import { gather } from './gather.ts';
 import { createNames, isUserOid } from './names.ts';
 import { qualified } from './spelling.ts';
@@ -87,6 +87,9 @@ export function createKnowledge(catalog: CatalogSnapshot, trusted: readonly Trus
       }
     };
     const label = qualified(relation.schema, relation.name);
+    // Only what a cascade reaches comes here: what a statement names itself was refused before.
+    if (relation.locked)
+      problem = `${label} is locked by another session, and what its definition runs cannot be looked at`;
     if (relation.rowSecurity) {
       for (const policy of catalog.policies.filter((one) => one.relation === relation.oid)) {
         for (const text of policy.expressions) evaluate(text, `row policy ${policy.name} of ${label}`);
@@ -176,6 +179,7 @@ export function createKnowledge(catalog: CatalogSnapshot, trusted: readonly Trus
 
   const knowledge: Knowledge = {
     catalog,
+    locks: !isWhole(catalog),
     below,
     names,
     trust,

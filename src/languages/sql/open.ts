@@ -39,7 +39,8 @@ export function openOnce(raw: RawStatement, resolved: Resolved, knowledge: Knowl
 }
 
 function openView(use: RelationUse, relation: Relation, knowledge: Knowledge, book: MaskBook): boolean {
-  if (use.role !== 'from' || use.wrapper === undefined || use.locked || relation.barrier) return false;
+  if (use.role !== 'from' || use.wrapper === undefined || use.locked || relation.barrier || relation.locked)
+    return false;
   const below = knowledge.view(relation)?.relations ?? [];
   if (!below.some((one) => book.masked.has(one.oid)) || below.some((one) => one.rowSecurity)) return false;
   const definition = definitionOf(relation, knowledge);

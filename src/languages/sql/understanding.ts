@@ -9,6 +9,8 @@ import type { Reached, Trust } from './trust.ts';
 
 export interface Knowledge {
   readonly catalog: CatalogSnapshot;
+  /** Something was left out of the catalog because another session had it locked. */
+  readonly locks: boolean;
   readonly names: Names;
   readonly trust: Trust;
   /** User code that runs when a value of the type is read, written, cast or checked. */

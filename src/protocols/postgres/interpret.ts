@@ -110,7 +110,7 @@ function makeTemplate(analysis: StatementAnalysis, text: Slice): Template {
       ...(struck.length > 0 ? { struck } : {}),
     },
     impossible: refused && {
-      code: 'HOOP_DENIED',
+      code: refused.code === 'LOCKED' ? 'HOOP_UNAVAILABLE' : 'HOOP_DENIED',
       reason: refused.reason,
       hint: refused.hint,
       protocolCode: refused.sqlState,
