@@ -20,7 +20,8 @@ export function readJournal(folder: string, mac: (bytes: Uint8Array) => string):
   const problems: string[] = [];
   for (const number of segments) {
     const path = join(folder, segmentName(number));
-    const bytes = readFileSync(path);
+    const bytes = readSegment(path, problems);
+    if (!bytes) continue;
     const end = readFrames(bytes, number, mac, (payload) => readRecords(payload, lines));
     // Only a write that a crash tore leaves an unfinished frame, and nobody was told it was safe: it can be at the end alone.
     if (end === 0 && bytes.length >= FRAME_HEAD_BYTES + MAC_BYTES + 1) {
@@ -30,6 +31,16 @@ export function readJournal(folder: string, mac: (bytes: Uint8Array) => string):
     }
   }
   return { lines, segments, problems };
+}
+
+// One damaged segment does not take the others with it.
+function readSegment(path: string, problems: string[]): Buffer | undefined {
+  try {
+    return readFileSync(path);
+  } catch (error) {
+    problems.push(`${path} cannot be read: ${(error as Error).message}`);
+    return undefined;
+  }
 }
 
 /** The highest number among kept and present segments, so that no name is used twice. */
@@ -42,10 +53,13 @@ export function lastSegmentNumber(folder: string): number {
 }
 
 /** Sets segments aside that recovery could not make sense of: they are evidence, and a person decides. */
-export function keepSegment(folder: string, number: number): string {
+export function keepSegment(folder: string, number: number, problems: string[]): void {
   const path = join(folder, segmentName(number));
-  renameSync(path, `${path}.kept`);
-  return `${path}.kept`;
+  try {
+    renameSync(path, `${path}.kept`);
+  } catch (error) {
+    problems.push(`${path} cannot be set aside: ${(error as Error).message}`);
+  }
 }
 
 /** @returns where the last good frame ends */

@@ -8,7 +8,9 @@
  *     record := day "/" session " " bytes "\n" lines-of-the-recording
  */
 import { join } from 'node:path';
+import type { Cancel, Clock } from '../base/clock.ts';
 import type { Disk } from './disk.ts';
+import type { Reserve } from './reserve.ts';
 
 /** A recording, as the journal knows it. */
 export interface Journaled {
@@ -21,6 +23,8 @@ export interface Journaled {
 export interface JournalParts {
   readonly folder: string;
   readonly disk: Disk;
+  readonly reserve: Pick<Reserve, 'write'>;
+  readonly clock: Pick<Clock, 'after'>;
   readonly mac: (bytes: Uint8Array) => string;
   /** Number of the first segment. */
   readonly first: number;
@@ -47,6 +51,12 @@ export const MAC_BYTES = 64;
 const PIECE = 256 * 1024;
 const LARGEST_IDLE_BUFFER = 4 * 1024 * 1024;
 
+// What nobody waits for is on the disk within 100 ms: it lies here for half of that at most, and a sync that takes the other half makes everybody wait.
+const UNSYNCED_MS = 50;
+const SLOW_MS = 50;
+/** A disk that has not answered for so long is taken for one that never will. */
+export const STALLED_MS = 10_000;
+
 export class Journal {
   readonly #parts: JournalParts;
   #segment: Segment;
@@ -56,6 +66,10 @@ export class Journal {
   #scheduled = false;
   #syncing: Promise<void> | undefined;
   #folderSynced = false;
+  /** Something was added since the last sync began. */
+  #added = false;
+  #due: Cancel | undefined;
+  #slow = false;
   #retired: Promise<void> = Promise.resolve();
   #failure: { readonly error: unknown } | undefined;
 
@@ -66,6 +80,11 @@ export class Journal {
 
   get failed(): boolean {
     return this.#failure !== undefined;
+  }
+
+  /** The disk is behind by more than reads may run ahead of it: they wait for it too. */
+  get slow(): boolean {
+    return this.#slow;
   }
 
   /** The number after the last segment's. */
@@ -82,6 +101,8 @@ export class Journal {
     this.#batch.set(lines, this.#used);
     this.#used += lines.length;
     this.#segment.sources.add(source);
+    this.#added = true;
+    this.#due ??= this.#parts.clock.after(UNSYNCED_MS, () => this.#syncWhatIsDue());
     if (this.#used >= PIECE) this.#writeOrFail();
     if (this.#segment.size >= this.#parts.segmentBytes) this.#schedule();
   }
@@ -95,12 +116,17 @@ export class Journal {
     return promise;
   }
 
+  #syncWhatIsDue(): void {
+    this.#due = undefined;
+    if (this.#added && !this.#failure) this.commit().catch(() => {});
+  }
+
   /** Writes what is left, waits until all recordings are on the disk in their own files, and removes the segments. */
   async close(): Promise<void> {
     if (!this.#failure) await this.commit();
     await this.#syncing;
-    if (this.#failure) this.#parts.disk.close(this.#segment.fd);
-    else this.#retire(this.#segment);
+    this.#due?.();
+    if (!this.#failure) this.#retire(this.#segment);
     await this.#retired;
   }
 
@@ -121,6 +147,7 @@ export class Journal {
     if (this.#failure) return;
     const group = this.#group;
     this.#group = undefined;
+    this.#added = false;
     const { disk, folder, segmentBytes } = this.#parts;
     try {
       this.#write();
@@ -130,7 +157,7 @@ export class Journal {
       const waits = [disk.sync(written.fd)];
       if (full) waits.push(disk.sync(this.#segment.fd));
       if (full || !this.#folderSynced) waits.push(disk.syncFolder(folder));
-      await Promise.all(waits);
+      await this.#inTime(Promise.all(waits));
       // Before the answer: a segment that somebody removed took the bytes with it.
       this.#refuseUnlinked(written);
       this.#folderSynced = true;
@@ -139,6 +166,25 @@ export class Journal {
     } catch (error) {
       group?.reject(error);
       this.#fail(error);
+    }
+  }
+
+  // Nothing is asked again of a disk that does not answer: what it does with the rest of the file nobody can say.
+  async #inTime(synced: Promise<unknown>): Promise<void> {
+    const { clock } = this.#parts;
+    const stalled = Promise.withResolvers<never>();
+    const slow = clock.after(SLOW_MS, () => {
+      this.#slow = true;
+    });
+    const late = clock.after(STALLED_MS, () =>
+      stalled.reject(new Error(`the disk has not answered for ${STALLED_MS / 1000} s`)),
+    );
+    try {
+      await Promise.race([synced, stalled.promise]);
+    } finally {
+      slow();
+      late();
+      this.#slow = false;
     }
   }
 
@@ -153,6 +199,12 @@ export class Journal {
     this.#group?.promise.catch(() => {});
     this.#group?.reject(error);
     this.#group = undefined;
+    this.#due?.();
+    try {
+      this.#parts.disk.close(this.#segment.fd);
+    } catch {
+      // It was closed under us, which may be why we are here.
+    }
     this.#parts.onFailed(error);
   }
 
@@ -177,7 +229,7 @@ export class Journal {
     frame.write(frameHead(segment.number, segment.size, used - FRAME_HEAD_BYTES), 0, 'latin1');
     frame.write(`${this.#parts.mac(frame.subarray(0, used))}\n`, used, 'latin1');
     const bytes = frame.subarray(0, used + MAC_BYTES + 1);
-    this.#parts.disk.write(segment.fd, bytes);
+    this.#parts.reserve.write(segment.fd, bytes, segment.size);
     segment.size += bytes.length;
   }
 

@@ -1,7 +1,7 @@
 /**
  * Where a recording lies: `<recordings>/YYYY/MM/DD/<session>.ndjson`, `.ndjson.gz` once sealed. Names that begin with a dot are not recordings.
  */
-import { existsSync, readdirSync } from 'node:fs';
+import { type Dirent, existsSync, readdirSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { fail } from './errors.ts';
 
@@ -39,15 +39,32 @@ export interface RecordingFile {
   readonly sealed: boolean;
 }
 
-/** Every recording below a folder, oldest day first. Links are not followed. */
-export function* recordingsBelow(folder: string): Generator<RecordingFile> {
-  const entries = readdirSync(folder, { withFileTypes: true }).sort((a, b) => (a.name < b.name ? -1 : 1));
+/**
+ * Every recording below a folder, oldest day first. Links are not followed.
+ *
+ * @param unread told of a folder that cannot be read; without it, that throws
+ */
+export function* recordingsBelow(
+  folder: string,
+  unread?: (folder: string, error: Error) => void,
+): Generator<RecordingFile> {
+  const entries = entriesOf(folder, unread).sort((a, b) => (a.name < b.name ? -1 : 1));
   for (const entry of entries) {
     const path = join(folder, entry.name);
     if (entry.name.startsWith('.')) continue;
-    if (entry.isDirectory()) yield* recordingsBelow(path);
+    if (entry.isDirectory()) yield* recordingsBelow(path, unread);
     const session = entry.isFile() ? sessionOf(path) : undefined;
     if (session !== undefined) yield { path, session, sealed: path.endsWith(SEALED) };
+  }
+}
+
+function entriesOf(folder: string, unread: ((folder: string, error: Error) => void) | undefined): Dirent[] {
+  try {
+    return readdirSync(folder, { withFileTypes: true });
+  } catch (error) {
+    if (!unread) throw error;
+    unread(folder, error as Error);
+    return [];
   }
 }
 

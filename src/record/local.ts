@@ -1,5 +1,5 @@
 /** The recordings of one gateway that has its folders, keys and locks: opens them, signs them in time, and closes. */
-import { existsSync } from 'node:fs';
+import { existsSync, rmSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import type { Cancel, Clock } from '../base/clock.ts';
 import type { Recordings, SessionEvent } from '../domain/recording.ts';
@@ -13,8 +13,9 @@ import { lastSegmentNumber } from './journal-read.ts';
 import type { RecordingKeys } from './keys.ts';
 import { checkSessionId, dayOf, draftName, LIVE } from './layout.ts';
 import type { Lock } from './lock.ts';
-import { type Durability, SessionRecorder } from './recorder.ts';
+import { type Durability, diskFull, SessionRecorder } from './recorder.ts';
 import type { Recovery } from './recover.ts';
+import { createReserve, type Reserve } from './reserve.ts';
 
 export interface RecordingsOptions {
   /** Folder of the recordings; may be shared by several gateways. */
@@ -34,6 +35,8 @@ export interface RecordingsOptions {
   readonly checkpoint?: { readonly events?: number; readonly ms?: number };
   /** A journal segment is followed by the next when it holds more; 16 MiB unless told. */
   readonly journalSegmentBytes?: number;
+  /** Room kept back on the disks of recordings and journal for closing what runs when they are full; 4 MiB on each unless told. */
+  readonly reserveBytes?: number;
   readonly disk?: Disk;
   /** Told what went wrong without harm to a promise, such as a recording that could not be compressed. */
   readonly warn?: (message: string, error: unknown) => void;
@@ -59,7 +62,13 @@ export interface LocalRecordings extends Recordings {
 
 type Opened = Extract<SessionEvent, { type: 'session.opened' }>;
 
-const DEFAULTS = { resultsLimit: 64 * 1024, events: 256, ms: 5_000, segment: 16 * 1024 * 1024 };
+const DEFAULTS = {
+  resultsLimit: 64 * 1024,
+  events: 256,
+  ms: 5_000,
+  segment: 16 * 1024 * 1024,
+  reserve: 4 * 1024 * 1024,
+};
 
 export interface Held {
   readonly journalDir: string;
@@ -70,6 +79,9 @@ export interface Held {
   readonly locks: readonly Lock[];
   readonly warn: (message: string, error: unknown) => void;
 }
+
+/** /readyz does not wait for a disk that does not answer. */
+const CHECK_MS = 2_000;
 
 // Beats are spread so that many quiet sessions do not hold up one that is busy: a signature takes about 50 µs.
 const BEATS_AT_ONCE = 16;
@@ -82,6 +94,7 @@ export class DiskRecordings implements LocalRecordings {
   readonly #live = new Map<string, SessionRecorder>();
   readonly #unsigned = new Set<SessionRecorder>();
   readonly #days = new Map<string, Promise<void>>();
+  readonly #reserve: Reserve;
   #journal: Journal | undefined;
   #beat: Cancel | undefined;
   #time = { ms: Number.NaN, text: '' };
@@ -92,6 +105,15 @@ export class DiskRecordings implements LocalRecordings {
     this.#held = held;
     this.recovery = held.recovery;
     const { signer, publicPem, trusted } = held.keys;
+    const { journalDir, disk, warn } = held;
+    this.#reserve = createReserve({
+      disk,
+      clock: options.clock,
+      files: [join(options.dir, '.gateways', `${options.gatewayId}.reserve`), join(journalDir, 'reserve')],
+      bytes: options.reserveBytes ?? DEFAULTS.reserve,
+      onSpent: () => this.#stopAll(),
+      warn,
+    });
     this.publicKey = { id: signer.keyId, pem: publicPem, trusted };
   }
 
@@ -102,6 +124,7 @@ export class DiskRecordings implements LocalRecordings {
       throw fail('EVENT_INVALID', `session ${session} is opened in the name of gateway "${opened.gateway}"`);
     }
     if (this.#closed) throw fail('RECORDING_FAILED', 'the recordings are closed');
+    if (!this.#reserve.restore()) throw diskFull();
     try {
       return await this.#create(opened);
     } catch (cause) {
@@ -132,8 +155,21 @@ export class DiskRecordings implements LocalRecordings {
 
   async check(): Promise<void> {
     if (this.#closed) throw fail('RECORDING_FAILED', 'the recordings are closed');
+    if (!this.#reserve.restore()) throw diskFull();
+    await inTime(this.#probe(), this.#options.clock);
+  }
+
+  async #probe(): Promise<void> {
     await this.#ensureDay(dayOf(this.#now()));
+    const { dir, gatewayId } = this.#options;
+    tryRoom(join(dir, '.gateways', `${gatewayId}.probe`), this.#held.disk);
     await this.#currentJournal()?.commit();
+  }
+
+  #stopAll(): void {
+    const full = diskFull();
+    this.#held.warn('no session may begin until there is room again', full);
+    for (const recorder of [...this.#live.values()]) recorder.stop(full);
   }
 
   async close(): Promise<void> {
@@ -171,7 +207,9 @@ export class DiskRecordings implements LocalRecordings {
       fd,
       folder,
       chain,
+      firstBytes: first.length,
       disk,
+      reserve: this.#reserve,
       journal,
       signer: keys.signer,
       durability,
@@ -195,6 +233,8 @@ export class DiskRecordings implements LocalRecordings {
     const journal: Journal = new Journal({
       folder: journalDir,
       disk,
+      reserve: this.#reserve,
+      clock: this.#options.clock,
       mac: keys.journalMac,
       first: Math.max(lastSegmentNumber(journalDir) + 1, this.#journal?.nextNumber ?? 1),
       segmentBytes: this.#options.journalSegmentBytes ?? DEFAULTS.segment,
@@ -272,6 +312,32 @@ function createWith(first: Uint8Array, file: string, gateway: string, disk: Disk
     return fd;
   } catch (error) {
     disk.close(fd);
+    // A draft is nobody's; where the disk does not even remove it, the next start does.
+    rmSync(draft, { force: true });
     throw error;
+  }
+}
+
+/** @throws what the disk says where nothing can be written to it */
+function tryRoom(path: string, disk: Disk): void {
+  rmSync(path, { force: true });
+  const fd = disk.create(path);
+  try {
+    disk.write(fd, Buffer.alloc(4096));
+  } finally {
+    disk.close(fd);
+    rmSync(path, { force: true });
+  }
+}
+
+async function inTime(work: Promise<void>, clock: Clock): Promise<void> {
+  const late = Promise.withResolvers<never>();
+  const cancel = clock.after(CHECK_MS, () =>
+    late.reject(fail('RECORDING_FAILED', `the disk of the recordings has not answered for ${CHECK_MS / 1000} s`)),
+  );
+  try {
+    await Promise.race([work, late.promise]);
+  } finally {
+    cancel();
   }
 }

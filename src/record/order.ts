@@ -47,6 +47,11 @@ export class CommandOrder {
     return wrong;
   }
 
+  /** Commands that were sent and have no outcome, in the order they came. */
+  get inFlight(): readonly string[] {
+    return [...this.#commands].flatMap(([command, { stage }]) => (stage >= SENT ? [command] : []));
+  }
+
   #begins(event: RawEvent, command: string): string | undefined {
     if (event.type === 'verdict' || this.#forgot) return undefined;
     if (event.type === 'command') {

@@ -12,6 +12,7 @@ import type { Signer } from './checkpoint.ts';
 import type { Disk } from './disk.ts';
 import { fail } from './errors.ts';
 import type { Journal, Journaled } from './journal.ts';
+import { isFull, type Reserve } from './reserve.ts';
 import { limitResult } from './result.ts';
 
 /** Which events are safe against a crash of the machine before the caller goes on. Against one of the process all are. */
@@ -32,7 +33,10 @@ export interface RecorderParts {
   readonly folder: string;
   /** Holds the first line already. */
   readonly chain: Chain;
+  /** The first line's size. */
+  readonly firstBytes: number;
   readonly disk: Disk;
+  readonly reserve: Reserve;
   /** Absent under `process`: there the page cache is safe enough. */
   readonly journal: Journal | undefined;
   readonly signer: Signer;
@@ -57,6 +61,10 @@ export class SessionRecorder implements Recorder, Journaled {
   readonly #chain: Chain;
   readonly #failed = new AbortController();
   #signed = 0;
+  /** Size of the file. */
+  #bytes: number;
+  /** Not one more byte can be written. */
+  #broken = false;
   #finished: Promise<Checkpoint> | undefined;
   #compressed: Promise<void> | undefined;
   #folderSynced = false;
@@ -67,6 +75,7 @@ export class SessionRecorder implements Recorder, Journaled {
     this.path = parts.path;
     this.#chain = parts.chain;
     this.#parts = parts;
+    this.#bytes = parts.firstBytes;
   }
 
   get failed(): AbortSignal {
@@ -100,11 +109,11 @@ export class SessionRecorder implements Recorder, Journaled {
       throw this.fail(error);
     }
     this.#parts.onUnsigned(this);
-    await this.#safe('intent');
+    await this.#safe('intent', []);
   }
 
   append(events: readonly SessionEvent[], weight: Weight): Promise<void> | undefined {
-    if (this.#failed.signal.aborted) return rejected(this.#failed.signal.reason);
+    if (this.#broken || (this.#failed.signal.aborted && weight !== 'note')) return rejected(this.#failed.signal.reason);
     if (this.#finished)
       return rejected(fail('RECORDING_FINISHED', `the recording of session ${this.session} is finished`));
     const before = this.#chain.mark();
@@ -115,13 +124,18 @@ export class SessionRecorder implements Recorder, Journaled {
       return this.#notTaken(error, before, weight);
     }
     try {
-      if (lines !== '') this.#write(lines);
+      if (lines !== '' && !this.#write(lines, weight !== 'note')) return this.#full(before);
       // Nobody goes on with a command whose record went into a file without a name.
       if (weight !== 'note') this.#refuseUnlinked();
     } catch (error) {
       return rejected(this.fail(error));
     }
-    return this.#safe(weight);
+    return this.#safe(weight, events);
+  }
+
+  /** Lets nothing begin any more: the session is to end, and only what became of its commands is still written. */
+  stop(error: HoopError): void {
+    if (!this.#failed.signal.aborted) this.#failed.abort(error);
   }
 
   finish(end: SessionEnd): Promise<Checkpoint> {
@@ -134,7 +148,7 @@ export class SessionRecorder implements Recorder, Journaled {
     if (!this.#open || this.#failed.signal.aborted || this.#finished) return;
     try {
       this.#refuseUnlinked();
-      if (this.#chain.size > this.#signed) this.#write(this.#checkpointLine().line);
+      if (this.#chain.size > this.#signed) this.#write(this.#checkpointLine().line, false);
     } catch (error) {
       this.fail(error);
     }
@@ -142,7 +156,7 @@ export class SessionRecorder implements Recorder, Journaled {
 
   async settle(): Promise<void> {
     if (this.#compressed) return this.#compressed;
-    if (this.#failed.signal.aborted) throw this.#failed.signal.reason;
+    if (this.#broken) throw this.#failed.signal.reason;
     const { disk, fd, folder } = this.#parts;
     try {
       await disk.sync(fd);
@@ -158,33 +172,34 @@ export class SessionRecorder implements Recorder, Journaled {
 
   /** @returns what every later call is told */
   fail(cause: unknown): HoopError {
-    if (this.#failed.signal.aborted) return this.#failed.signal.reason;
+    if (this.#broken) return this.#failed.signal.reason;
+    this.#broken = true;
     const why = cause instanceof Error ? cause.message : String(cause);
     const error =
       cause instanceof HoopError
         ? cause
         : fail('RECORDING_FAILED', `the recording of session ${this.session} cannot be written: ${why}`, { cause });
     this.#close();
-    this.#failed.abort(error);
+    this.stop(error);
     this.#parts.onDone(this);
     return error;
   }
 
   async #finish(end: SessionEnd): Promise<Checkpoint> {
-    if (this.#failed.signal.aborted) throw this.#failed.signal.reason;
+    if (this.#broken) throw this.#failed.signal.reason;
     const { journal, file, compress, onDone } = this.#parts;
     let sealed: { line: string; checkpoint: Checkpoint };
     try {
       const closed = this.#chain.line({ type: 'session.closed', end }, this.#parts.now());
       sealed = this.#checkpointLine();
-      this.#write(closed + sealed.line);
+      this.#write(closed + sealed.line, false);
       this.#refuseUnlinked();
       await journal?.commit();
     } catch (error) {
       throw this.fail(error);
     }
     // The journal may have failed for somebody else's write while we waited for ours.
-    if (this.#failed.signal.aborted) throw this.#failed.signal.reason;
+    if (this.#broken) throw this.#failed.signal.reason;
     this.#compressed = compress(file);
     this.#compressed.catch(() => {});
     this.#close();
@@ -193,10 +208,14 @@ export class SessionRecorder implements Recorder, Journaled {
   }
 
   #linesOf(events: readonly SessionEvent[]): string {
-    const { now, resultsLimit, checkpointEvery } = this.#parts;
+    const { now, checkpointEvery } = this.#parts;
+    // Of the reserve, rows and what a terminal showed would take all there is.
+    const stopped = this.#failed.signal.aborted;
+    const resultsLimit = stopped ? 0 : this.#parts.resultsLimit;
     const at = now();
     let lines = '';
     for (const event of events) {
+      if (stopped && event.type === 'stream') continue;
       lines += this.#chain.line(event.type === 'result' ? limitResult(event, resultsLimit) : event, at);
     }
     if (this.#chain.size - this.#signed >= checkpointEvery) lines += this.#checkpointLine().line;
@@ -212,19 +231,52 @@ export class SessionRecorder implements Recorder, Journaled {
     return { line, checkpoint };
   }
 
-  #write(lines: string): void {
-    const { disk, fd, journal, onUnsigned } = this.#parts;
+  /** @returns false when the disk is full and the lines are no reason to touch the reserve: then they are not in the file */
+  #write(lines: string, begins: boolean): boolean {
+    const { disk, reserve, fd, journal, onUnsigned } = this.#parts;
     const bytes = Buffer.from(lines, 'utf8');
-    disk.write(fd, bytes);
+    try {
+      if (begins) disk.write(fd, bytes);
+      else reserve.write(fd, bytes, this.#bytes);
+    } catch (error) {
+      if (!begins || !isFull(error) || !reserve.spend()) throw error;
+      disk.truncate(fd, this.#bytes);
+      return false;
+    }
+    this.#bytes += bytes.length;
     journal?.add(this, bytes);
     if (this.#chain.size > this.#signed) onUnsigned(this);
     for (const onChange of this.#followers) onChange();
+    return true;
   }
 
-  #safe(weight: Weight): Promise<void> | undefined {
+  #full(before: ChainState): Promise<void> {
+    this.#chain.back(before);
+    this.#signed = Math.min(this.#signed, before.size);
+    this.stop(diskFull());
+    return rejected(this.#failed.signal.reason);
+  }
+
+  #safe(weight: Weight, events: readonly SessionEvent[]): Promise<void> | undefined {
     const { journal, durability } = this.#parts;
-    if (!journal || !WAITS[durability][weight]) return undefined;
-    return journal.commit().catch((error) => Promise.reject(this.fail(error)));
+    // A disk that cannot follow holds up reads too, or they would run ahead of it without end.
+    if (!journal || !(WAITS[durability][weight] || (journal.slow && weight === 'read'))) return undefined;
+    return journal.commit().then(
+      () => this.#stoppedMeanwhile(events),
+      (error) => Promise.reject(this.fail(error)),
+    );
+  }
+
+  // Its permit will not be given, and the recording says so.
+  #stoppedMeanwhile(events: readonly SessionEvent[]): void {
+    if (!this.#failed.signal.aborted) return;
+    const outcomes = events.flatMap((event): SessionEvent[] =>
+      event.type === 'command'
+        ? [{ type: 'outcome', command: event.command, state: 'notForwarded', durationMs: 0 }]
+        : [],
+    );
+    if (!this.#finished) this.append(outcomes, 'note');
+    throw this.#failed.signal.reason;
   }
 
   // The lines are not in the file: an intent is simply refused. A note has nobody to refuse it, and a recording that lacks it is not whole.
@@ -248,6 +300,12 @@ export class SessionRecorder implements Recorder, Journaled {
     }
     for (const onChange of this.#followers) onChange();
   }
+}
+
+export function diskFull(): HoopError {
+  return fail('RECORDING_FAILED', 'the disk of the recordings or of their journal is full', {
+    hint: 'make room on it; new sessions open again by themselves',
+  });
 }
 
 // Also for callers that wait for nothing: a rejection nobody looks at would end the process.

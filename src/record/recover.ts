@@ -5,7 +5,7 @@
  * exactly as it is found and named as a problem: closing it would put our signature under somebody else's edit. Other gateways' files are not touched.
  */
 import { createHash } from 'node:crypto';
-import { existsSync, openSync, closeSync, readdirSync, readSync, rmSync } from 'node:fs';
+import { closeSync, type Dirent, existsSync, openSync, readdirSync, readSync, rmSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { Chain } from './chain.ts';
 import type { Compressor } from './compress.ts';
@@ -51,16 +51,21 @@ export async function recover(parts: RecoveryParts): Promise<Recovery> {
   const problems = [...journal.problems];
   const recovered: Recovered[] = [];
   const compressing: Promise<void>[] = [];
-  for (const { path, lines } of unfinished(parts, journal.lines)) {
-    const result = await restore(path, lines, parts);
+  for (const { path, lines } of unfinished(parts, journal.lines, problems)) {
+    const result = await restore(path, lines, parts).catch(
+      (error) => `${path} is left as it is: ${(error as Error).message}`,
+    );
     if (typeof result === 'string') problems.push(result);
     else recovered.push(result);
     if (typeof result !== 'string' && existsSync(path)) compressing.push(parts.compressor.compress(path));
   }
-  await Promise.all(compressing);
+  for (const { status, ...rest } of await Promise.allSettled(compressing)) {
+    // Sealed, and not on the disk for certain: the journal stays.
+    if (status === 'rejected') problems.push((rest as PromiseRejectedResult).reason.message);
+  }
   // Only now is everything the journal knew on the disk in the recordings themselves.
   for (const number of journal.segments) {
-    if (problems.length > 0) keepSegment(parts.journal, number);
+    if (problems.length > 0) keepSegment(parts.journal, number, problems);
     else parts.disk.remove(join(parts.journal, segmentName(number)));
   }
   return { recovered, problems };
@@ -70,9 +75,11 @@ export async function recover(parts: RecoveryParts): Promise<Recovery> {
 function* unfinished(
   { recordings, gateway }: RecoveryParts,
   journal: ReadonlyMap<string, readonly string[]>,
+  problems: string[],
 ): Generator<{ path: string; lines: readonly string[] }> {
   const seen = new Set<string>();
-  for (const { path, sealed } of recordingsBelow(recordings)) {
+  const unread = (folder: string, error: Error) => problems.push(`${folder} cannot be read: ${error.message}`);
+  for (const { path, sealed } of recordingsBelow(recordings, unread)) {
     if (sealed) continue;
     const name = relative(recordings, path).slice(0, -LIVE.length);
     const lines = journal.get(name);
@@ -127,7 +134,7 @@ async function removeTwin(path: string, session: string, { keys, disk }: Recover
   return { session, replayed: 0, droppedBytes: 0, as: 'sealed' };
 }
 
-/** Notice, `session.closed` and checkpoint, in the name of the gateway that died. */
+/** Notice, the outcomes nobody knows, `session.closed` and checkpoint, in the name of the gateway that died. */
 function closingOf(
   verifier: Verifier,
   session: string,
@@ -150,9 +157,13 @@ function closingOf(
     },
     at,
   );
+  // Whether the target ran them nobody here can say.
+  const unknown = verifier.inFlight.map((command) =>
+    chain.line({ type: 'outcome', command, state: 'unknown', durationMs: 0 }, at),
+  );
   const closed = chain.line({ type: 'session.closed', end: { kind: 'crashed' } }, at);
   const checkpoint = keys.signer.sign({ session, size: chain.size, root: chain.root, at });
-  return notice + closed + chain.line({ type: 'checkpoint', ...checkpoint }, at);
+  return notice + unknown.join('') + closed + chain.line({ type: 'checkpoint', ...checkpoint }, at);
 }
 
 async function rewrite(path: string, offset: number, text: string, disk: Disk): Promise<void> {
@@ -175,8 +186,9 @@ function makeFolders(day: string, disk: Disk): void {
 }
 
 function gatewayOf(path: string): string | undefined {
-  const fd = openSync(path, 'r');
+  let fd: number | undefined;
   try {
+    fd = openSync(path, 'r');
     const head = Buffer.alloc(64 * 1024);
     const length = readSync(fd, head, 0, head.length, 0);
     const end = head.subarray(0, length).indexOf(0x0a);
@@ -186,14 +198,23 @@ function gatewayOf(path: string): string | undefined {
   } catch {
     return undefined;
   } finally {
-    closeSync(fd);
+    if (fd !== undefined) closeSync(fd);
   }
 }
 
 function removeDrafts(folder: string, gateway: string): void {
-  for (const entry of readdirSync(folder, { withFileTypes: true })) {
+  for (const entry of entriesOf(folder)) {
     const path = join(folder, entry.name);
     if (entry.isDirectory() && !entry.name.startsWith('.')) removeDrafts(path, gateway);
     else if (entry.isFile() && isDraftOf(entry.name, gateway)) rmSync(path);
+  }
+}
+
+// What cannot be read is told where its recordings are looked for.
+function entriesOf(folder: string): Dirent[] {
+  try {
+    return readdirSync(folder, { withFileTypes: true });
+  } catch {
+    return [];
   }
 }

@@ -105,6 +105,8 @@ function lineOf(event: RecordedEvent, asked: ReadonlyMap<string, string>): Spoke
       };
     }
     case 'outcome':
+      if (event.state === 'unknown')
+        return { kind: 'unknown', command: event.command, text: 'nobody knows what became of it' };
       return { kind: 'outcome', command: event.command, text: event.tag ?? event.state, detail: countsOf(event) };
     case 'stream':
       return { kind: 'stream', text: event.data, detail: event.direction };

@@ -69,6 +69,11 @@ export class Verifier {
     this.#expected = expected;
   }
 
+  /** Commands that were sent and have no outcome. */
+  get inFlight(): readonly string[] {
+    return this.#order.inFlight;
+  }
+
   /** Takes the next line, without its newline. @returns false when something is wrong with it */
   line(bytes: Uint8Array): boolean {
     const before = this.problemCount;

@@ -53,7 +53,8 @@ const linesAfter = (at: Bench) =>
     .toString('utf8')
     .split('\n')
     .slice(0, -1);
-const journalOf = (at: Bench) => readdirSync(join(at.journal, 'gw1')).filter((name) => name !== 'lock');
+const journalOf = (at: Bench) =>
+  readdirSync(join(at.journal, 'gw1')).filter((name) => !['lock', 'reserve', 'holder'].includes(name));
 
 async function recovered(at: Bench, options: Parameters<Bench['start']>[0] = {}) {
   const recordings = await at.start(options);
@@ -78,9 +79,56 @@ describe('a gateway that comes back after a crash', () => {
     assert.deepEqual(lines.slice(0, before.length), before);
     assert.deepEqual(
       lines.slice(before.length).map((line) => JSON.parse(line).type),
-      ['notice', 'session.closed', 'checkpoint'],
+      ['notice', 'outcome', 'session.closed', 'checkpoint'],
     );
     assert.deepEqual(journalOf(at), []);
+  });
+
+  test('marks what was in flight as unknown, and nothing else', async () => {
+    const { crashed, before } = await dead();
+    using at = crashed;
+    await recovered(at);
+    const added = linesAfter(at)
+      .slice(before.length)
+      .map((line) => JSON.parse(line));
+    assert.deepEqual(
+      added.filter(({ type }) => type === 'outcome').map(({ command, state }) => ({ command, state })),
+      [{ command: 'c3', state: 'unknown' }],
+    );
+  });
+
+  test('goes on with the others when one cannot be read or mended', async () => {
+    using at = bench();
+    const first = await at.start();
+    for (const id of ['s1', 's2', 's3']) await (await first.open(opened(id))).append(intent('c1'), 'intent');
+    using crashed = at.afterCrash();
+    await first.close();
+    const disk = diskWith({
+      reopen: (path) => {
+        if (path.endsWith('s2.ndjson')) throw errno('EIO');
+        return realDisk.reopen(path);
+      },
+    });
+    const { recordings, reports } = await recovered(crashed, { disk });
+    assert.deepEqual(
+      [...reports].map(([session, { grade }]) => `${session} ${grade}`),
+      ['s1 crashed', 's2 truncated', 's3 crashed'],
+    );
+    assert.match(recordings.recovery.problems.join(), /s2\.ndjson is left as it is: EIO/);
+    // What was not mended this time is mended the next.
+    const again = await recovered(crashed);
+    assert.deepEqual(again.recordings.recovery.problems, []);
+    assert.equal(again.reports.get('s2')?.grade, 'crashed');
+  });
+
+  test('is not stopped by a folder or a segment of the journal that it cannot read', async () => {
+    const { crashed } = await dead();
+    using at = crashed;
+    // A folder where a file should be reads as badly as a broken disk does, also for root.
+    mkdirSync(join(at.journal, 'gw1', '000000000777.journal'));
+    const { recordings, report } = await recovered(at);
+    assert.equal(report?.grade, 'crashed');
+    assert.match(recordings.recovery.problems.join(), /000000000777\.journal cannot be read/);
   });
 
   test('shows an intent without an outcome as unknown', async () => {
@@ -240,9 +288,8 @@ describe('a gateway that comes back after a crash', () => {
     let broken = false;
     const disk = diskWith({
       write: (fd, bytes) => {
-        // A full disk takes a part of the last write.
         if (broken) realDisk.write(fd, bytes.subarray(0, 40));
-        if (broken) throw errno('ENOSPC');
+        if (broken) throw errno('EIO');
         realDisk.write(fd, bytes);
       },
     });

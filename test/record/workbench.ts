@@ -44,6 +44,7 @@ export function bench(root = mkdtempSync(join(tmpdir(), 'hoop-record-')), clock 
         keysDir: folders.keys,
         gatewayId: 'gw1',
         durability: 'effects',
+        reserveBytes: 16 * 1024,
         clock,
         warn: (message) => warnings.push(message),
         ...options,
