@@ -54,7 +54,7 @@ const linesAfter = (at: Bench) =>
     .split('\n')
     .slice(0, -1);
 const journalOf = (at: Bench) =>
-  readdirSync(join(at.journal, 'gw1')).filter((name) => !['lock', 'reserve', 'holder'].includes(name));
+  readdirSync(join(at.journal, 'gw1')).filter((name) => !['lock', 'lock.holder', 'reserve'].includes(name));
 
 async function recovered(at: Bench, options: Parameters<Bench['start']>[0] = {}) {
   const recordings = await at.start(options);
