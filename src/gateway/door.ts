@@ -122,7 +122,11 @@ export function createDoor(parts: DoorParts): Door {
     if (before.kind === 'refused') return before.refusal;
     await rememberFirstSession(run, served);
     const id = `ses_${randomBytes(9).toString('hex')}`;
-    const recorder = await recordings.open(openedEvent(id, run, served, claim));
+    const recorder = await recordings.open(openedEvent(id, run, served, claim)).catch((error) => {
+      parts.onFault(`opening the recording of a session on ${served.target.name}`, error);
+      return undefined;
+    });
+    if (!recorder) return refusal.notRecorded();
     // Opening the recording took time: who was revoked or lost access meanwhile was not cut, since the session was not there yet.
     const now = admit(run, served);
     const live = new LiveSession({
