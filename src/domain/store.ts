@@ -92,20 +92,61 @@ export interface SessionRow {
   readonly wouldBe: number;
 }
 
+export interface SessionFilter {
+  /** Of any of these people. */
+  readonly principalKeys?: readonly string[];
+  readonly principalKey?: string;
+  readonly run?: string;
+  readonly target?: string;
+  readonly agent?: string;
+  readonly live?: boolean;
+  readonly wouldBe?: boolean;
+  /** With at least one command of one of these verdicts. */
+  readonly verdicts?: readonly ('allowed' | 'held' | 'denied')[];
+  /** That touched this table: `public.orders`, or `orders` of any schema. */
+  readonly table?: string;
+  /** Opened at this time or later, and before that one; epoch ms. */
+  readonly since?: number;
+  readonly before?: number;
+  /** Those that come after this one in the list. */
+  readonly after?: { readonly id: string; readonly openedAt: number };
+  /** Of which the index does not hold everything that was said. */
+  readonly partlyIndexed?: boolean;
+  readonly limit?: number;
+}
+
+/** What of a recording sessions are searched by. Added to what the index holds already. */
+export interface SessionIndexEntry {
+  readonly id: string;
+  readonly openedAt: number;
+  /** Verdicts so far. */
+  readonly allowed: number;
+  readonly denied: number;
+  /** Full names. */
+  readonly tables: readonly string[];
+  /** As they were recorded: struck. `digest` names a text and no other. */
+  readonly texts: readonly { readonly digest: string; readonly text: string }[];
+  /** More was said than is here. */
+  readonly partial: boolean;
+  /** epoch ms */
+  readonly at: number;
+}
+
 export interface SessionStore {
   insert(session: SessionRow): Promise<void>;
+  /** @returns false where there is no such session (yet) */
+  index(entry: SessionIndexEntry): Promise<boolean>;
+  /**
+   * The latest sessions in whose statements this text occurs, upper and lower case alike in ASCII; what else is asked of them as in `list`. Takes its time
+   * in small steps, so that others are served meanwhile.
+   */
+  search(text: string, filter: SessionFilter, signal?: AbortSignal): Promise<readonly SessionRow[]>;
+  /** Takes a session's texts out of the index: its recording is gone. */
+  forgetTexts(ids: readonly string[]): Promise<void>;
   update(id: string, change: Partial<Omit<SessionRow, 'id'>>): Promise<void>;
   find(id: string): Promise<SessionRow | undefined>;
-  list(filter: {
-    principalKey?: string;
-    run?: string;
-    target?: string;
-    agent?: string;
-    live?: boolean;
-    wouldBe?: boolean;
-    limit?: number;
-    before?: number;
-  }): Promise<readonly SessionRow[]>;
+  /** The latest first. */
+  list(filter: SessionFilter): Promise<readonly SessionRow[]>;
 }
 
 export interface ApprovalRow {

@@ -1,4 +1,5 @@
 /** Between rows of the tables and the nouns of the domain. JSON columns are text; a column that holds nothing is null there and absent here. */
+import type { Insertable, Selectable, Updateable } from 'kysely';
 import type { ApprovalQuestion, ApprovalState } from '../domain/approval.ts';
 import { type Principal, principalKey } from '../domain/principal.ts';
 import type { RunKind, RunState } from '../domain/run.ts';
@@ -71,7 +72,7 @@ export function runFromRow(row: RunsTable): RunRow {
   });
 }
 
-export function sessionToRow(session: SessionRow): SessionsTable {
+export function sessionToRow(session: SessionRow): Insertable<SessionsTable> {
   return {
     id: session.id,
     run: session.run,
@@ -97,8 +98,8 @@ export function sessionToRow(session: SessionRow): SessionsTable {
   };
 }
 
-export function sessionChange(change: Partial<SessionRow>): Partial<SessionsTable> {
-  return defined<SessionsTable>({
+export function sessionChange(change: Partial<SessionRow>): Updateable<SessionsTable> {
+  return defined<Updateable<SessionsTable>>({
     run: change.run,
     target: change.target,
     protocol: change.protocol,
@@ -122,7 +123,7 @@ export function sessionChange(change: Partial<SessionRow>): Partial<SessionsTabl
   });
 }
 
-export function sessionFromRow(row: SessionsTable): SessionRow {
+export function sessionFromRow(row: Selectable<SessionsTable>): SessionRow {
   return filled<SessionRow>({
     id: row.id,
     run: row.run,

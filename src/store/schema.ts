@@ -1,13 +1,16 @@
 /**
  * The tables, and how they came to be. Only types that SQLite and PostgreSQL both know: text, bigint, integer, double precision; JSON is text.
  */
-import { type Kysely, sql } from 'kysely';
+import { type Generated, type Kysely, sql } from 'kysely';
 
 export interface Tables {
   migrations: { version: number; at: number };
   counters: { name: string; value: number };
   runs: RunsTable;
   sessions: SessionsTable;
+  session_tables: { name: string; opened_at: number; session: string };
+  session_texts: { text_id: number; opened_at: number; session: string };
+  recorded_texts: { id: number; digest: string; text: string };
   approvals: ApprovalsTable;
   revocations: RevocationsTable;
   people: { principal_key: string; principal: string; last_seen_at: number };
@@ -63,6 +66,13 @@ export interface SessionsTable {
   row_count: number;
   masked_cells: number;
   would_be: number;
+  /** Verdicts, as the recording counts them. */
+  allowed: Generated<number>;
+  denied: Generated<number>;
+  /** When its recording was last read into the index; null: never. */
+  indexed_at: number | null;
+  /** The recording holds more text than the index. */
+  partly_indexed: Generated<number>;
 }
 
 export interface ApprovalsTable {
@@ -112,6 +122,7 @@ export const MIGRATIONS: readonly Migration[] = [
   { version: 3, up: spending },
   { version: 4, up: windows },
   { version: 5, up: credentials },
+  { version: 6, up: sessionIndex },
 ];
 
 async function first(db: Kysely<Tables>): Promise<void> {
@@ -247,6 +258,66 @@ async function credentials(db: Kysely<Tables>): Promise<void> {
     .addColumn('claimed_until', 'bigint')
     .addColumn('version', 'bigint', (c) => c.notNull())
     .execute();
+}
+
+// Where sessions are searched by what they have in common, the latest come first: so the time stands in each index.
+async function sessionIndex(db: Kysely<Tables>): Promise<void> {
+  for (const name of ['allowed', 'denied', 'partly_indexed'] as const)
+    await db.schema
+      .alterTable('sessions')
+      .addColumn(name, 'bigint', (c) => c.notNull().defaultTo(0))
+      .execute();
+  await db.schema.alterTable('sessions').addColumn('indexed_at', 'bigint').execute();
+  await index(db, 'sessions_by_target', 'sessions', ['target', 'opened_at']);
+  await index(db, 'sessions_by_agent', 'sessions', ['agent_name', 'opened_at']);
+  for (const column of ['allowed', 'denied', 'held', 'would_be'] as const)
+    await db.schema
+      .createIndex(`sessions_${column}`)
+      .on('sessions')
+      .column('opened_at')
+      .where(sql.ref(column), '>', sql`0`)
+      .execute();
+  await db.schema
+    .createIndex('sessions_live')
+    .on('sessions')
+    .column('opened_at')
+    .where(sql`closed_at`, 'is', sql`null`)
+    .execute();
+
+  await db.schema
+    .createTable('session_tables')
+    .addColumn('name', 'text', (c) => c.notNull())
+    .addColumn('opened_at', 'bigint', (c) => c.notNull())
+    .addColumn('session', 'text', (c) => c.notNull().references('sessions.id'))
+    .execute();
+  await db.schema
+    .createIndex('session_tables_key')
+    .on('session_tables')
+    .columns(['name', 'opened_at', 'session'])
+    .unique()
+    .execute();
+  await index(db, 'session_tables_by_session', 'session_tables', ['session']);
+
+  // A text is kept once, however many sessions said it. Its number is where it lies: searching reads from one end to the other.
+  await db.schema
+    .createTable('recorded_texts')
+    .addColumn('id', 'integer', (c) => c.primaryKey())
+    .addColumn('digest', 'text', (c) => c.notNull().unique())
+    .addColumn('text', 'text', (c) => c.notNull())
+    .execute();
+  await db.schema
+    .createTable('session_texts')
+    .addColumn('text_id', 'integer', (c) => c.notNull())
+    .addColumn('opened_at', 'bigint', (c) => c.notNull())
+    .addColumn('session', 'text', (c) => c.notNull().references('sessions.id'))
+    .execute();
+  await db.schema
+    .createIndex('session_texts_key')
+    .on('session_texts')
+    .columns(['text_id', 'opened_at', 'session'])
+    .unique()
+    .execute();
+  await index(db, 'session_texts_by_session', 'session_texts', ['session']);
 }
 
 function index(db: Kysely<Tables>, name: string, table: keyof Tables, columns: string[]): Promise<void> {

@@ -1,8 +1,14 @@
-/** Sessions as lists show them. What was said in one is in its recording, not here. */
-import type { SessionStore } from '../domain/store.ts';
+/** Sessions as lists show them, and what lists are searched by. What was said in one is in its recording; the index holds enough of it to find it. */
+import type { SessionFilter, SessionRow, SessionStore } from '../domain/store.ts';
 import { findById } from './find.ts';
 import type { Database } from './open.ts';
 import { sessionChange, sessionFromRow, sessionToRow } from './rows.ts';
+import { matching } from './session-filter.ts';
+import { forgetTexts, indexSession } from './session-index.ts';
+import { searchTexts } from './session-search.ts';
+
+/** More than there can be. */
+const ALL = 2 ** 31 - 1;
 
 export function sessionStore(db: Database): SessionStore {
   return {
@@ -18,17 +24,35 @@ export function sessionStore(db: Database): SessionStore {
       const row = await findById(db, 'sessions', id);
       return row && sessionFromRow(row);
     },
-    async list({ principalKey, run, target, agent, live, wouldBe, limit, before }) {
-      let query = db.selectFrom('sessions').selectAll().orderBy('opened_at', 'desc').orderBy('id');
-      if (principalKey !== undefined) query = query.where('principal_key', '=', principalKey);
-      if (run !== undefined) query = query.where('run', '=', run);
-      if (target !== undefined) query = query.where('target', '=', target);
-      if (agent !== undefined) query = query.where('agent_name', '=', agent);
-      if (live !== undefined) query = query.where('closed_at', live ? 'is' : 'is not', null);
-      if (wouldBe !== undefined) query = query.where('would_be', wouldBe ? '>' : '=', 0);
-      if (before !== undefined) query = query.where('opened_at', '<', before);
-      if (limit !== undefined) query = query.limit(limit);
-      return (await query.execute()).map(sessionFromRow);
-    },
+    list: (filter) => listSessions(db, filter),
+    index: (entry) => indexSession(db, entry),
+    search: (text, filter, signal) => searchTexts(db, text, filter, signal),
+    forgetTexts: (ids) => forgetTexts(db, ids),
   };
+}
+
+async function listSessions(db: Database, filter: SessionFilter): Promise<readonly SessionRow[]> {
+  const { table, limit = ALL } = filter;
+  const rows =
+    table === undefined
+      ? await db
+          .selectFrom('sessions')
+          .selectAll()
+          .where((eb) => matching(eb, filter))
+          .orderBy('sessions.opened_at', 'desc')
+          .orderBy('sessions.id')
+          .limit(limit)
+          .execute()
+      : // From the table's side, whose index is in the list's order: a table that nobody touched is found out at once.
+        await db
+          .selectFrom('session_tables')
+          .innerJoin('sessions', 'sessions.id', 'session_tables.session')
+          .selectAll('sessions')
+          .where('session_tables.name', '=', table.toLowerCase())
+          .where((eb) => matching(eb, filter))
+          .orderBy('session_tables.opened_at', 'desc')
+          .orderBy('session_tables.session')
+          .limit(limit)
+          .execute();
+  return rows.map(sessionFromRow);
 }

@@ -124,9 +124,10 @@ function connectionOf(db: DatabaseSync): DatabaseConnection {
 
 /**
  * A session's row is an index of its recording, which is made safe by itself: what a crash of the machine takes of the row is in there. Waiting for
- * the disk here, with everything else waiting too, was most of what a new connection cost. A crash of the gateway takes nothing.
+ * the disk here, with everything else waiting too, was most of what a new connection cost. A crash of the gateway takes nothing. What sessions are
+ * searched by is made from the recordings too, and made again from them (`sessions reindex`).
  */
-const INDEX = /^(?:insert into|update) "sessions" /;
+const INDEX = /^(?:insert into|update|delete from) "(?:sessions|session_tables|session_texts|recorded_texts)" /;
 
 /** Our statements are few; the bound only guards against one that grows with its values. */
 const MOST_PREPARED = 200;

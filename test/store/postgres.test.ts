@@ -59,6 +59,21 @@ test('rows come back as they were, are found by prefix and changed', async () =>
     aSession({ rows: 2 ** 40, closedAt: 5, end: { kind: 'idle' } }),
   );
   assert.equal((await sessions.list({ live: false, wouldBe: false, before: 10_000, limit: 5 })).length, 1);
+  const index = { id: 'session-000001', openedAt: 3_000, allowed: 1, denied: 0, partial: false, at: 6 };
+  const texts = [
+    { digest: 'a', text: 'SELECT 1\0' },
+    { digest: 'b', text: 'SELECT 50%' },
+  ];
+  for (let again = 0; again < 2; again++)
+    assert.equal(await sessions.index({ ...index, tables: ['public.Orders'], texts }), true);
+  for (const filter of [
+    { table: 'orders', verdicts: ['allowed' as const] },
+    { partlyIndexed: false, since: 3_000, after: { id: 'session-000000', openedAt: 3_000 } },
+  ])
+    assert.equal((await sessions.list(filter)).length, 1);
+  assert.equal((await sessions.search('select 50%', { limit: 3 })).length, 1);
+  await sessions.forgetTexts(['session-000001']);
+  assert.equal((await sessions.search('select', {})).length, 0);
 });
 
 test('an approval moves once, is usable once, and is consumed all or none by many at once', async () => {
