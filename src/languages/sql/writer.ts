@@ -16,6 +16,25 @@ const PARSER_VERSION = 180_004;
 type Context = NonNullable<Parameters<Deparser['visit']>[1]>;
 
 class Writer extends Deparser {
+  /** The library drops WITH TIES, and takes the outputs of a query in an UPDATE's SET for columns to be set. */
+  override SelectStmt(node: Parameters<Deparser['SelectStmt']>[0], context: Context): string {
+    const inside = context.update === true ? context.spawn('SelectStmt', { update: false }) : context;
+    if (node.limitOption !== 'LIMIT_OPTION_WITH_TIES' || node.limitCount === undefined)
+      return super.SelectStmt(node, inside);
+    const { limitCount, ...rest } = node;
+    return `${super.SelectStmt(rest, inside)} FETCH FIRST (${this.visit(limitCount, inside)}) ROWS WITH TIES`;
+  }
+
+  /** The library leaves out parentheses that `(ARRAY[1, 2])[1]` needs. */
+  override A_Indirection(node: Parameters<Deparser['A_Indirection']>[0], context: Context): string {
+    const steps = (node.indirection ?? []).map((step) => {
+      const [name] = nameParts([step]) ?? [];
+      if (name !== undefined) return `.${quote(name)}`;
+      return isFields(step) && 'A_Star' in step ? '.*' : this.visit(step, context);
+    });
+    return `(${node.arg === undefined ? '' : this.visit(node.arg, context)})${steps.join('')}`;
+  }
+
   override TypeCast(node: Parameters<Deparser['TypeCast']>[0], context: Context): string {
     const argument = node.arg === undefined ? '' : this.visit(node.arg, context);
     const type = node.typeName === undefined ? '' : this.TypeName(node.typeName, context);

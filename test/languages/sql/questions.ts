@@ -118,6 +118,11 @@ export const HONEST: readonly string[] = [
   'SELECT * FROM moved ORDER BY id',
   "INSERT INTO moved_1 (id, secret) VALUES (50, 'x')",
   "SELECT column_name, data_type FROM information_schema.columns WHERE table_name = 'customers' ORDER BY ordinal_position",
+  'SELECT id, grp FROM customers ORDER BY 2 FETCH FIRST 2 ROWS WITH TIES',
+  '(SELECT id FROM customers ORDER BY grp OFFSET 1 FETCH NEXT 2 ROWS WITH TIES) UNION ALL SELECT id FROM plain ORDER BY 1',
+  "SELECT (ARRAY[ssn, card])[1], (ARRAY[id, grp])[1:2], (CASE WHEN id > 2 THEN ARRAY['a'] END)[1] FROM customers ORDER BY id",
+  'UPDATE refs SET customer_ssn = (SELECT max(c.ssn) AS shown FROM customers c) WHERE id = 1',
+  'UPDATE orders SET note = (SELECT x.note AS other FROM (SELECT name AS note FROM plain WHERE id = 1) x) WHERE id = 2 RETURNING note',
 ];
 
 /** Refused or answered alike; each shows a masked value when the protection it is aimed at is missing. */
