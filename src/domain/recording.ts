@@ -34,6 +34,19 @@ export interface Outcome {
   readonly durationMs: number;
 }
 
+/** What verdicts in a session rest on beside the commands and the policy: with these they can be judged again. */
+export interface RecordedCircumstances {
+  readonly groups: readonly string[];
+  /** Those of the token that policy may look at; absent where there is none. */
+  readonly claims?: Readonly<Record<string, unknown>>;
+  /** The target's. */
+  readonly labels?: Readonly<Record<string, string>>;
+  /** What `--scope` narrowed the run to. */
+  readonly narrowed?: Readonly<Record<string, readonly string[]>>;
+  /** Columns under a mask in force: `schema.relation.column`. */
+  readonly masks?: readonly string[];
+}
+
 /** What a session's recording holds, before `seq`, `at` and `prev` are added. Keys are only ever added. */
 export type SessionEvent =
   | {
@@ -49,6 +62,7 @@ export type SessionEvent =
       readonly purpose?: string;
       readonly client?: string;
       readonly policy: string;
+      readonly circumstances?: RecordedCircumstances;
       readonly gateway: string;
       /** `none` when gateway and agent run under one account. */
       readonly isolation?: 'none';
@@ -66,6 +80,7 @@ export type SessionEvent =
       readonly facts: Readonly<Record<string, FactValue>>;
       readonly rules: readonly string[];
       readonly policy: string;
+      /** Where it was not policy that refused: the text could not be read or made safe, or nothing may pass at this moment. */
       readonly code?: RefusalCode;
       readonly reason?: string;
       readonly wouldBe?: readonly WouldBe[];

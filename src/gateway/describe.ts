@@ -9,7 +9,7 @@ const STRUCK = Buffer.from("'***'");
 /** @param fingerprint HMAC under the gateway's own key, hex: what proves struck bytes to whoever has them. */
 export function createDescribe(fingerprint: (bytes: Uint8Array) => string): Describe {
   return {
-    verdict(id, command, verdict, policy) {
+    verdict(id, command, verdict, policy, code = command.impossible?.code) {
       const { rules, wouldBe } = verdict;
       return {
         type: 'verdict',
@@ -24,7 +24,7 @@ export function createDescribe(fingerprint: (bytes: Uint8Array) => string): Desc
         rules,
         policy,
         ...(verdict.kind === 'deny' ? { reason: verdict.reason } : {}),
-        ...(command.impossible ? { code: command.impossible.code } : {}),
+        ...(code === undefined ? {} : { code }),
         ...(wouldBe && wouldBe.length > 0 ? { wouldBe } : {}),
       };
     },

@@ -10,9 +10,10 @@ import type { CancelDesk, Claim, PendingSession, Refusal, Session } from '../dom
 import type { SessionStore } from '../domain/store.ts';
 import type { Grant, PolicySource } from '../domain/verdict.ts';
 import type { LiveRun } from './live-run.ts';
+import { circumstancesOf, recordedCircumstances } from './circumstances.ts';
 import { refusal } from './refusal.ts';
 import type { Registry } from './registry.ts';
-import { circumstancesOf, type GatewayStats, LiveSession, type ResolveSecret, type ServedTarget } from './session.ts';
+import { type GatewayStats, LiveSession, type ResolveSecret, type ServedTarget } from './session.ts';
 
 /** A client that has connected must show the secret within this time. */
 const LOGIN_MS = 10_000;
@@ -186,6 +187,7 @@ export function createDoor(parts: DoorParts): Door {
 
   function openedEvent(session: string, run: LiveRun, { target }: ServedTarget, claim: Claim): Opened {
     const { principal, agent } = run;
+    const circumstances = circumstancesOf(run, target);
     return {
       type: 'session.opened',
       session,
@@ -195,10 +197,11 @@ export function createDoor(parts: DoorParts): Door {
       account: target.account,
       principal: { issuer: principal.issuer, subject: principal.subject, name: principal.name },
       ...(agent ? { agent: { kind: agent.kind, name: agent.name } } : {}),
-      via: circumstancesOf(run, target).via,
+      via: circumstances.via,
       ...(run.row.purpose === undefined ? {} : { purpose: run.row.purpose }),
       ...(claim.client === undefined ? {} : { client: claim.client }),
       policy: policy.current().digest,
+      circumstances: recordedCircumstances(circumstances, policy.current().masks(circumstances)),
       gateway: parts.gatewayId,
       ...(parts.isolation ? { isolation: parts.isolation } : {}),
     };

@@ -12,7 +12,7 @@
 import type { Clock } from '../base/clock.ts';
 import { type Eventual, then } from '../base/eventual.ts';
 import type { ApprovalDecision, ApprovalQuestion, Desk, HeldRequest } from '../domain/approval.ts';
-import type { Command, Effect } from '../domain/command.ts';
+import type { Command, Effect, RefusalCode } from '../domain/command.ts';
 import { mintPermit, type Permit } from '../domain/permit.ts';
 import type { Outcome, Recorder, SessionEvent, Weight } from '../domain/recording.ts';
 import type { Refusal, SessionView, SubmitOptions, Turn } from '../domain/session.ts';
@@ -51,7 +51,8 @@ export interface GateParts {
 }
 
 export interface Describe {
-  verdict(id: string, command: Command, verdict: Verdict, policy: string): SessionEvent;
+  /** @param code where it is not policy that refuses */
+  verdict(id: string, command: Command, verdict: Verdict, policy: string, code?: RefusalCode): SessionEvent;
   intent(id: string, command: Command, by: 'client' | 'gateway', approvals: readonly string[]): SessionEvent;
 }
 
@@ -113,9 +114,13 @@ export function createGate(parts: GateParts): Gate {
     answer: Refusal,
   ): Eventual<Refusal> {
     const policy = parts.view().basis;
-    const events = turn.commands.map((command, i) =>
-      describe.verdict(ids[i] as string, command, verdicts[i] ?? denying(answer), policy),
-    );
+    const events = turn.commands.map((command, i) => {
+      const verdict = verdicts[i];
+      const id = ids[i] as string;
+      return verdict
+        ? describe.verdict(id, command, verdict, policy)
+        : describe.verdict(id, command, denying(answer), policy, answer.code);
+    });
     watch.refused(answer);
     return then(written(events, 'read'), (lost) => lost ?? answer);
   }

@@ -18,7 +18,6 @@ export {
 export { type Asker, createRuns, type Runs, type RunsParts, type StartRun, type StartedRun } from './runs.ts';
 export {
   type AskedSecret,
-  circumstancesOf,
   type CutReceipt,
   type GatewayStats,
   LiveSession,

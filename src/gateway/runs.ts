@@ -12,7 +12,8 @@ import type { Ledger } from './ledger.ts';
 import { RUN_LIMITS, type RunLimits } from './limits.ts';
 import { CLOCK_SKEW_MS, LiveRun } from './live-run.ts';
 import type { Registry } from './registry.ts';
-import { circumstancesOf, type ServedTarget } from './session.ts';
+import { circumstancesOf } from './circumstances.ts';
+import type { ServedTarget } from './session.ts';
 
 const fail = errorTable({
   TARGET_UNKNOWN: { exit: 4, hint: 'list the targets you may reach with: hoopctl targets' },

@@ -15,6 +15,7 @@ import type { SessionRow } from '../domain/store.ts';
 import type { Target } from '../domain/target.ts';
 import type { Ask, Circumstances, Grant, Policy, PolicySource, Verdict } from '../domain/verdict.ts';
 import { createMeter } from './budget.ts';
+import { circumstancesOf, policyChanged } from './circumstances.ts';
 import { createDescribe, strike } from './describe.ts';
 import { type Address, dial } from './dialer.ts';
 import { createGate, type Gate } from './gate.ts';
@@ -143,7 +144,9 @@ export class LiveSession {
     const before = this.view();
     this.#view = undefined;
     if (!policy.admit(this.circumstances())) return this.end({ kind: 'policyChanged' });
-    const masksChanged = JSON.stringify(before.masks) !== JSON.stringify(this.view().masks);
+    const now = this.view();
+    const masksChanged = JSON.stringify(before.masks) !== JSON.stringify(now.masks);
+    if (before.basis !== now.basis) this.session.note(policyChanged(now, this.circumstances()));
     const flying = [...this.#gate.inFlight().values()].filter(({ by }) => by === 'client');
     if (flying.some(({ command }) => masksChanged || policy.judge(command, this.circumstances()).kind === 'deny')) {
       return this.end({ kind: 'policyChanged' });
@@ -519,16 +522,5 @@ function afterwards(commands: readonly Command[]): Pick<ApprovalQuestion, 'after
       text: commands.map(({ bytes, struck = [] }) => strike(bytes, struck)).join(';\n'),
       ...(parameters.length > 0 ? { parameters } : {}),
     },
-  };
-}
-
-/** Everything a verdict about this run on this target may depend on. */
-export function circumstancesOf(run: LiveRun, target: Target): Circumstances {
-  return {
-    principal: run.principal,
-    ...(run.agent ? { agent: run.agent } : {}),
-    via: run.row.kind === 'run' ? 'run' : 'person',
-    target,
-    ...(run.row.scope ? { narrowed: run.row.scope } : {}),
   };
 }
