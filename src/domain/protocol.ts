@@ -47,6 +47,8 @@ export interface Protocol<Settings = unknown> {
   interpret?(text: string, view: SessionView, target: Target<Settings>): Promise<readonly Command[] | undefined>;
   /** Forgets what is known of a target's definitions: whatever is read next is read against what the target has then. */
   forget?(target: Target<Settings>): void;
+  /** How old what is known of a target's definitions is, and whether it is known to be less than what the target has. */
+  known?(target: Target<Settings>): { readonly ageMs: number; readonly outdated: boolean } | undefined;
   /** For targets whose accounts the gateway looks after itself. */
   readonly accounts?: Accounts<Settings>;
   /** Dials and logs in once, for `gateway check --login`. Throws HoopError. */

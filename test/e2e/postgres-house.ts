@@ -1,7 +1,7 @@
 /** A gateway in small in front of a real PostgreSQL, with the real SQL reader; for the tests of this folder. */
 import { execFile, spawn } from 'node:child_process';
 import { promisify } from 'node:util';
-import { systemClock } from '../../src/base/clock.ts';
+import { type Clock, systemClock } from '../../src/base/clock.ts';
 import { createSqlReader } from '../../src/languages/sql/index.ts';
 import { createProtocol } from '../../src/protocols/postgres/index.ts';
 import { scramVerifier } from '../../src/protocols/postgres/scram.ts';
@@ -48,11 +48,12 @@ export function closeReader(): Promise<void> {
 export interface RealHouseOptions
   extends Partial<Omit<HouseParts<PostgresSettings>, 'protocol' | 'settings' | 'verifier'>> {
   readonly settings?: Readonly<Record<string, unknown>>;
+  readonly clock?: Clock;
 }
 
 export async function openHouse(
   pg: RunningPostgres,
-  { settings, ...parts }: RealHouseOptions = {},
+  { settings, clock = systemClock, ...parts }: RealHouseOptions = {},
 ): Promise<RealHouse> {
   const read = readSettings({
     ...{
@@ -64,7 +65,7 @@ export async function openHouse(
     ...settings,
   });
   if (!read.ok) throw new Error(JSON.stringify(read.problems));
-  const protocol = createProtocol({ clock: systemClock, fingerprint: () => 'f'.repeat(64), reader });
+  const protocol = createProtocol({ clock, fingerprint: () => 'f'.repeat(64), reader });
   const address = { host: pg.host, port: pg.port };
   const house = await startHouse({
     ...{

@@ -11,6 +11,8 @@ export interface Metrics {
 export interface Gauges {
   sessions(): number;
   runs(): number;
+  /** Of each target that was reached. */
+  catalogs(): readonly { readonly target: string; readonly ageMs: number; readonly outdated: boolean }[];
 }
 
 export function createMetrics(gauges: Gauges): Metrics {
@@ -50,6 +52,12 @@ export function createMetrics(gauges: Gauges): Metrics {
   });
   gauge('hoop_sessions', 'sessions open now', gauges.sessions);
   gauge('hoop_runs', 'runs alive now', gauges.runs);
+  ofTargets('hoop_catalog_age_seconds', "since a target's definitions were read", ({ ageMs }) => ageMs / 1000);
+  ofTargets(
+    'hoop_catalog_outdated',
+    "1 while a target's definitions are not all known as they are now: they could not be read again, or something was locked",
+    ({ outdated }) => (outdated ? 1 : 0),
+  );
 
   function gauge(name: string, help: string, read: () => number): void {
     new Gauge({
@@ -58,6 +66,18 @@ export function createMetrics(gauges: Gauges): Metrics {
       registers,
       collect() {
         this.set(read());
+      },
+    });
+  }
+
+  function ofTargets(name: string, help: string, value: (of: ReturnType<Gauges['catalogs']>[number]) => number): void {
+    new Gauge({
+      name,
+      help,
+      labelNames: ['target'],
+      registers,
+      collect() {
+        for (const one of gauges.catalogs()) this.set({ target: one.target }, value(one));
       },
     });
   }

@@ -219,7 +219,15 @@ async function start(options: GatewayOptions, undo: (() => Promise<void> | void)
     return offline;
   };
   undo.push(() => offline?.close());
-  const metrics = createMetrics({ sessions: () => registry.all().length, runs: () => runs.all().length });
+  const metrics = createMetrics({
+    sessions: () => registry.all().length,
+    runs: () => runs.all().length,
+    catalogs: () =>
+      [...targets.values()].flatMap(({ target, protocol }) => {
+        const known = protocol.known?.(target);
+        return known ? [{ target: target.name, ...known }] : [];
+      }),
+  });
   const door = createDoor({
     gatewayId,
     isolation,

@@ -1,8 +1,15 @@
 /** What a session's texts are read against now: its policy, the target's catalog, the search path. The same object while none of them changed. */
 import type { Session, SessionView } from '../../domain/session.ts';
-import { EMPTY_CATALOG, maskedOrigins, type SqlBasis, type SqlMask } from '../../languages/sql/index.ts';
+import {
+  type CatalogSnapshot,
+  EMPTY_CATALOG,
+  maskedOrigins,
+  type SqlBasis,
+  type SqlMask,
+} from '../../languages/sql/index.ts';
 import { createCellScanner, type Fingerprint } from '../../mask/index.ts';
 import type { Snapshot } from './catalog.ts';
+import { createHashing } from './digests.ts';
 import type { Judged } from './flight.ts';
 import type { Detectors } from './rows.ts';
 
@@ -15,6 +22,8 @@ export interface Basis {
   readonly detectors: Detectors | undefined;
   /** Column numbers of masked columns by the OID of their table. */
   readonly masked: Judged['masked'];
+  /** Of a result's tables and types, those that the catalog does not know. */
+  readonly strangers?: NonNullable<Judged['strangers']>;
   /** Why nothing can be read now. */
   readonly unavailable?: string;
 }
@@ -91,6 +100,8 @@ function makeBasis(
     guarded,
     detectors: detectorsOf(view, fingerprint),
     masked: maskedOrigins(snapshot.catalog, masks),
+    hashing: masks.some(({ with: how }) => how === 'hash') ? createHashing(fingerprint) : undefined,
+    strangers: strangersTo(snapshot.catalog),
   };
 }
 
@@ -113,6 +124,26 @@ function unavailable({ session }: BasisParts, error: unknown): Basis {
     guarded: true,
     detectors: undefined,
     masked: new Map(),
-    unavailable: `the target's catalog cannot be read: ${reason}`,
+    hashing: undefined,
+    unavailable: view.grant.guarded
+      ? `the target's catalog cannot be read now (${reason}), and masks or a scope rest on it: try again`
+      : `the target's catalog cannot be read: ${reason}`,
   };
+}
+
+const strangers = new WeakMap<CatalogSnapshot, NonNullable<Judged['strangers']>>();
+
+function strangersTo(catalog: CatalogSnapshot): NonNullable<Judged['strangers']> {
+  const made = strangers.get(catalog) ?? makeStrangers(catalog);
+  strangers.set(catalog, made);
+  return made;
+}
+
+/** What has a lower number is the server's own (FirstNormalObjectId, access/transam.h). */
+const FIRST_OWN = 16_384;
+
+function makeStrangers({ relations, types }: CatalogSnapshot): NonNullable<Judged['strangers']> {
+  const known = new Set([...relations, ...types].map(({ oid }) => oid));
+  const strange = (oid: number) => oid >= FIRST_OWN && !known.has(oid);
+  return (fields) => fields.flatMap(({ table, type }) => [table, type].filter(strange));
 }

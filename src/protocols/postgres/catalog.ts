@@ -1,47 +1,36 @@
 /**
- * Keeps what is known of each target's catalog, at most half a minute old, for all its sessions. Read on a connection of its own, so that no client's transaction
- * hides what others have done; each statement of it is recorded in the session that asked.
+ * Keeps what is known of each target's catalog, at most half a minute old, for all its sessions.
+ *
+ * Where masks or a scope apply, nothing is judged by less than that: while the catalog cannot be read, statements are refused and each one tries again.
+ * Elsewhere what was read last goes on to be used for a while, and the session's recording and the metrics say so.
  */
 import type { Clock } from '../../base/clock.ts';
-import { errorTable } from '../../base/error.ts';
-import type { Command } from '../../domain/command.ts';
-import type { Session } from '../../domain/session.ts';
 import {
   bindMasks,
-  CATALOG_PROBE,
-  CATALOG_QUERY,
   type CatalogSnapshot,
-  catalogFromRows,
+  isWhole,
   type SqlMask,
+  withDefinitionsOf,
 } from '../../languages/sql/index.ts';
-import { ask, type Rows } from './ask.ts';
-import { leave } from './inbox.ts';
-import { TERMINATE } from './messages.ts';
-import type { PostgresSettings } from './settings.ts';
-import { connectUpstream, type Upstream, type Way } from './upstream.ts';
+import { type CatalogRead, type CatalogReader, readCatalog } from './catalog-read.ts';
 
-const fail = errorTable({
-  CATALOG_UNREADABLE: { exit: 6, hint: 'check that the account may read pg_catalog' },
-  TARGET_NOT_SUPPORTED: { exit: 6, hint: 'use PostgreSQL 13 to 18' },
-});
-
-export interface Snapshot {
-  readonly catalog: CatalogSnapshot;
-  /** Schemas the account's names are looked for in, in order. */
-  readonly searchPath: readonly string[];
-  /** What the account may do that a login for agents should not. */
-  readonly risks: readonly string[];
-  /** `PostgreSQL 15.18 …` */
-  readonly server: string;
+export interface Snapshot extends CatalogRead {
   /** Gives each mask the numbers its names had when the gateway first saw them. */
   bind(masks: readonly SqlMask[]): readonly SqlMask[];
 }
 
-/** What reading a catalog needs of the session that asks. */
-export interface CatalogAsker {
-  readonly way: Way;
-  readonly settings: PostgresSettings;
-  submit: Session['submit'];
+export interface CatalogAsker extends CatalogReader {
+  /** Whether masks or a scope rest on what is known. */
+  guarded(): boolean;
+  /** Told when it is given what was read before, since it cannot be read now. */
+  outdated(notice: Outdated): void;
+}
+
+export interface Outdated {
+  readonly reason: string;
+  readonly ageMs: number;
+  /** Of the reading that is used: the same one need not be told of twice. */
+  readonly readAt: number;
 }
 
 export interface Catalogs {
@@ -49,54 +38,144 @@ export interface Catalogs {
   current(key: string, asker: CatalogAsker): Promise<Snapshot> | Snapshot;
   /** What the last one to ask was told, however long ago; asks nothing. */
   known(key: string): Snapshot | undefined;
+  /** How old that is, and whether it is less than what is there now: it could not be read again, or not whole. */
+  state(key: string): { readonly ageMs: number; readonly outdated: boolean } | undefined;
   /** Definitions changed: what is known is no longer enough. */
   forget(key: string): void;
+  /** The target spoke of tables or types by these numbers, and they are not known. Those that stay unknown, such as temporary ones, are not asked for again. */
+  strange(key: string, oids: readonly number[]): void;
 }
 
 /** SEMANTICS: a snapshot is at most this old. */
 const OLDEST = 30_000;
+/** One that lacks what was locked is looked at again so soon. */
+const LACKING = 1_000;
+/** After a reading that failed, those who can do without wait so long for the next. */
+const PAUSE = 1_000;
+/** And do without for so long. */
+const OUTDATED_AT_MOST = 5 * 60_000;
+/** Numbers that are remembered as unknown. */
+const STRANGERS = 10_000;
 
 interface Entry {
   snapshot?: Snapshot;
-  probe?: string;
+  /** Nothing was left out of it. */
+  whole: boolean;
+  /** When the snapshot was last known to be what is there, and when the whole of it was. */
   readAt: number;
+  wholeAt: number;
+  /** Something happened since it was read. */
+  forgotten: boolean;
   loading?: Promise<Snapshot>;
+  failed?: { readonly at: number; readonly reason: string };
   /** First bindings of masks, by name: a later rename is noticed. */
   readonly bindings: Map<string, { readonly oid: number; readonly attnum: number }>;
+  readonly strangers: Set<number>;
 }
 
 export function createCatalogs(clock: Clock): Catalogs {
   const entries = new Map<string, Entry>();
 
-  async function load(entry: Entry, asker: CatalogAsker): Promise<Snapshot> {
+  function entryOf(key: string): Entry {
+    const entry = entries.get(key) ?? {
+      ...{ whole: true, readAt: -Infinity, wholeAt: -Infinity, forgotten: false },
+      ...{ bindings: new Map(), strangers: new Set<number>() },
+    };
+    entries.set(key, entry);
+    return entry;
+  }
+
+  function isFresh(entry: Entry): boolean {
+    return !entry.forgotten && clock.monotonic() - entry.readAt < (entry.whole ? OLDEST : LACKING);
+  }
+
+  function load(entry: Entry, asker: CatalogAsker): Promise<Snapshot> {
     const startedAt = clock.monotonic();
-    const read = await readCatalog(asker, entry.probe, entry.snapshot?.catalog);
-    const { bindings } = entry;
-    entry.snapshot = { ...read, bind: (masks) => bind(masks, read.catalog, bindings) };
-    entry.probe = read.probe;
-    entry.readAt = startedAt;
+    const loading: Promise<Snapshot> = readCatalog(asker, entry.whole ? entry.snapshot : undefined).then(
+      (read) => {
+        const snapshot = snapshotOf(entry, read, startedAt);
+        // Something changed while it was read: it is for those who asked before, and for nobody else.
+        if (entry.loading === loading) store(entry, snapshot, startedAt, isWhole(read.catalog));
+        return snapshot;
+      },
+      (error: unknown) => {
+        if (entry.loading === loading) {
+          delete entry.loading;
+          entry.failed = { at: clock.monotonic(), reason: error instanceof Error ? error.message : 'no reason given' };
+        }
+        throw error;
+      },
+    );
+    entry.loading = loading;
+    return loading;
+  }
+
+  function snapshotOf(entry: Entry, read: CatalogRead, now: number): Snapshot {
+    const { bindings, snapshot } = entry;
+    const lacks = snapshot && !isWhole(read.catalog) && now - entry.wholeAt < OUTDATED_AT_MOST;
+    const catalog = lacks ? withDefinitionsOf(snapshot.catalog, read.catalog) : read.catalog;
+    return { ...read, catalog, bind: (masks) => bind(masks, catalog, bindings) };
+  }
+
+  function store(entry: Entry, snapshot: Snapshot, at: number, whole: boolean): void {
+    delete entry.loading;
+    delete entry.failed;
+    Object.assign(entry, { snapshot, readAt: at, whole, forgotten: false });
+    if (whole) entry.wholeAt = at;
+  }
+
+  /** What can be done without another reading, by those it is good enough for. */
+  function lastOne(entry: Entry, asker: CatalogAsker, failed: NonNullable<Entry['failed']>): Snapshot | undefined {
+    const ageMs = clock.monotonic() - entry.readAt;
+    if (!entry.snapshot || asker.guarded() || ageMs >= OUTDATED_AT_MOST) return undefined;
+    asker.outdated({ reason: failed.reason, ageMs, readAt: entry.readAt });
     return entry.snapshot;
   }
 
   return {
     current(key, asker) {
-      const entry: Entry = entries.get(key) ?? { readAt: -Infinity, bindings: new Map() };
-      entries.set(key, entry);
-      if (entry.snapshot && clock.monotonic() - entry.readAt < OLDEST) return entry.snapshot;
-      entry.loading ??= load(entry, asker).finally(() => {
-        delete entry.loading;
+      const entry = entryOf(key);
+      if (entry.snapshot && isFresh(entry)) return entry.snapshot;
+      const { failed } = entry;
+      const early = failed && clock.monotonic() - failed.at < PAUSE ? lastOne(entry, asker, failed) : undefined;
+      if (early) return early;
+      // One that another session began may fail for what is that session's alone, such as its end.
+      const reading = entry.loading?.catch(() => entry.loading ?? load(entry, asker)) ?? load(entry, asker);
+      return reading.catch((error: unknown) => {
+        const last = entry.failed && !isOther(error) ? lastOne(entry, asker, entry.failed) : undefined;
+        if (last) return last;
+        throw error;
       });
-      return entry.loading;
     },
     known: (key) => entries.get(key)?.snapshot,
+    state(key) {
+      const entry = entries.get(key);
+      if (!entry?.snapshot) return undefined;
+      return { ageMs: clock.monotonic() - entry.readAt, outdated: entry.failed !== undefined || !entry.whole };
+    },
     forget(key) {
       const entry = entries.get(key);
-      if (!entry) return;
-      entry.readAt = -Infinity;
-      // One that began before the change may have missed it.
-      delete entry.loading;
+      if (entry) forgetEntry(entry);
+    },
+    strange(key, oids) {
+      const entry = entryOf(key);
+      const added = oids.filter((oid) => !entry.strangers.has(oid));
+      if (added.length === 0 || entry.strangers.size > STRANGERS) return;
+      for (const oid of added) entry.strangers.add(oid);
+      forgetEntry(entry);
     },
   };
+}
+
+function forgetEntry(entry: Entry): void {
+  entry.forgotten = true;
+  // One that began before the change may have missed it.
+  delete entry.loading;
+}
+
+/** Another server than it was: nothing that was known of it holds. */
+function isOther(error: unknown): boolean {
+  return (error as { code?: string } | undefined)?.code === 'TARGET_NOT_SUPPORTED';
 }
 
 function bind(masks: readonly SqlMask[], catalog: CatalogSnapshot, bindings: Entry['bindings']): readonly SqlMask[] {
@@ -106,162 +185,4 @@ function bind(masks: readonly SqlMask[], catalog: CatalogSnapshot, bindings: Ent
     if (oid !== undefined && attnum !== undefined) bindings.set(`${relation}.${column}`, { oid, attnum });
   }
   return bound;
-}
-
-/**
- * A view's definition is read under a lock on its tables. Whoever holds them exclusively may be a session that waits for this very snapshot: the target
- * cannot see that, so one of the two must give up (ms).
- */
-const LOCK_TIMEOUT = '2000';
-
-interface Read extends Omit<Snapshot, 'bind'> {
-  readonly probe: string;
-}
-
-async function readCatalog(
-  asker: CatalogAsker,
-  known: string | undefined,
-  catalog: CatalogSnapshot | undefined,
-): Promise<Read> {
-  const { settings, way } = asker;
-  const wanted = new Map([
-    ['application_name', 'hoopctl catalog'],
-    ['lock_timeout', LOCK_TIMEOUT],
-    ...searchPathSetting(settings.searchPath),
-  ]);
-  const upstream = await connectUpstream(way, settings, wanted);
-  try {
-    const ask = (text: string) => askRecorded(asker, upstream, text);
-    const facts = await readFacts(ask);
-    const [[probe = '']] = (await ask(CATALOG_PROBE)) as [[string]];
-    if (catalog && probe === known) return { ...facts, catalog, probe };
-    const rows = await ask(`BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY;\n${CATALOG_QUERY};\nCOMMIT`);
-    return { ...facts, catalog: catalogFromRows(rows), probe };
-  } finally {
-    leave(upstream.channel, TERMINATE);
-  }
-}
-
-/** As a startup parameter: every name quoted. */
-export function searchPathSetting(searchPath: readonly string[] | undefined): readonly (readonly [string, string])[] {
-  if (searchPath === undefined) return [];
-  return [
-    [
-      'search_path',
-      searchPath.length === 0 ? '""' : searchPath.map((name) => `"${name.replaceAll('"', '""')}"`).join(', '),
-    ],
-  ];
-}
-
-type Ask = (text: string) => Promise<readonly (readonly (string | null)[])[]>;
-
-/** Logs in and looks around, without a session: nothing is recorded. For `gateway check --login`. */
-export async function probeServer(way: Way, settings: PostgresSettings): Promise<Pick<Snapshot, 'server' | 'risks'>> {
-  const upstream = await connectUpstream(way, settings, new Map([['application_name', 'hoopctl check']]));
-  try {
-    return await readFacts((text) => askTarget(upstream, text));
-  } finally {
-    leave(upstream.channel, TERMINATE);
-  }
-}
-
-/** The same with an administrator's login, of accounts or roles that are not logged in to. A role that is not there is a risk, too. */
-export async function probeAccounts(
-  way: Way,
-  settings: PostgresSettings,
-  roles: readonly string[],
-): Promise<{ server: string; warnings: readonly string[] }> {
-  const upstream = await connectUpstream(way, settings, new Map([['application_name', 'hoopctl check']]));
-  const rows = (text: string) => askTarget(upstream, text);
-  try {
-    const { server, risks } = await readFacts(rows);
-    const warnings = risks.includes('is superuser') ? [`the administrator ${settings.user} is superuser`] : [];
-    if (!risks.includes('is superuser') && !risks.includes('may create roles'))
-      warnings.push(`the administrator ${settings.user} may not change roles: give it CREATEROLE`);
-    for (const role of roles) {
-      const name = `'${role.replaceAll("'", "''")}'::pg_catalog.name`;
-      const [there] = await rows(`SELECT 1 FROM pg_catalog.pg_roles WHERE rolname = ${name}`);
-      if (!there) warnings.push(`there is no role ${role}`);
-      else
-        for (const risk of risksOf((await rows(RISKS_QUERY(name)))[0]?.[0])) warnings.push(`the role ${role} ${risk}`);
-    }
-    return { server, warnings };
-  } finally {
-    leave(upstream.channel, TERMINATE);
-  }
-}
-
-async function readFacts(ask: Ask): Promise<Omit<Read, 'catalog' | 'probe'>> {
-  // Before anything else, and without an operator: the account's own search_path still decides what names mean.
-  const [[server = '', schemas = '[]'] = []] = (await ask(
-    'SELECT pg_catalog.version(), pg_catalog.to_json(pg_catalog.current_schemas(false))::text',
-  )) as string[][];
-  if (!/^PostgreSQL \d/.test(server) || FORKS.test(server))
-    throw fail('TARGET_NOT_SUPPORTED', `the target is not PostgreSQL: ${server.slice(0, 80)}`);
-  await ask("SET search_path = ''");
-  const [[risks = ''] = []] = (await ask(RISKS_QUERY('CURRENT_USER'))) as string[][];
-  return { server, searchPath: JSON.parse(schemas ?? '[]') as string[], risks: risksOf(risks) };
-}
-
-/** They speak of themselves as PostgreSQL, and read SQL in ways of their own. */
-const FORKS = /greenplum|redshift|cockroach|yugabyte|-YB-|enterprisedb advanced|materialize|risingwave/i;
-
-const RISK = (condition: string, words: string) => `CASE WHEN ${condition} THEN '${words}' END`;
-const MEMBER = (role: string) => `m.rolname = '${role}'`;
-
-/** What it may do itself, and what it may become: a member of a role can take that role's attributes (PostgreSQL, "SET ROLE"). */
-const RISKS_QUERY = (who: string) => `SELECT pg_catalog.concat_ws('; ',
-  ${RISK('r.super', 'is superuser')},
-  ${RISK('r.bypassrls AND NOT r.super', 'bypasses row security')},
-  ${RISK('r.createrole AND NOT r.super', 'may create roles')},
-  ${RISK('r.replication AND NOT r.super', 'may replicate')},
-  ${RISK('NOT r.super AND r.files', 'may reach files or programs of the server')},
-  ${RISK(`NOT r.super AND pg_catalog.has_database_privilege(${who}, pg_catalog.current_database(), 'CREATE')`, 'may create schemas')},
-  (SELECT 'may create objects in ' || pg_catalog.string_agg(n.nspname, ', ' ORDER BY n.nspname) FROM pg_catalog.pg_namespace n
-    WHERE NOT r.super AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema' AND pg_catalog.has_schema_privilege(${who}, n.oid, 'CREATE')))
-FROM (SELECT pg_catalog.bool_or(m.rolsuper) AS super, pg_catalog.bool_or(m.rolbypassrls) AS bypassrls, pg_catalog.bool_or(m.rolcreaterole) AS createrole,
-    pg_catalog.bool_or(m.rolreplication) AS replication,
-    pg_catalog.bool_or(${['pg_read_server_files', 'pg_write_server_files', 'pg_execute_server_program'].map(MEMBER).join(' OR ')}) AS files
-  FROM pg_catalog.pg_roles m WHERE pg_catalog.pg_has_role(${who}, m.oid, 'MEMBER')) r`;
-
-const risksOf = (risks: string | null | undefined) => (risks ? risks.split('; ') : []);
-
-/** Risks that lie only in creating things: no harm where the grant allows to define. */
-export function isCreation(risk: string): boolean {
-  return risk.startsWith('may create schemas') || risk.startsWith('may create objects');
-}
-
-/** One statement of the gateway's own: recorded first, like everything else. */
-async function askRecorded(
-  { submit }: CatalogAsker,
-  upstream: Upstream,
-  text: string,
-): Promise<readonly (readonly (string | null)[])[]> {
-  const permit = await submit({ commands: [ownCommand(text)], basis: '', by: 'gateway' });
-  if (permit.kind === 'refusal') throw fail('CATALOG_UNREADABLE', permit.message);
-  try {
-    const rows = await askTarget(upstream, text);
-    permit.settle(0, { state: 'completed', rows: rows.length, durationMs: 0 });
-    return rows;
-  } catch (error) {
-    permit.settle(0, { state: 'failed', durationMs: 0 });
-    throw error;
-  }
-}
-
-// Equal texts share their reading: the gateway's own statements are few.
-const readings = new Map<string, object>();
-
-function ownCommand(text: string): Command {
-  const reading = readings.get(text) ?? {};
-  readings.set(text, reading);
-  const effects = new Set(['read'] as const);
-  return { text, bytes: Buffer.from(text), effects, resources: [], facts: {}, scopes: [], context: '{}', reading };
-}
-
-/** All rows of a simple query, as text. */
-async function askTarget(upstream: Upstream, text: string): Promise<Rows> {
-  const reply = await ask(upstream, text);
-  if (reply.ok) return reply.rows;
-  throw fail('CATALOG_UNREADABLE', reply.message);
 }

@@ -54,6 +54,8 @@ export interface ConversationParts {
   readonly state: SessionState;
   /** What the target reported at login: what may not change is held against it. */
   readonly parameters: ReadonlyMap<string, string>;
+  /** A result came from tables, or has types, that the catalog does not know. */
+  strange?(oids: readonly number[]): void;
 }
 
 type Mode =
@@ -289,13 +291,14 @@ export class PostgresConversation implements Conversation<Turn, Judged> {
   }
 
   #newFlight(turn: Turn, judged: Judged): Flight {
-    const { scrub, mirror, state } = this.#parts;
+    const { scrub, mirror, state, strange } = this.#parts;
     const permit = judged.answer.kind === 'permit' ? judged.answer : undefined;
     this.#telling = strictest(this.#telling, judged.telling);
     this.#spoken = spokenScan(judged.detectors);
     if (permit) this.#masking = judged.detectors !== undefined || judged.masked.size > 0;
     return new Flight({
       ...{ turn, judged, permit, mirror, state, scrub, telling: this.#telling },
+      ...(strange === undefined ? {} : { strange }),
       settle: (index, outcome, result) => {
         if (permit)
           this.#steps.push({

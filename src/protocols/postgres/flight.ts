@@ -7,6 +7,7 @@ import type { OutcomeState } from '../../domain/recording.ts';
 import type { Refusal } from '../../domain/session.ts';
 import { exhaustive } from '../../base/exhaustive.ts';
 import type { Result, Step } from '../conversation.ts';
+import { describeDigests, type Hashing, isExpected } from './digests.ts';
 import { nameOf } from './frames.ts';
 import {
   DESCRIBE_UNNAMED_PORTAL,
@@ -39,6 +40,8 @@ export interface Judged {
   readonly detectors: Detectors | undefined;
   /** Column numbers by the OID of their table: values that must not come back as they are, whatever the reading said. */
   readonly masked: ReadonlyMap<number, ReadonlySet<number>>;
+  /** What of a result comes from tables or has types that the catalog it was read under does not know. */
+  strangers?(fields: readonly Field[]): readonly number[];
   /** 1-based position of a syntax error, for the client. */
   readonly position?: number;
 }
@@ -68,6 +71,8 @@ export interface FlightParts {
     result: Result | undefined,
   ): void;
   wouldBe(rules: ReadonlySet<string>): void;
+  /** The catalog is older than these tables or types. */
+  strange?(oids: readonly number[]): void;
 }
 
 /** A command of the turn while it runs. */
@@ -186,7 +191,12 @@ export class Flight implements ResultHandler {
 
   /** The session ends before the target has answered. */
   abandon(state: OutcomeState): void {
-    for (const running of this.#running) this.#settleRest(running, state, undefined);
+    for (const running of this.#running) {
+      // It may be done all the same, and nobody hears of it.
+      const defines = running.unit.readings.some(({ analysis }) => analysis.effects.includes('define'));
+      if (!running.settled && defines) this.#parts.state.defined();
+      this.#settleRest(running, state, undefined);
+    }
   }
 
   /** The target waits for the Sync that was kept back: it does not copy. */
@@ -213,7 +223,7 @@ export class Flight implements ResultHandler {
   #answer(type: string, body: Buffer, item: Item): 'pass' | 'drop' | Buffer | undefined {
     switch (type) {
       case 'T':
-        return this.#described(item, readRowDescription(body));
+        return this.#described(item, this.#fieldsOf(body));
       case 'n':
         return this.#described(item, null);
       case 't':
@@ -246,6 +256,11 @@ export class Flight implements ResultHandler {
       default:
         return undefined;
     }
+  }
+
+  #fieldsOf(body: Buffer): readonly Field[] | undefined {
+    const fields = readRowDescription(body);
+    return fields && this.#parts.judged.hashing ? describeDigests(body, fields) : fields;
   }
 
   #described(item: Item, fields: readonly Field[] | null | undefined): 'pass' | 'drop' | undefined {
@@ -490,10 +505,15 @@ export class Flight implements ResultHandler {
   }
 
   #begin(running: Running, fields: readonly Field[]): void {
-    const { detectors, permit, masked } = this.#flowParts(running);
+    const { detectors, permit, masked, hashing } = this.#flowParts(running);
     const bare = fields.find(({ table, column }) => masked.get(table)?.has(column));
     if (bare) this.problem = `column "${bare.name}" would have shown a masked column`;
-    const scan = detectors && rowScan(fields, detectors);
+    const strangers = this.#parts.judged.strangers?.(fields) ?? [];
+    if (strangers.length > 0) this.#parts.strange?.(strangers);
+    const digests = running.unit.readings[running.offset]?.shown?.hashed;
+    if (!isExpected(fields, digests)) this.problem ??= 'hashes came in other columns than were asked for';
+    const looked = detectors ?? (digests === undefined || digests.length === 0 ? undefined : NO_DETECTORS);
+    const scan = looked && rowScan(fields, looked, hashing);
     running.fields = fields;
     running.hidden = hiddenColumns(fields, running.unit.readings[running.offset]);
     running.flow = newFlow(this.#metered(permit, running), scan && 'row' in scan ? scan : undefined);
@@ -515,11 +535,12 @@ export class Flight implements ResultHandler {
     detectors: Detectors | undefined;
     permit: Permit['commands'][number];
     masked: Judged['masked'];
+    hashing: Judged['hashing'];
   } {
     const { judged, permit } = this.#parts;
     const command = permit?.commands[running.unit.first + running.offset];
     if (!command) throw new Error('a permit without a command for each statement');
-    return { detectors: judged.detectors, masked: judged.masked, permit: command };
+    return { detectors: judged.detectors, masked: judged.masked, hashing: judged.hashing, permit: command };
   }
 
   #current(unit: number): Running {
@@ -541,6 +562,7 @@ const READY = 0x5a;
 const CANCELLED = '57014';
 const LIMITED = '53400';
 const EMPTY = Buffer.alloc(0);
+const NO_DETECTORS: Detectors = { enforced: undefined, shadow: undefined };
 
 function codeOfStop(stopped: Stopped): string {
   if (stopped === 'cancelled') return CANCELLED;

@@ -10,16 +10,8 @@ import type { ProtocolOptions } from '../options.ts';
 import { startRelay } from '../relay.ts';
 import { adminReach, createKeeper, type Keeper, type Loan } from './accounts.ts';
 import { createBasisSource } from './basis.ts';
-import {
-  type CatalogAsker,
-  type Catalogs,
-  createCatalogs,
-  isCreation,
-  probeAccounts,
-  probeServer,
-  searchPathSetting,
-  type Snapshot,
-} from './catalog.ts';
+import { type CatalogAsker, type Catalogs, createCatalogs, type Outdated, type Snapshot } from './catalog.ts';
+import { isCreation, probeAccounts, probeServer, searchPathSetting } from './catalog-read.ts';
 import { PostgresConversation } from './conversation.ts';
 import { catalogKey, createInterpreter } from './explain.ts';
 import { createJudge } from './judging.ts';
@@ -58,6 +50,7 @@ export function createProtocol(options: PostgresOptions): Protocol<PostgresSetti
     serve: (client, pending) => serve(client, pending, tools),
     interpret: createInterpreter(tools),
     forget: (target) => catalogs.forget(catalogKey(target)),
+    known: (target) => catalogs.state(catalogKey(target)),
     accounts: keeper,
     async probe(settings, reach) {
       const { account } = settings;
@@ -123,7 +116,11 @@ async function open(
   { way, settings }: Pick<Loan, 'way' | 'settings'>,
   { catalogs }: Tools,
 ): Promise<Opened> {
-  const asker: CatalogAsker = { way, settings, submit: (turn, options) => session.submit(turn, options) };
+  const asker: CatalogAsker = {
+    ...{ way, settings, submit: (turn, options) => session.submit(turn, options) },
+    guarded: () => session.view().grant.guarded,
+    outdated: noteOnce(session),
+  };
   const key = catalogKey(session.target);
   const snapshot = await catalogs.current(key, asker);
   checkPrivileges(session, snapshot);
@@ -134,6 +131,18 @@ async function open(
     ...searchPathSetting(snapshot.searchPath),
   ] as [string, string][]);
   return { upstream: await connectUpstream(way, settings, wanted), snapshot, asker, key };
+}
+
+/** Said once of each reading that is used for longer than it should be. */
+function noteOnce(session: Session<PostgresSettings>): CatalogAsker['outdated'] {
+  let noted: number | undefined;
+  return ({ reason, ageMs, readAt }: Outdated) => {
+    if (noted === readAt) return;
+    noted = readAt;
+    const seconds = Math.round(ageMs / 1000);
+    const message = `the target's catalog cannot be read (${reason}): statements are judged by what it was ${seconds} s ago`;
+    session.note({ type: 'notice', notice: 'catalog.outdated', message });
+  };
 }
 
 /** Masks and scopes hold only for an account that cannot step around them. */
@@ -193,19 +202,18 @@ async function converse(
     database: settings.database,
     searchPath: snapshot.searchPath,
     settings: startup.settings,
+    definitionsChanged: () => catalogs.forget(key),
   });
   const conversation = new PostgresConversation({
     scrub: upstream.scrub,
     mirror,
     state,
     parameters: upstream.parameters,
+    strange: (oids) => catalogs.strange(key, oids),
   });
   const basis = createBasisSource({
     session,
-    snapshot() {
-      if (conversation.transaction === 'I' && state.definitionsChanged()) catalogs.forget(key);
-      return catalogs.current(key, asker);
-    },
+    snapshot: () => catalogs.current(key, asker),
     pinned: pinnedSettings(settings, startup.settings),
     fingerprint,
   });
@@ -228,6 +236,7 @@ async function converse(
     await relay.done;
   } finally {
     forget();
+    state.tellDefinitions();
   }
 }
 

@@ -110,9 +110,10 @@ class TurnReading {
   }
 
   judged(answer: Judged['answer']): Judged {
-    const { id, detectors, masked } = this.#basis;
+    const { id, detectors, masked, strangers } = this.#basis;
     return {
-      ...{ answer, units: this.#units, basis: id, telling: this.#telling, detectors, masked },
+      ...{ answer, units: this.#units, basis: id, telling: this.#telling, detectors, masked, hashing },
+      ...(strangers === undefined ? {} : { strangers }),
       ...(this.#position === undefined ? {} : { position: this.#position }),
     };
   }

@@ -15,6 +15,8 @@ export interface Fixed {
   readonly database: string;
   readonly searchPath: readonly string[];
   readonly settings: ReadonlyMap<string, string>;
+  /** Called when definitions have changed, and no transaction of this session hides that from others any more. */
+  readonly definitionsChanged?: () => void;
 }
 
 export class SessionState {
@@ -92,6 +94,7 @@ export class SessionState {
 
   /** The target is ready for the next turn, in no transaction block: what was done on the way there stands, or is undone. */
   outsideTransaction(failed: boolean): void {
+    this.tellDefinitions();
     if (this.#pending.length === 0 && !this.#transaction) return;
     this.#changed();
     this.#close(!failed);
@@ -109,16 +112,16 @@ export class SessionState {
 
   #listening = false;
 
-  /** A statement that defines something has completed. */
+  /** A statement that defines something has completed, or may have. */
   defined(): void {
     this.#defined = true;
   }
 
-  /** @returns whether definitions changed since this was last asked */
-  definitionsChanged(): boolean {
-    const changed = this.#defined;
+  /** At the end of the session too: its last statement may have been one. */
+  tellDefinitions(): void {
+    if (!this.#defined) return;
     this.#defined = false;
-    return changed;
+    this.#fixed.definitionsChanged?.();
   }
 
   #defined = false;
