@@ -38,7 +38,7 @@ export async function replay(ctx: Context, args: Arguments, options: Options): P
 
 /** Ids are opaque but hold neither slashes nor dots. */
 function isPath(text: string): boolean {
-  return text.includes('/') || /\.(ndjson|gz)$/.test(text);
+  return text.includes('/') || /\.(ndjson|gz|zst)$/.test(text);
 }
 
 /** The recording's bytes from the gateway, in flat memory. */

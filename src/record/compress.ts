@@ -7,14 +7,11 @@
 import { createReadStream, readFileSync, rmSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
-import { promisify } from 'node:util';
-import { createGzip, gzip } from 'node:zlib';
+import { type Codec, CODECS, type CodecName } from './codecs.ts';
 import type { Disk } from './disk.ts';
-import { draftName, LIVE, SEALED } from './layout.ts';
+import { draftName, LIVE } from './layout.ts';
 
-/** What a gzip file of ours begins with: no name, no time, made on a Unix. Byte-for-byte, so that a flipped bit shows here too. */
-export const GZIP_HEAD = Buffer.from([0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3]);
-
+// Most are small, and a stream of a file costs more than the file.
 const IN_MEMORY = 1024 * 1024;
 const AT_ONCE = 32;
 
@@ -34,6 +31,8 @@ export interface CompressorParts {
   readonly disk: Disk;
   /** Part of the drafts' names, so that each gateway removes its own after a crash. */
   readonly gateway: string;
+  /** gzip unless told. */
+  readonly codec?: CodecName;
   readonly warn: (message: string, error: unknown) => void;
 }
 
@@ -75,7 +74,7 @@ async function compressAll(jobs: readonly Job[], parts: CompressorParts): Promis
   const named: Job[] = [];
   for (const { job, draft } of copied) {
     try {
-      parts.disk.rename(draft, job.source.slice(0, -LIVE.length) + SEALED);
+      parts.disk.rename(draft, job.source.slice(0, -LIVE.length) + codecFor(parts).ending);
       named.push(job);
     } catch (error) {
       await keepSource(job, error, parts);
@@ -93,20 +92,23 @@ async function compressAll(jobs: readonly Job[], parts: CompressorParts): Promis
   }
 }
 
-async function copy(source: string, { disk, gateway }: CompressorParts): Promise<string> {
-  const draft = copyOf(source, gateway);
+async function copy(source: string, parts: CompressorParts): Promise<string> {
+  const { disk } = parts;
+  const draft = copyOf(source, parts);
   rmSync(draft, { force: true });
   const fd = disk.create(draft);
   try {
-    if (statSync(source).size <= IN_MEMORY) {
-      const bytes = await promisify(gzip)(readFileSync(source));
-      GZIP_HEAD.copy(bytes);
-      disk.write(fd, bytes);
-    } else {
-      await pipeline(createReadStream(source), createGzip(), async (chunks: AsyncIterable<Buffer>) => {
-        for await (const chunk of chunks) disk.write(fd, chunk);
-      });
-    }
+    const { pack, head } = codecFor(parts);
+    const plain = statSync(source).size <= IN_MEMORY ? [readFileSync(source)] : createReadStream(source);
+    let first = true;
+    await pipeline(plain, pack(), async (chunks: AsyncIterable<Buffer>) => {
+      for await (const chunk of chunks) {
+        // What the system is called is said there, which is nobody's business.
+        if (first) head.copy(chunk);
+        first = false;
+        disk.write(fd, chunk);
+      }
+    });
     await disk.sync(fd);
   } finally {
     disk.close(fd);
@@ -114,14 +116,11 @@ async function copy(source: string, { disk, gateway }: CompressorParts): Promise
   return draft;
 }
 
-async function keepSource(
-  { source, done }: Job,
-  error: unknown,
-  { disk, gateway, warn }: CompressorParts,
-): Promise<void> {
+async function keepSource({ source, done }: Job, error: unknown, parts: CompressorParts): Promise<void> {
+  const { disk, warn } = parts;
   warn(`${source} stays as it is: it could not be compressed`, error);
   try {
-    rmSync(copyOf(source, gateway), { force: true });
+    rmSync(copyOf(source, parts), { force: true });
     const fd = disk.reopen(source);
     try {
       await disk.sync(fd);
@@ -135,6 +134,11 @@ async function keepSource(
   }
 }
 
-function copyOf(source: string, gateway: string): string {
-  return join(dirname(source), draftName(gateway, `${basename(source, LIVE)}.gz`));
+function copyOf(source: string, parts: CompressorParts): string {
+  const name = basename(source, LIVE) + codecFor(parts).ending.slice(LIVE.length);
+  return join(dirname(source), draftName(parts.gateway, name));
+}
+
+function codecFor({ codec = 'gzip' }: CompressorParts): Codec {
+  return CODECS[codec];
 }

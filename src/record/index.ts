@@ -1,5 +1,6 @@
 /** The door of this room: recordings that prove themselves. */
 export { type CheckpointEvent, canonicalJson, GENESIS, lineHash } from './chain.ts';
+export { type Codec, type CodecName, codecByName } from './codecs.ts';
 export { keyIdOf, type PublicKeys, readPublicKeys, statementOf } from './checkpoint.ts';
 export type { Disk } from './disk.ts';
 export { findRecording, type RecordingFile, recordingsBelow } from './layout.ts';

@@ -1,12 +1,14 @@
 /**
- * Where a recording lies: `<recordings>/YYYY/MM/DD/<session>.ndjson`, `.ndjson.gz` once sealed. Names that begin with a dot are not recordings.
+ * Where a recording lies: `<recordings>/YYYY/MM/DD/<session>.ndjson`, `.ndjson.gz` or `.ndjson.zst` once sealed. Names that begin with a dot are not recordings.
  */
 import { type Dirent, existsSync, readdirSync } from 'node:fs';
 import { basename, join } from 'node:path';
+import { CODECS } from './codecs.ts';
 import { fail } from './errors.ts';
 
 export const LIVE = '.ndjson';
-export const SEALED = '.ndjson.gz';
+/** The usual one first. */
+export const SEALED: readonly string[] = Object.values(CODECS).map(({ ending }) => ending);
 
 const SESSION_ID = /^[A-Za-z0-9][A-Za-z0-9_-]{0,127}$/;
 const GATEWAY_ID = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;
@@ -28,7 +30,7 @@ export function dayOf(at: string): string {
 /** The session a recording's file name promises; undefined when it is not a recording. */
 export function sessionOf(path: string): string | undefined {
   const name = basename(path);
-  const ending = [SEALED, LIVE].find((end) => name.endsWith(end));
+  const ending = [...SEALED, LIVE].find((end) => name.endsWith(end));
   if (!ending || name.startsWith('.')) return undefined;
   return name.slice(0, -ending.length);
 }
@@ -54,8 +56,14 @@ export function* recordingsBelow(
     if (entry.name.startsWith('.')) continue;
     if (entry.isDirectory()) yield* recordingsBelow(path, unread);
     const session = entry.isFile() ? sessionOf(path) : undefined;
-    if (session !== undefined) yield { path, session, sealed: path.endsWith(SEALED) };
+    if (session !== undefined) yield { path, session, sealed: !path.endsWith(LIVE) };
   }
+}
+
+/** The packed copy of a recording, where there is one. @param live `….ndjson` */
+export function sealedCopyOf(live: string): string | undefined {
+  const bare = live.slice(0, -LIVE.length);
+  return SEALED.map((ending) => bare + ending).find((path) => existsSync(path));
 }
 
 function entriesOf(folder: string, unread: ((folder: string, error: Error) => void) | undefined): Dirent[] {
@@ -77,7 +85,7 @@ export function findRecording(recordings: string, session: string, openedAt?: st
   checkSessionId(session);
   const days = openedAt === undefined ? daysBelow(recordings) : [dayOf(openedAt)];
   for (const day of days) {
-    for (const ending of [LIVE, SEALED]) {
+    for (const ending of [LIVE, ...SEALED]) {
       const path = join(recordings, day, session + ending);
       if (existsSync(path)) return path;
     }

@@ -1,11 +1,10 @@
 /** A recording's lines, from a file (compressed or not) or from bytes, in flat memory. */
 import { createReadStream } from 'node:fs';
 import { pipeline } from 'node:stream';
-import { createGunzip } from 'node:zlib';
 import { LONGEST_LINE } from './chain.ts';
-import { GZIP_HEAD } from './compress.ts';
+import { type Codec, codecOf, HEAD_BYTES } from './codecs.ts';
 
-/** A path, or the recording's bytes themselves, plain or gzip. */
+/** A path, or the recording's bytes themselves, plain or packed. */
 export type Source = string | Uint8Array | AsyncIterable<Uint8Array>;
 
 export interface LineBatch {
@@ -36,7 +35,7 @@ export async function* readLines(source: Source): AsyncGenerator<LineBatch, Sour
       }
     }
   } catch (error) {
-    if (error instanceof BrokenGzip) return { kind: error.kind, message: error.message };
+    if (error instanceof BrokenPacking) return { kind: error.kind, message: error.message };
     throw error;
   }
   const rest = splitter.rest();
@@ -70,7 +69,7 @@ export class LineSplitter {
   }
 }
 
-class BrokenGzip extends Error {
+class BrokenPacking extends Error {
   readonly kind: 'cut' | 'damaged';
 
   constructor(kind: 'cut' | 'damaged', message: string) {
@@ -93,7 +92,7 @@ async function* chunksOf(source: Source): AsyncGenerator<Buffer> {
 async function* plainBytes(chunks: AsyncGenerator<Buffer>): AsyncGenerator<Buffer> {
   const head: Buffer[] = [];
   let length = 0;
-  while (length < GZIP_HEAD.length) {
+  while (length < HEAD_BYTES) {
     const next = await chunks.next();
     if (next.done) break;
     head.push(next.value);
@@ -101,14 +100,13 @@ async function* plainBytes(chunks: AsyncGenerator<Buffer>): AsyncGenerator<Buffe
   }
   const start = Buffer.concat(head);
   const all = startingWith(start, chunks);
-  if (start.length >= 2 && start[0] === GZIP_HEAD[0] && start[1] === GZIP_HEAD[1]) {
-    if (start.length >= GZIP_HEAD.length && !start.subarray(0, GZIP_HEAD.length).equals(GZIP_HEAD)) {
-      throw new BrokenGzip('damaged', 'the gzip header is not one the recorder writes');
-    }
-    yield* unzip(all);
-  } else {
-    yield* all;
+  const codec = codecOf(start);
+  if (!codec) return yield* all;
+  const ours = codec.head;
+  if (start.length >= ours.length && !start.subarray(0, ours.length).equals(ours)) {
+    throw new BrokenPacking('damaged', `the ${codec.name} header is not one the recorder writes`);
   }
+  yield* unpack(all, codec);
 }
 
 async function* startingWith(start: Buffer, chunks: AsyncGenerator<Buffer>): AsyncGenerator<Buffer> {
@@ -116,7 +114,7 @@ async function* startingWith(start: Buffer, chunks: AsyncGenerator<Buffer>): Asy
   yield* chunks;
 }
 
-async function* unzip(chunks: AsyncGenerator<Buffer>): AsyncGenerator<Buffer> {
+async function* unpack(chunks: AsyncGenerator<Buffer>, codec: Codec): AsyncGenerator<Buffer> {
   let fed = 0;
   const counted = async function* () {
     for await (const chunk of chunks) {
@@ -124,23 +122,25 @@ async function* unzip(chunks: AsyncGenerator<Buffer>): AsyncGenerator<Buffer> {
       yield chunk;
     }
   };
-  const gunzip = createGunzip({ chunkSize: CHUNK });
+  const plain = codec.unpack(CHUNK);
   let readError: unknown;
-  pipeline(counted(), gunzip, (error) => {
+  pipeline(counted(), plain, (error) => {
     readError = error;
   });
   try {
-    yield* gunzip;
+    yield* plain;
   } catch (error) {
-    throw gzipError(error ?? readError);
+    throw unpackError(error ?? readError);
   }
-  // zlib stops quietly at zeros after its end (RFC 1952 lets a tape pad so); nothing of ours is padded.
-  if (gunzip.bytesWritten !== fed)
-    throw new BrokenGzip('damaged', 'there are bytes after the end of the compressed data');
+  // Both stop quietly at what follows their end (RFC 1952 lets a tape pad so); nothing of ours is followed by anything.
+  if (plain.bytesWritten !== fed)
+    throw new BrokenPacking('damaged', 'there are bytes after the end of the compressed data');
 }
 
-function gzipError(error: unknown): unknown {
+function unpackError(error: unknown): unknown {
   const { code, message } = error as NodeJS.ErrnoException;
-  if (code === 'Z_BUF_ERROR') return new BrokenGzip('cut', 'the compressed data ends too early');
-  return code?.startsWith('Z_') ? new BrokenGzip('damaged', `the compressed data is damaged: ${message}`) : error;
+  if (code === 'Z_BUF_ERROR') return new BrokenPacking('cut', 'the compressed data ends too early');
+  return /^(Z_|ZSTD_)/.test(code ?? '')
+    ? new BrokenPacking('damaged', `the compressed data is damaged: ${message}`)
+    : error;
 }

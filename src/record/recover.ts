@@ -13,7 +13,7 @@ import type { Disk } from './disk.ts';
 import { keepSegment, readJournal } from './journal-read.ts';
 import { segmentName } from './journal.ts';
 import type { RecordingKeys } from './keys.ts';
-import { isDraftOf, LIVE, recordingsBelow, SEALED, sessionOf } from './layout.ts';
+import { isDraftOf, LIVE, recordingsBelow, sealedCopyOf, sessionOf } from './layout.ts';
 import { continuation, linesBySequence, scan } from './mend.ts';
 import type { Verifier } from './verifier.ts';
 import { verifyRecording } from './verify.ts';
@@ -89,7 +89,7 @@ function* unfinished(
   }
   for (const [name, lines] of journal) {
     const path = join(recordings, name + LIVE);
-    if (!seen.has(name) && !existsSync(path.slice(0, -LIVE.length) + SEALED)) yield { path, lines };
+    if (!seen.has(name) && !sealedCopyOf(path)) yield { path, lines };
   }
 }
 
@@ -104,7 +104,8 @@ async function restore(
   limit = Number.POSITIVE_INFINITY,
 ): Promise<Recovered | string> {
   const session = sessionOf(path) ?? '';
-  if (existsSync(path.slice(0, -LIVE.length) + SEALED)) return removeTwin(path, session, parts);
+  const copy = sealedCopyOf(path);
+  if (copy !== undefined) return removeTwin(path, copy, session, parts);
   const known = linesBySequence(journaled);
   const found = await scan(path, known, parts.keys.trusted, limit);
   if (typeof found === 'string') return `${path} is left as it is: ${found}`;
@@ -125,8 +126,12 @@ async function restore(
 }
 
 // The crash came between naming the compressed copy and removing its source: the copy is on the disk, it was synced before it was named.
-async function removeTwin(path: string, session: string, { keys, disk }: RecoveryParts): Promise<Recovered | string> {
-  const copy = path.slice(0, -LIVE.length) + SEALED;
+async function removeTwin(
+  path: string,
+  copy: string,
+  session: string,
+  { keys, disk }: RecoveryParts,
+): Promise<Recovered | string> {
   const { grade } = await verifyRecording(copy, { keys: keys.trusted });
   if (grade !== 'complete' && grade !== 'crashed')
     return `${path} and its compressed copy are left: the copy is ${grade}`;

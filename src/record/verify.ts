@@ -8,7 +8,7 @@ import { existsSync, statSync } from 'node:fs';
 import type { Checkpoint, Grade } from '../domain/recording.ts';
 import type { PublicKeys } from './checkpoint.ts';
 import { fail } from './errors.ts';
-import { LIVE, recordingsBelow, SEALED, sessionOf } from './layout.ts';
+import { recordingsBelow, sealedCopyOf, sessionOf } from './layout.ts';
 import { readLines, type Source, type SourceEnd } from './lines.ts';
 import { type Described, type Problem, Verifier } from './verifier.ts';
 
@@ -129,11 +129,7 @@ function withTwin(report: VerifyReport, seals: Map<string, string>): VerifyRepor
 
 // A running gateway may have put the compressed copy in the place of the file since the folder was listed.
 function whereNow(path: string): string {
-  return existsSync(path) ? path : path.slice(0, -sessionEnding(path).length) + SEALED;
-}
-
-function sessionEnding(path: string): string {
-  return path.endsWith(SEALED) ? SEALED : LIVE;
+  return existsSync(path) ? path : (sealedCopyOf(path) ?? path);
 }
 
 function isFolder(path: string): boolean {

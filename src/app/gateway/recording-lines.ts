@@ -1,8 +1,9 @@
 /** A recording's lines exactly as they are on disk, so that whoever fetches them can verify them. */
 import { type FileHandle, open } from 'node:fs/promises';
-import { createGunzip } from 'node:zlib';
+import { codecByName, type Codec } from '../../record/index.ts';
 
 const NEWLINE = 0x0a;
+const CHUNK = 64 * 1024;
 
 /**
  * A line that is still being written is left out. Throws, once iterated, where the file cannot be read to its end.
@@ -13,7 +14,7 @@ const NEWLINE = 0x0a;
 export async function recordingLines(find: () => string | undefined): Promise<AsyncIterable<string> | undefined> {
   for (let path = find(), tries = 0; path !== undefined && tries < 5; path = find(), tries++) {
     const file = await openNow(path);
-    if (file) return linesOf(file, path.endsWith('.gz'));
+    if (file) return linesOf(file, codecByName(path));
   }
   return undefined;
 }
@@ -27,10 +28,10 @@ async function openNow(path: string): Promise<FileHandle | undefined> {
   }
 }
 
-async function* linesOf(file: FileHandle, packed: boolean): AsyncGenerator<string> {
+async function* linesOf(file: FileHandle, codec: Codec | undefined): AsyncGenerator<string> {
   const raw = file.createReadStream();
-  const bytes = packed ? raw.pipe(createGunzip()) : raw;
-  if (packed) raw.on('error', (error) => bytes.destroy(error));
+  const bytes = codec ? raw.pipe(codec.unpack(CHUNK)) : raw;
+  if (codec) raw.on('error', (error) => bytes.destroy(error));
   let rest: Buffer = Buffer.alloc(0);
   try {
     for await (const chunk of bytes as AsyncIterable<Buffer>) {

@@ -39,7 +39,7 @@ export async function recordingTail(
   // Before the file is opened: what is written between the two is in the file.
   const written = parts.watch(growth.raise);
   const path = parts.find();
-  const file = written && path?.endsWith('.gz') === false ? await openNow(path) : undefined;
+  const file = written && path?.endsWith('.ndjson') ? await openNow(path) : undefined;
   if (written && file) return growing(file, written, growth, parts.clock, from);
   written?.stop();
   const lines = await recordingLines(parts.find);

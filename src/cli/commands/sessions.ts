@@ -77,7 +77,7 @@ const replayOne: CommandForm = {
   arguments: [
     {
       name: 'ID',
-      summary: "the session, or a recording's path (with a slash, or ending in .ndjson or .gz)",
+      summary: "the session, or a recording's path (with a slash, or ending in .ndjson, .gz or .zst)",
       required: true,
       completes: 'session',
     },
