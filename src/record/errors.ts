@@ -29,6 +29,12 @@ export const fail = errorTable({
   EVENT_INVALID: { exit: 1 },
   RECORDING_NOT_FOUND: { exit: 2, hint: 'name a recording, or a folder that holds some' },
   RECORDING_UNREADABLE: { exit: 8, hint: 'find out what happened to it: hoopctl audit verify' },
+  LOG_DAMAGED: { exit: 2, hint: 'put back the folder as it was' },
+  LOG_FAILED: {
+    exit: 1,
+    hint: 'no session opens until it can be written again: check space, rights and health of the disk',
+  },
+  KEY_SEALED: { exit: 2, hint: 'name the passphrase: keys: { url: …, passphrase: { file: PATH } }' },
   NOT_BUILT: { exit: 2 },
   GRADE_UNKNOWN: { exit: 2 },
 });

@@ -3,7 +3,7 @@ import { existsSync, rmSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import type { Cancel, Clock } from '../base/clock.ts';
 import type { Recordings, SessionEvent } from '../domain/recording.ts';
-import { Chain } from './chain.ts';
+import { Chain, lineHash } from './chain.ts';
 import type { PublicKeys } from './checkpoint.ts';
 import type { Compressor } from './compress.ts';
 import type { Disk } from './disk.ts';
@@ -13,7 +13,8 @@ import { lastSegmentNumber } from './journal-read.ts';
 import type { RecordingKeys } from './keys.ts';
 import { checkSessionId, dayOf, draftName, LIVE } from './layout.ts';
 import type { Lock } from './lock.ts';
-import { type Durability, diskFull, SessionRecorder } from './recorder.ts';
+import type { SessionLog } from './log/log.ts';
+import { type Durability, diskFull, type Sealed, SessionRecorder } from './recorder.ts';
 import type { Recovery } from './recover.ts';
 import { createReserve, type Reserve } from './reserve.ts';
 
@@ -38,6 +39,10 @@ export interface RecordingsOptions {
   /** Room kept back on the disks of recordings and journal for closing what runs when they are full; 4 MiB on each unless told. */
   readonly reserveBytes?: number;
   readonly disk?: Disk;
+  /** Opens the private key; seals it where it lies open. */
+  readonly keysPassphrase?: string;
+  /** Keeps the log of sessions below the recordings, as the gateway does: no session opens before its leaf is in it. */
+  readonly log?: { readonly version: string };
   /** Told what went wrong without harm to a promise, such as a recording that could not be compressed. */
   readonly warn?: (message: string, error: unknown) => void;
 }
@@ -47,6 +52,8 @@ export interface LocalRecordings extends Recordings {
   /** What was done at start about recordings that were never sealed. */
   readonly recovery: Recovery;
   readonly publicKey: { readonly id: string; readonly pem: string; readonly trusted: PublicKeys };
+  /** The log of sessions, where one is kept. */
+  readonly log: SessionLog | undefined;
   /** Whether a session's recording is open in this gateway. */
   isLive(session: string): boolean;
   /** Calls back when a recording that is open here grew, and when it is over. @returns undefined when it is not open here */
@@ -76,6 +83,7 @@ export interface Held {
   readonly keys: RecordingKeys;
   readonly compressor: Compressor;
   readonly recovery: Recovery;
+  readonly log?: SessionLog;
   readonly locks: readonly Lock[];
   readonly warn: (message: string, error: unknown) => void;
 }
@@ -89,6 +97,7 @@ const BEATS_AT_ONCE = 16;
 export class DiskRecordings implements LocalRecordings {
   readonly recovery: Recovery;
   readonly publicKey: LocalRecordings['publicKey'];
+  readonly log: SessionLog | undefined;
   readonly #options: RecordingsOptions;
   readonly #held: Held;
   readonly #live = new Map<string, SessionRecorder>();
@@ -104,6 +113,7 @@ export class DiskRecordings implements LocalRecordings {
     this.#options = options;
     this.#held = held;
     this.recovery = held.recovery;
+    this.log = held.log;
     const { signer, publicPem, trusted } = held.keys;
     const { journalDir, disk, warn } = held;
     this.#reserve = createReserve({
@@ -157,6 +167,7 @@ export class DiskRecordings implements LocalRecordings {
     if (this.#closed) throw fail('RECORDING_FAILED', 'the recordings are closed');
     if (!this.#reserve.restore()) throw diskFull();
     await inTime(this.#probe(), this.#options.clock);
+    await this.log?.check();
   }
 
   async #probe(): Promise<void> {
@@ -182,6 +193,7 @@ export class DiskRecordings implements LocalRecordings {
     }
     try {
       await this.#held.compressor.idle();
+      await this.log?.close();
       await this.#journal?.close();
     } finally {
       for (const lock of this.#held.locks) lock.release();
@@ -200,9 +212,10 @@ export class DiskRecordings implements LocalRecordings {
     const chain = new Chain();
     const first = Buffer.from(chain.line(opened, this.#now()));
     const fd = createWith(first, file, gatewayId, disk);
+    const leaf = { session: opened.session, path: `${day}/${opened.session}`, first: lineHash(first.subarray(0, -1)) };
     const recorder = new SessionRecorder({
       session: opened.session,
-      path: `${day}/${opened.session}`,
+      path: leaf.path,
       file,
       fd,
       folder,
@@ -217,11 +230,19 @@ export class DiskRecordings implements LocalRecordings {
       checkpointEvery: checkpoint.events ?? DEFAULTS.events,
       resultsLimit,
       onUnsigned: (unsigned) => this.#remember(unsigned),
-      onDone: (done) => this.#forget(done),
+      onDone: (done, sealed) => {
+        this.#forget(done);
+        if (sealed) this.#logSeal(leaf, sealed);
+      },
       compress: (source) => compressor.compress(source),
     });
     this.#live.set(opened.session, recorder);
-    await recorder.begin(first);
+    // At the same time: both wait for the disk.
+    const begun = await Promise.allSettled([
+      recorder.begin(first),
+      this.log?.append({ type: 'session.opened', ...leaf }),
+    ]);
+    for (const step of begun) if (step.status === 'rejected') throw recorder.fail(step.reason);
     return recorder;
   }
 
@@ -280,6 +301,14 @@ export class DiskRecordings implements LocalRecordings {
   #forget(recorder: SessionRecorder): void {
     this.#unsigned.delete(recorder);
     this.#live.delete(recorder.session);
+  }
+
+  // Nobody waits for it. What does not get there now is in the log after the next start.
+  #logSeal(leaf: { session: string; path: string; first: string }, { checkpoint, end }: Sealed): void {
+    const { size, root } = checkpoint;
+    this.log
+      ?.append({ type: 'session.sealed', ...leaf, size, root, end: end.kind })
+      .catch((error) => this.#held.warn(`the seal of session ${leaf.session} is not in the log yet`, error));
   }
 
   #signAll(): void {

@@ -24,6 +24,12 @@ const WAITS: Readonly<Record<Durability, Readonly<Record<Weight, boolean>>>> = {
   process: { intent: false, read: false, note: false },
 };
 
+/** How a recording ended. */
+export interface Sealed {
+  readonly checkpoint: Checkpoint;
+  readonly end: SessionEnd;
+}
+
 export interface RecorderParts {
   readonly session: string;
   /** `2026/11/21/<session>`. */
@@ -50,7 +56,7 @@ export interface RecorderParts {
   /** There are events no checkpoint covers. */
   readonly onUnsigned: (recorder: SessionRecorder) => void;
   /** Sealed, or failed: nothing more will be written. */
-  readonly onDone: (recorder: SessionRecorder) => void;
+  readonly onDone: (recorder: SessionRecorder, sealed?: Sealed) => void;
   /** Compresses the sealed file. Resolves when the copy is on the disk and has taken the file's place. */
   readonly compress: (file: string) => Promise<void>;
 }
@@ -203,7 +209,7 @@ export class SessionRecorder implements Recorder, Journaled {
     this.#compressed = compress(file);
     this.#compressed.catch(() => {});
     this.#close();
-    onDone(this);
+    onDone(this, { checkpoint: sealed.checkpoint, end });
     return sealed.checkpoint;
   }
 

@@ -57,6 +57,8 @@ export class Verifier {
   /** There was a `session.closed`. */
   closed = false;
   root = GENESIS;
+  /** SHA-256 of the first line, hex. */
+  first: string | undefined;
   at = '';
   readonly #keys: PublicKeys;
   readonly #expected: string | undefined;
@@ -82,6 +84,7 @@ export class Verifier {
     const event = this.#parse(bytes);
     if (event) this.#check(event);
     this.root = lineHash(bytes);
+    this.first ??= this.root;
     this.#seq += 1;
     return this.problemCount === before;
   }

@@ -32,6 +32,10 @@ export interface VerifyReport extends Described {
   /** Lines after it: chained, but not signed yet. */
   readonly unsignedTail: number;
   readonly checkpoint?: Checkpoint;
+  /** SHA-256 of the first line, hex. */
+  readonly first?: string;
+  /** `session.closed` and its checkpoint are the last lines. */
+  readonly sealed: boolean;
   /** What no honest recording has; not empty exactly when the grade is `tampered`. At most 16 are kept. */
   readonly problems: readonly Problem[];
   readonly problemCount: number;
@@ -54,6 +58,8 @@ export async function verifyRecording(source: Source, options: VerifyOptions): P
     signedUpTo: verifier.signedUpTo,
     unsignedTail: verifier.events - verifier.signedUpTo,
     ...(verifier.checkpoint ? { checkpoint: verifier.checkpoint } : {}),
+    ...(verifier.first === undefined ? {} : { first: verifier.first }),
+    sealed: verifier.sealed,
     problems: verifier.problems,
     problemCount: verifier.problemCount,
     notices,
