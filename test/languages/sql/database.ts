@@ -1,10 +1,11 @@
-/** A private PostgreSQL for the tests of this room: on a Unix socket in a folder of its own, stopped and removed at the end. */
+/** A private PostgreSQL for the tests of this room, in a folder of its own, stopped and removed at the end. */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chownSync, mkdtempSync, rmSync } from 'node:fs';
+import { chmodSync, chownSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
+import { startDemoPostgres } from '../../../src/app/demo/postgres.ts';
 import { CATALOG_QUERY, type CatalogSnapshot, catalogFromRows } from '../../../src/languages/sql/index.ts';
 import { requireServer } from '../../fakes/servers.ts';
 
@@ -16,7 +17,28 @@ export interface Database {
   stop(): Promise<void>;
 }
 
-export async function startDatabase(): Promise<Database> {
+/** Which PostgreSQL it is: that of the system, or the later one of the demo. */
+export type Server = 'installed' | 'packaged';
+
+export async function startDatabase(server: Server = 'installed'): Promise<Database> {
+  return server === 'installed' ? startInstalled() : startPackaged();
+}
+
+async function startPackaged(): Promise<Database> {
+  const folder = mkdtempSync(join(tmpdir(), 'hoop-sql-'));
+  chmodSync(folder, 0o711);
+  const { host, port, superuser, stop } = await startDemoPostgres(join(folder, 'demo'), 'of-the-test');
+  const database = databaseOf({ host, port, ...superuser }, async () => {
+    await stop();
+    rmSync(folder, { recursive: true, force: true });
+  });
+  const first = await database.client('postgres');
+  for (const set of ['autovacuum = off', 'log_statement = none']) await first.query(`ALTER SYSTEM SET ${set}`);
+  await first.query('SELECT pg_reload_conf()');
+  return database;
+}
+
+async function startInstalled(): Promise<Database> {
   const programs = requireServer('postgresql');
   const folder = mkdtempSync(join(tmpdir(), 'hoop-sql-'));
   // PostgreSQL does not run as root.
@@ -49,9 +71,18 @@ export async function startDatabase(): Promise<Database> {
     },
   );
   await listening(server);
+  return databaseOf({ host: folder, user: 'tester' }, async () => {
+    const exited = server.exitCode === null ? once(server, 'exit') : undefined;
+    server.kill('SIGINT');
+    await exited;
+    rmSync(folder, { recursive: true, force: true });
+  });
+}
+
+function databaseOf(where: pg.ClientConfig, stop: () => Promise<void>): Database {
   const clients: pg.Client[] = [];
   const client = async (database: string) => {
-    const one = new pg.Client({ host: folder, user: 'tester', database });
+    const one = new pg.Client({ ...where, database });
     await one.connect();
     clients.push(one);
     return one;
@@ -67,10 +98,7 @@ export async function startDatabase(): Promise<Database> {
     },
     async stop() {
       await Promise.all(clients.map((one) => one.end()));
-      const exited = server.exitCode === null ? once(server, 'exit') : undefined;
-      server.kill('SIGINT');
-      await exited;
-      rmSync(folder, { recursive: true, force: true });
+      await stop();
     },
   };
 }

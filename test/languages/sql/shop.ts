@@ -135,6 +135,12 @@ export const SHOP_SCHEMA = `
     CREATE DOMAIN positive AS integer CHECK (VALUE > 0);
     CREATE TABLE "Mixed Case" (id integer, "Odd Name" text);`;
 
+/** From PostgreSQL 16 on a column is generated in a child only where it is in its parent. */
+export const LATER_SHOP_SCHEMA = SHOP_SCHEMA.replace(
+  'CREATE TABLE grown (id integer, shown text, kept text)',
+  'CREATE TABLE grown (id integer, shown text GENERATED ALWAYS AS (lower(kept)) STORED, kept text)',
+);
+
 export function shopRows(secrets: Secrets): string {
   const rows = [1, 2, 3, 4, 5, 6, 7, 8].map(
     (row) =>

@@ -1,4 +1,7 @@
-/** `npm run test:masks -- --times 50000 [--seed N]`: made-up statements, until two databases that differ only in masked values answer one of them differently. */
+/**
+ * `npm run test:masks -- --times 50000 [--seed N] [--server packaged]`: made-up statements, until two databases that differ only in masked values answer one of
+ * them differently. `packaged` asks the later PostgreSQL that comes with the demo instead of the installed one.
+ */
 import { randomInt } from 'node:crypto';
 import assert from 'node:assert/strict';
 import { parseArgs } from 'node:util';
@@ -7,35 +10,60 @@ import { statements } from '../../languages/sql/grammar.ts';
 import { ATTACKS, HONEST } from '../../languages/sql/questions.ts';
 import { startTwins } from './twins.ts';
 
-const { values } = parseArgs({ options: { times: { type: 'string', default: '50000' }, seed: { type: 'string' } } });
+const { values } = parseArgs({
+  options: {
+    times: { type: 'string', default: '50000' },
+    seed: { type: 'string' },
+    server: { type: 'string', default: 'installed' },
+  },
+});
 const times = Number(values.times);
 const seed = values.seed === undefined ? randomInt(2 ** 31) : Number(values.seed);
-if (!Number.isSafeInteger(times) || times < 1 || !Number.isSafeInteger(seed)) {
-  console.error('usage: npm run test:masks -- [--times N] [--seed N]');
+const { server } = values;
+if (
+  !Number.isSafeInteger(times) ||
+  times < 1 ||
+  !Number.isSafeInteger(seed) ||
+  (server !== 'installed' && server !== 'packaged')
+) {
+  console.error('usage: npm run test:masks -- [--times N] [--seed N] [--server installed|packaged]');
   process.exit(2);
 }
 
-console.log(`statements: ${times}, seed: ${seed}`);
-const counts = { answered: 0, failed: 0, refused: 0 };
+const counts = { answered: 0, failed: 0, refused: 0, meantTheSame: 0 };
+const whys = new Map<string, number>();
 const started = Date.now();
-await using twins = await startTwins();
+const seconds = () => Math.round((Date.now() - started) / 1000);
+await using twins = await startTwins(server);
+console.log(`statements: ${times}, seed: ${seed}, PostgreSQL ${twins.version}`);
 for (const text of [...ATTACKS, ...HONEST]) await twins.ask(text);
 const result = await fc.check(
   fc.asyncProperty(statements, async (text) => {
     const outcome = await twins.ask(text);
     const meant = outcome.kind === 'alike' ? await twins.meant(text) : undefined;
-    if (meant !== undefined) assert.deepEqual(meant[0], meant[1], `through masks it means something else:\n  ${text}`);
-    if (outcome.kind === 'refused') counts.refused += 1;
-    else if ((outcome.answer as { code?: string }).code === undefined) counts.answered += 1;
+    if (meant !== undefined) {
+      assert.deepEqual(meant[0], meant[1], `through masks it means something else:\n  ${text}`);
+      counts.meantTheSame += 1;
+    }
+    if (outcome.kind === 'refused') {
+      counts.refused += 1;
+      const why = outcome.why.replace(/\w+\.\w+/g, '…');
+      whys.set(why, (whys.get(why) ?? 0) + 1);
+    } else if ((outcome.answer as { code?: string }).code === undefined) counts.answered += 1;
     else counts.failed += 1;
     const done = counts.answered + counts.failed + counts.refused;
-    if (done % 5000 === 0) console.log(`${done} after ${Math.round((Date.now() - started) / 1000)} s`);
+    if (done % 5000 === 0) console.log(`${done} after ${seconds()} s`);
   }),
   { numRuns: times, seed },
 );
-console.log({ ...counts, seconds: Math.round((Date.now() - started) / 1000) });
+const total = counts.answered + counts.failed + counts.refused;
+const share = (count: number) => `${((100 * count) / total).toFixed(1)} %`;
+console.log({ ...counts, seconds: seconds() });
+console.log(`answered ${share(counts.answered)}, failed ${share(counts.failed)}, refused ${share(counts.refused)}`);
+for (const [why, count] of [...whys].sort((a, b) => b[1] - a[1]).slice(0, 12)) console.log(`  ${count} ${why}`);
 if (result.failed) {
   console.error(String(result.errorInstance));
-  console.error(`FAILED; again with: npm run test:masks -- --times ${times} --seed ${seed}`);
+  const rest = server === 'installed' ? '' : ` --server ${server}`;
+  console.error(`FAILED; again with: npm run test:masks -- --times ${times} --seed ${seed}${rest}`);
   process.exitCode = 1;
 } else console.log('no statement was answered differently');

@@ -5,10 +5,11 @@
 import assert from 'node:assert/strict';
 import type pg from 'pg';
 import { createSqlReader, type SqlBasis, type SqlReader } from '../../../src/languages/sql/index.ts';
-import { type Database, loadCatalog, startDatabase } from '../../languages/sql/database.ts';
+import { type Database, loadCatalog, type Server, startDatabase } from '../../languages/sql/database.ts';
 import { ANY_ORDER } from '../../languages/sql/grammar.ts';
 import {
   guardedBasis,
+  LATER_SHOP_SCHEMA,
   LEFT,
   openBasis,
   RIGHT,
@@ -23,6 +24,8 @@ export interface Twins extends AsyncDisposable {
   readonly reader: SqlReader;
   readonly basis: SqlBasis;
   readonly open: SqlBasis;
+  /** Of the server. */
+  readonly version: string;
   /** Reads the statement as the gateway would, sends what it would send to both, and compares. Rejects with an AssertionError where they differ. */
   ask(text: string, reader?: SqlReader): Promise<Outcome>;
   /**
@@ -42,9 +45,9 @@ export type Outcome =
 type Manner = 'simple' | 'extended' | 'binary';
 const MANNERS: readonly Manner[] = ['simple', 'extended', 'binary'];
 
-export async function startTwins(): Promise<Twins> {
-  const database: Database = await startDatabase();
-  await (await database.create('shop', SHOP_SCHEMA)).end();
+export async function startTwins(server: Server = 'installed'): Promise<Twins> {
+  const database: Database = await startDatabase(server);
+  await (await database.create('shop', server === 'packaged' ? LATER_SHOP_SCHEMA : SHOP_SCHEMA)).end();
   const left = await database.create('left_shop', shopRows(LEFT), 'shop');
   const right = await database.create('right_shop', shopRows(RIGHT), 'shop');
   const shown = await database.create('shown_shop', SHOWN_SCHEMA + shopRows(SHOWN) + SHOWN_ROWS, 'shop');
@@ -58,6 +61,7 @@ export async function startTwins(): Promise<Twins> {
     reader: own,
     basis,
     open: openBasis(catalog),
+    version: String((await left.query('SHOW server_version')).rows[0]?.server_version),
     async ask(text, reader = own) {
       const analysis = await reader.analyse(text, basis);
       if (!analysis.ok) return { kind: 'refused', why: analysis.code };
@@ -105,12 +109,18 @@ export async function startTwins(): Promise<Twins> {
 
 const RECORD = 2249;
 
+interface Given {
+  readonly rows?: readonly unknown[];
+  readonly fields?: readonly { readonly dataTypeID: number }[];
+  readonly after?: readonly Given[];
+}
+
 /** Without an order rows may come in any. */
 function inOrder(given: unknown, ordered: boolean): unknown {
-  const { rows, fields } = given as { rows?: unknown[]; fields?: readonly { dataTypeID: number }[] };
+  const { rows, fields, after } = given as Given;
   if (rows === undefined) return given;
   return {
-    ...(given as object),
+    ...(given as Given),
     // The row of a table comes as a row without a name; how long a text may be is known better of a constant.
     fields: fields?.map((field) => ({
       ...field,
@@ -118,6 +128,7 @@ function inOrder(given: unknown, ordered: boolean): unknown {
       dataTypeModifier: 0,
     })),
     rows: ordered ? rows : rows.map((row) => JSON.stringify(row)).sort(),
+    ...(after === undefined ? {} : { after: after.map((each) => inOrder(each, ordered)) }),
   };
 }
 

@@ -52,7 +52,7 @@ const AGGREGATES = (a: string, n: string) =>
   [
     ...[`max(${a})`, `min(${a})`, `count(${a})`, `count(DISTINCT ${a})`, `sum(${n})`, `avg(${n})`],
     ...[`string_agg(${a}, ',' ORDER BY ${a})`, `array_agg(${a} ORDER BY ${a})::text`],
-    ...[`json_agg(${a} ORDER BY ${a})::text`, `jsonb_object_agg(coalesce(${n}, 0), ${a})::text`],
+    ...[`json_agg(${a} ORDER BY ${a})::text`, `jsonb_object_agg(coalesce(${n}, 0), ${a} ORDER BY ${a})::text`],
     ...[`percentile_disc(0.5) WITHIN GROUP (ORDER BY ${a})`, `mode() WITHIN GROUP (ORDER BY ${a})`],
     ...[`bool_or(${a} LIKE '9%')`, `bit_and(length(${a}))`, `every(${a} = '***')`, `stddev(${n})`],
     ...[`count(*) FILTER (WHERE ${a} > '5')`, `max(${n}) FILTER (WHERE ${a} IS NULL)`],

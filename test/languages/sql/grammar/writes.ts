@@ -77,6 +77,8 @@ const RETURNING = ({ name, key, clear, masked }: Target) =>
     ` RETURNING ${masked.map((each) => `upper(${each}::text)`).join(', ') || key}`,
     ` RETURNING ${name}`,
     ` RETURNING row_to_json(${name})`,
+    // Of PostgreSQL 18.
+    ` RETURNING old.${[...masked, key][0]}, new.${[...masked, key][0]}, new.${key}`,
   ] as const;
 
 const back = (one: Target, n: number) => pick(RETURNING(one), n);
