@@ -86,6 +86,8 @@ export interface Shown {
   readonly labels: readonly string[];
   /** COPY … TO: how many of its columns show a mask. */
   readonly copied: number;
+  /** Places, from 0, of the columns of its result that hold digests. Absent: they cannot be told, and it is refused. */
+  readonly hashed?: readonly number[];
 }
 
 export interface Rewrite {

@@ -5,6 +5,7 @@
 import type { SqlRefusal } from './analysis.ts';
 import type { Relation } from './catalog.ts';
 import { checkCounters } from './counters.ts';
+import { hashPlaces } from './hash-outputs.ts';
 import type { MaskBook } from './masks.ts';
 import { qualified } from './spelling.ts';
 import type { RawStatement } from './parser.ts';
@@ -320,17 +321,39 @@ const reads: Check = ({ raw, resolved, book }) => {
           'use EXPLAIN (COSTS off)',
         );
       }
-      if (mask === 'hash' && resolved.exposure.column(use, name)) {
-        return refuse(
-          'NOT_SUPPORTED',
-          `${label}.${name} is masked by its hash, which is not built yet`,
-          'leave the column out of the statement',
-        );
-      }
+      if (mask !== 'hash' || !resolved.exposure.column(use, name)) continue;
+      return hit.standIns?.hasDigest(name) === true ? hashMisused(`${label}.${name}`) : hashless(`${label}.${name}`);
     }
   }
   return undefined;
 };
+
+/** What is not seen to be used otherwise by the names of columns alone. */
+const hashes: Check = ({ raw, hashes, resolved, book }) => {
+  if (hashes === undefined || (!hashes.misused && hashPlaces(raw) !== undefined)) return undefined;
+  for (const { meaning } of resolved.relations) {
+    const hit = meaning.kind === 'user' ? book.masked.get(meaning.relation.oid) : undefined;
+    const column = [...(hit?.columns ?? [])].find(([, { with: mask }]) => mask === 'hash');
+    if (hit && column) return hashMisused(`${qualified(hit.relation.schema, hit.relation.name)}.${column[0]}`);
+  }
+  return undefined;
+};
+
+function hashMisused(column: string): SqlRefusal {
+  return refuse(
+    'MASK_REACHED',
+    `${column} is shown by its hash, and only as a column of the result by itself: not in an expression, condition, join, group, order, set operation, COPY or write`,
+    'select the column as it is, or leave it out; where another column has its name, write whose it is',
+  );
+}
+
+function hashless(column: string): SqlRefusal {
+  return refuse(
+    'MASK_REACHED',
+    `${column} is masked by its hash, and a value of its type has no form that is the same in every session`,
+    'leave it out, and mask it with redact',
+  );
+}
 
 /** A table made from a query holds what the query gave, masks and all; a materialised view is filled again by its definition. */
 function storesDefinition({ kind, node }: RawStatement): boolean {
@@ -362,6 +385,7 @@ const CHECKS: readonly Check[] = [
   userCode,
   relations,
   reads,
+  hashes,
   (guarded) => checkWrites(guarded),
   holds,
 ];

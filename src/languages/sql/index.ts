@@ -22,6 +22,7 @@ export {
   withDefinitionsOf,
 } from './catalog.ts';
 export { CATALOG_PROBE, CATALOG_QUERY } from './catalog-queries.ts';
+export { HASH_LENGTH, HASH_TYPE } from './hashed.ts';
 export { POSTGRES_FACTS, type PostgresFact } from './facts.ts';
 export { bindMasks, maskedOrigins, refusedParameterType } from './bind.ts';
 export { createSqlReader, type SqlReader, type SqlReaderOptions } from './reader.ts';

@@ -13,6 +13,7 @@ import type { MaskBook, MaskedRelation } from './masks.ts';
 import { effectivePath } from './names.ts';
 import { literalSpans, type RawStatement, textLiterals } from './parser.ts';
 import { resolve } from './resolve.ts';
+import { type HashOutputs, hashPlaces, showHashes } from './hash-outputs.ts';
 import { refuse } from './refusing.ts';
 import { MOST_LAYERS, openOnce } from './open.ts';
 import { maskReturning } from './returning.ts';
@@ -68,7 +69,12 @@ export function judgeStatement(text: string, raw: RawStatement, bench: Bench): S
 
   // Everything that needs the tree as it was written is done: the rewrite changes it.
   const locked = lockedRefusal(resolved, knowledge, basis.guarded);
-  const guarded = locked ? { refused: locked } : basis.guarded ? guard(raw, opened, bench, behind, own, calls) : {};
+  const guarded = locked
+    ? { refused: locked }
+    : basis.guarded
+      ? guard(raw, opened, bench, behind, own, calls, path)
+      : {};
+  const hashed = shown === undefined ? undefined : hashPlaces(raw);
   return {
     kind: raw.kind,
     start: raw.start,
@@ -80,7 +86,7 @@ export function judgeStatement(text: string, raw: RawStatement, bench: Bench): S
     objects: touched.objects,
     ...guarded,
     touchesMasked: masked.length > 0,
-    ...(shown === undefined ? {} : { shown }),
+    ...(shown === undefined ? {} : { shown: hashed === undefined ? shown : { ...shown, hashed } }),
     ...(watched.length === 0 ? {} : { watched }),
     ranUserCode: opened.resolved.reached.length > 0 || behind.some((one) => one.reached.length > 0),
     struck: struckSpans,
@@ -200,23 +206,41 @@ function behindOf(raw: RawStatement, resolved: Resolved, knowledge: Knowledge): 
 
 function guard(
   raw: RawStatement,
-  { gathered, resolved }: Looked,
+  looked: Looked,
   bench: Bench,
   behind: readonly Behind[],
   own: ControlReading | undefined,
   calls: readonly ControlReading[],
+  path: readonly string[],
 ): Partial<Pick<StatementAnalysis, 'refused' | 'rewrite'>> {
   const { knowledge, book } = bench;
   const changed = [...(own === undefined ? [] : [own]), ...calls].find((reading) => reading.effect === 'unknown');
   if (changed !== undefined) return { refused: settingRefusal(changed) };
-  const refused = refusalOf({ raw, gathered, resolved, knowledge, book, behind });
+  const { hashes, gathered, resolved } = hashesIn(raw, looked, bench, path);
+  const refused = refusalOf({ raw, gathered, resolved, knowledge, book, behind, hashes });
   if (refused !== undefined) return { refused };
   if (!REWRITABLE.has(raw.kind)) return {};
   const aimed = maskedUses(resolved, book);
-  const rewritten = rewrite(raw, resolved, book);
+  const rewritten = rewrite(raw, resolved, book, hashes?.wanted);
   if (rewritten.kind === 'failed')
     return { refused: refuse('NOT_REWRITABLE', rewritten.reason, 'write it in a plainer form', '0A000') };
   return { rewrite: { text: rewritten.text, struck: struckAgain(rewritten.text, rewritten.statement, aimed, book) } };
+}
+
+/** Changes the tree where a column that is masked by its hash is an output. */
+function hashesIn(
+  raw: RawStatement,
+  looked: Looked,
+  { knowledge, book }: Bench,
+  path: readonly string[],
+): Looked & { readonly hashes: HashOutputs | undefined } {
+  const any = maskedUses(looked.resolved, book).some(({ hit }) =>
+    [...hit.columns.values()].some((column) => column.with === 'hash'),
+  );
+  if (!any) return { ...looked, hashes: undefined };
+  const hashes = showHashes(raw, looked.resolved, book);
+  const gathered = gather(raw.kind, raw.node);
+  return { gathered, resolved: resolve(knowledge, gathered, path), hashes };
 }
 
 function settingRefusal(reading: ControlReading): SqlRefusal {

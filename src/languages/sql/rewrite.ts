@@ -18,14 +18,19 @@ export type Rewritten =
   | { readonly kind: 'rewritten'; readonly text: string; readonly statement: RawStatement }
   | { readonly kind: 'failed'; readonly reason: string };
 
-/** Changes the tree in place. */
-export function rewrite(raw: RawStatement, resolved: Resolved, book: MaskBook): Rewritten {
+/** Changes the tree in place. @param digests which columns' digests a stand-in is to yield, by the node it replaces */
+export function rewrite(
+  raw: RawStatement,
+  resolved: Resolved,
+  book: MaskBook,
+  digests: ReadonlyMap<Fields, ReadonlySet<string>> = new Map(),
+): Rewritten {
   qualify(resolved);
   const masked = [...book.masked.values()].map(({ relation }) => relation);
   if (masked.length > 0 && shortensToOther(raw.node, masked))
     return { kind: 'failed', reason: 'two tables in it go by one name' };
   hideCounted(resolved, book);
-  replaceMasked(resolved, book, { kind: raw.kind, node: raw.node, field: 'stmt' });
+  replaceMasked(resolved, book, { kind: raw.kind, node: raw.node, field: 'stmt' }, digests);
   if (raw.kind === 'CopyStmt') plainOptions(raw.node);
   let text: string;
   try {
@@ -55,7 +60,12 @@ export function isStandIn(site: Site, book: MaskBook): boolean {
   return false;
 }
 
-function replaceMasked(resolved: Resolved, book: MaskBook, root: Site): void {
+function replaceMasked(
+  resolved: Resolved,
+  book: MaskBook,
+  root: Site,
+  digests: ReadonlyMap<Fields, ReadonlySet<string>>,
+): void {
   if (book.masked.size === 0) return;
   const replaced = new Map<Fields, MaskedRelation>();
   for (const { use, meaning } of resolved.relations) {
@@ -66,6 +76,7 @@ function replaceMasked(resolved: Resolved, book: MaskBook, root: Site): void {
     const select = masked.standIns?.select(
       (name) => row || resolved.exposure.column(use, name),
       use.node['inh'] === true,
+      digests.get(use.node),
     );
     if (select === undefined) continue;
     const alias = isFields(use.node['alias']) ? use.node['alias'] : { aliasname: use.alias };

@@ -5,6 +5,7 @@
 import type { MaskWith } from '../../domain/mask.ts';
 import type { Column, Oid, Relation } from './catalog.ts';
 import { gather } from './gather.ts';
+import { digestOf, HASH_LABEL, HASH_PLACEHOLDER } from './hashed.ts';
 import { isUserOid } from './names.ts';
 import { markOurs } from './ours.ts';
 import { parseOne } from './parser.ts';
@@ -20,10 +21,14 @@ export interface StandIns {
   /**
    * The SelectStmt that yields the columns that are asked for, in the table's order and with masks in place.
    * @param whole with the rows of its children, as without ONLY
+   * @param hashed columns whose digests it is to yield too, under their `hashLabel`
    */
-  select(wanted: (column: string) => boolean, whole: boolean): Fields;
+  select(wanted: (column: string) => boolean, whole: boolean, hashed?: ReadonlySet<string>): Fields;
   /** What stands for a masked column of a row that is called `alias`. */
   expression(column: string, alias: string): Fields | undefined;
+  /** The digest of a column that is masked by its hash, where its type has one. */
+  digest(column: string, alias: string): Fields | undefined;
+  hasDigest(column: string): boolean;
   /** Every select that was given out. */
   readonly given: Iterable<Fields>;
 }
@@ -43,16 +48,22 @@ export function createStandIns(
     const name = quoteName(column.name);
     return masked === undefined ? `m.${name}` : `${maskExpression(knowledge, masked, 'm')} AS ${name}`;
   });
+  const digests = new Map(
+    [...columns.values()].flatMap(({ column, with: mask }) => {
+      const value = `m.${quoteName(column.name)}`;
+      const digest = mask === 'hash' ? digestOf(knowledge, column, value, 'm') : undefined;
+      return digest === undefined ? [] : [[column.name, `${digest} AS ${quoteName(hashLabel(column))}`] as const];
+    }),
+  );
   const sort = order.length === 0 ? '' : ` ORDER BY ${order.map((name) => `m.${quoteName(name)}`).join(', ')}`;
   const from = `${quoteName(relation.schema)}.${quoteName(relation.name)} AS m${sort}`;
   const selects = new Map<string, Fields>();
-  const selectOf = (places: readonly number[], whole: boolean): Fields | undefined => {
-    const key = `${whole} ${places.join()}`;
+  const selectOf = (places: readonly number[], whole: boolean, hashed: readonly string[] = []): Fields | undefined => {
+    const key = `${whole} ${places.join()} ${JSON.stringify(hashed)}`;
     const known = selects.get(key);
     if (known !== undefined) return known;
-    const raw = parseOne(
-      `SELECT ${places.map((place) => outputs[place]).join(', ')} FROM ${whole ? '' : 'ONLY '}${from}`,
-    );
+    const yielded = [...places.map((place) => outputs[place]), ...hashed.map((name) => digests.get(name))];
+    const raw = parseOne(`SELECT ${yielded.join(', ')} FROM ${whole ? '' : 'ONLY '}${from}`);
     if (raw?.kind !== 'SelectStmt') return undefined;
     const select = markOurs(withTypesQualified(raw.node));
     selects.set(key, select);
@@ -63,14 +74,28 @@ export function createStandIns(
   const alone = full && selectOf(every, false);
   if (full === undefined || alone === undefined) return undefined;
   return {
-    select(wanted, whole) {
+    select(wanted, whole, hashed) {
       const all = whole ? full : alone;
+      if (hashed !== undefined && hashed.size > 0) {
+        // A digest that is not asked for has a name that is not asked for.
+        const many = selects.size >= MOST_SELECTS;
+        const places = every.filter((place) => many || wanted(relation.columns[place]?.name ?? ''));
+        const names = [...digests.keys()].filter((name) => many || hashed.has(name));
+        return selectOf(places, whole, names) ?? all;
+      }
       const places = every.filter((place) => wanted(relation.columns[place]?.name ?? ''));
       if (places.length === every.length || selects.size >= MOST_SELECTS) return all;
       // A count needs rows, and a query some column.
       return selectOf(places.length === 0 ? [0] : places, whole) ?? all;
     },
     expression: (name, alias) => expressionFor(knowledge, columns.get(name), alias),
+    hasDigest: (name) => digests.has(name),
+    digest(name, alias) {
+      const column = digests.has(name) ? columns.get(name)?.column : undefined;
+      const row = quoteName(alias);
+      const digest = column && digestOf(knowledge, column, `${row}.${quoteName(name)}`, row);
+      return digest === undefined ? undefined : selected(`SELECT ${digest}`);
+    },
     get given() {
       return selects.values();
     },
@@ -78,8 +103,11 @@ export function createStandIns(
 }
 
 function expressionFor(knowledge: Knowledge, masked: MaskedColumn | undefined, alias: string): Fields | undefined {
-  const raw =
-    masked === undefined ? undefined : parseOne(`SELECT ${maskExpression(knowledge, masked, quoteName(alias))}`);
+  return masked === undefined ? undefined : selected(`SELECT ${maskExpression(knowledge, masked, quoteName(alias))}`);
+}
+
+function selected(select: string): Fields | undefined {
+  const raw = parseOne(select);
   const [target] =
     raw?.kind === 'SelectStmt' && Array.isArray(raw.node['targetList'])
       ? (withTypesQualified(raw.node)['targetList'] as unknown[])
@@ -99,6 +127,7 @@ function withTypesQualified(select: Fields): Fields {
 
 /** @param row how the row is called, as SQL */
 function maskExpression(knowledge: Knowledge, { column, with: mask }: MaskedColumn, row: string): string {
+  if (mask === 'hash') return HASH_PLACEHOLDER;
   const { type, text } = shownType(knowledge, column);
   if (!text || mask === 'null') return `NULL::${type}`;
   if (mask === 'last4') {
@@ -166,6 +195,16 @@ const BASES: ReadonlyMap<Oid, string> = new Map(
     },
   }).map(([oid, name]) => [Number(oid), `pg_catalog.${name}`]),
 );
+
+/** Under which name a stand-in yields the digest of a column. */
+export function hashLabel({ attnum }: Column): string {
+  return `${HASH_LABEL}${attnum}`;
+}
+
+/** What stands where a hash would not be seen: a node of its own each time. */
+export function hashPlaceholder(): Fields | undefined {
+  return selected(`SELECT ${HASH_PLACEHOLDER}`);
+}
 
 export function quoteName(name: string): string {
   return `"${name.replaceAll('"', '""')}"`;

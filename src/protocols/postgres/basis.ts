@@ -22,6 +22,7 @@ export interface Basis {
   readonly detectors: Detectors | undefined;
   /** Column numbers of masked columns by the OID of their table. */
   readonly masked: Judged['masked'];
+  readonly hashing?: Judged['hashing'];
   /** Of a result's tables and types, those that the catalog does not know. */
   readonly strangers?: NonNullable<Judged['strangers']>;
   /** Why nothing can be read now. */

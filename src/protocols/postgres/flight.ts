@@ -40,6 +40,8 @@ export interface Judged {
   readonly detectors: Detectors | undefined;
   /** Column numbers by the OID of their table: values that must not come back as they are, whatever the reading said. */
   readonly masked: ReadonlyMap<number, ReadonlySet<number>>;
+  /** Where a column is masked by its hash. */
+  readonly hashing?: Hashing | undefined;
   /** What of a result comes from tables or has types that the catalog it was read under does not know. */
   strangers?(fields: readonly Field[]): readonly number[];
   /** 1-based position of a syntax error, for the client. */

@@ -110,7 +110,7 @@ class TurnReading {
   }
 
   judged(answer: Judged['answer']): Judged {
-    const { id, detectors, masked, strangers } = this.#basis;
+    const { id, detectors, masked, strangers, hashing } = this.#basis;
     return {
       ...{ answer, units: this.#units, basis: id, telling: this.#telling, detectors, masked, hashing },
       ...(strangers === undefined ? {} : { strangers }),

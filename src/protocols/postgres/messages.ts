@@ -293,6 +293,8 @@ export interface Field {
   readonly column: number;
   readonly type: number;
   readonly format: 0 | 1;
+  /** It holds digests of a column that is masked by its hash (`digests.ts`). */
+  readonly digest?: boolean;
 }
 
 /** @returns undefined when the body is no RowDescription */

@@ -5,6 +5,7 @@
 import { createHash, type Hash } from 'node:crypto';
 import type { CellKind, CellScanner } from '../../mask/index.ts';
 import type { Result } from '../conversation.ts';
+import type { Hashing } from './digests.ts';
 import type { Field } from './messages.ts';
 import { decodeNumeric } from './numeric.ts';
 import type { Spoken } from './scrub.ts';
@@ -44,26 +45,35 @@ export function spokenScan(detectors: Detectors | undefined): Spoken | undefined
 }
 
 /** How the cells of one column are looked at; in the last four a hit can only become NULL, or needs decoding first. */
-type Look = 'skip' | CellKind | 'jsonb' | 'int8' | 'numeric' | 'opaque';
+type Look = 'skip' | 'digest' | CellKind | 'jsonb' | 'int8' | 'numeric' | 'opaque';
 
-/** @returns the name of a column that cannot be scanned, where a rule wants that refused */
-export function rowScan(fields: readonly Field[], detectors: Detectors): RowScan | { readonly unscannable: string } {
+/**
+ * @param hashing where columns are masked by their hash: their digests become hashes
+ * @returns the name of a column that cannot be scanned, where a rule wants that refused
+ */
+export function rowScan(
+  fields: readonly Field[],
+  detectors: Detectors,
+  hashing?: Hashing,
+): RowScan | { readonly unscannable: string } {
   const looks = fields.map((field) => lookOf(field));
   const refused = fields.find((_, i) => looks[i] === 'opaque');
   if (refused && detectors.enforced?.strict) return { unscannable: refused.name };
   const wouldBe = new Set<string>();
-  return { wouldBe, row: (chunk, start, end, out) => scanRow(looks, detectors, wouldBe, chunk, start, end, out) };
+  const looking: Looking = { looks, detectors, hashing, wouldBe };
+  return { wouldBe, row: (chunk, start, end, out) => scanRow(looking, chunk, start, end, out) };
 }
 
-function scanRow(
-  looks: readonly Look[],
-  { enforced, shadow }: Detectors,
-  wouldBe: Set<string>,
-  chunk: Buffer,
-  start: number,
-  end: number,
-  out: Splice,
-): number {
+interface Looking {
+  readonly looks: readonly Look[];
+  readonly detectors: Detectors;
+  readonly hashing: Hashing | undefined;
+  readonly wouldBe: Set<string>;
+}
+
+function scanRow(looking: Looking, chunk: Buffer, start: number, end: number, out: Splice): number {
+  const { looks, detectors, hashing, wouldBe } = looking;
+  const { enforced, shadow } = detectors;
   let at = start + 7;
   let masked = 0;
   let growth = 0;
@@ -74,6 +84,10 @@ function scanRow(
     at = cell + Math.max(0, length);
     if (length < -1 || at > end) return -1;
     const look = looks[i] ?? 'opaque';
+    if (look === 'digest') {
+      if (length >= 0 && hashing?.hash(chunk, cell, at) !== true) return -1;
+      continue;
+    }
     if (length <= 0 || look === 'skip') continue;
     if (shadow) noteShadow(shadow, wouldBe, look, chunk, cell, at);
     const found = enforced && scanCell(enforced, look, chunk, cell, at);
@@ -147,7 +161,8 @@ const NUMERIC_TYPE = 1700;
 /** bool, int2, int4, oid, date, time, timestamp, timestamptz, interval, timetz, uuid, void: no room for what detectors look for. */
 const PLAIN_TYPES: ReadonlySet<number> = new Set([16, 21, 23, 26, 1082, 1083, 1114, 1184, 1186, 1266, 2950, 2278]);
 
-function lookOf({ type, format }: Field): Look {
+function lookOf({ type, format, digest }: Field): Look {
+  if (digest === true) return 'digest';
   if (PLAIN_TYPES.has(type)) return 'skip';
   if (TEXT_TYPES.has(type)) return 'text';
   if (type === JSON_TYPE) return 'json';

@@ -377,10 +377,119 @@ describe('the binding of a mask', () => {
 
 describe('a mask by hash', () => {
   const hashed: SqlBasis = { ...MASKED, masks: [{ relation: 'public.customers', column: 'ssn', with: 'hash' }] };
-  test('refuses statements that use the column, and lets others pass', () => {
-    assert.equal(refusal('SELECT ssn FROM customers', hashed)?.code, 'NOT_SUPPORTED');
-    assert.equal(refusal('SELECT * FROM customers', hashed)?.code, 'NOT_SUPPORTED');
-    assert.equal(refusal("SELECT id FROM customers WHERE ssn = 'x'", hashed)?.code, 'NOT_SUPPORTED');
-    assert.equal(refusal('SELECT id, card FROM customers', hashed), undefined);
+  const digest = (row: string) =>
+    `CAST(CASE WHEN ${row}.tableoid OPERATOR(pg_catalog.<>) 0 THEN pg_catalog.left(pg_catalog.encode(pg_catalog.sha256(pg_catalog.convert_to(` +
+    `CAST(${row}.ssn AS pg_catalog.text), pg_catalog.getdatabaseencoding())), 'hex'), 32) END AS pg_catalog.varchar(7321984))`;
+  const places = (sql: string) => one(sql, hashed).shown?.hashed;
+
+  test('has the target send a digest under a name of ours, in place of the output', () => {
+    assert.equal(
+      sent('SELECT ssn AS s, id FROM customers', hashed),
+      `SELECT customers."hoop hash 3" AS s, id FROM ( SELECT m.id, ${digest('m')} AS "hoop hash 3" FROM public.customers AS m ) AS customers`,
+    );
+    assert.equal(
+      sent("INSERT INTO customers (ssn) VALUES ('1') RETURNING ssn", hashed),
+      `INSERT INTO public.customers (ssn) VALUES ('1') RETURNING ${digest('customers')} AS ssn`,
+    );
+  });
+
+  test('says which columns of the result are digests, through sub-queries, WITH, joins and stars', () => {
+    const rows: readonly (readonly [sql: string, places: readonly number[]])[] = [
+      ['SELECT * FROM customers', [2]],
+      ['SELECT c.*, o.*, ssn FROM customers c JOIN orders o ON o.customer_id = c.id', [2, 8]],
+      ['SELECT b.ssn, a.ssn FROM customers a, customers b', [0, 1]],
+      ['SELECT x FROM (SELECT ssn AS x, id FROM customers) s ORDER BY s.id', [0]],
+      ['SELECT * FROM (SELECT * FROM (TABLE customers) a) b', [2]],
+      ['SELECT b FROM (SELECT id, ssn FROM customers) s (a, b)', [0]],
+      ['WITH w AS (SELECT * FROM customers), v AS (SELECT w.ssn, id FROM w) SELECT id, v.ssn FROM v', [1]],
+      ['SELECT s.ssn FROM orders o, LATERAL (SELECT ssn FROM customers c WHERE c.id = o.customer_id) s', [0]],
+      ['SELECT ssn, rank() OVER (ORDER BY id) FROM customers', [0]],
+      ['DECLARE c CURSOR FOR SELECT ssn FROM customers', [0]],
+      ['PREPARE p AS SELECT id, ssn FROM customers WHERE id = $1', [1]],
+      ["UPDATE customers SET name = 'x' WHERE id = 1 RETURNING *", [2]],
+      ['SELECT id FROM (SELECT * FROM customers) s', []],
+      ['SELECT id FROM orders WHERE EXISTS (SELECT * FROM customers c WHERE c.id = customer_id)', []],
+      ['EXPLAIN SELECT ssn FROM customers', []],
+    ];
+    for (const [sql, expected] of rows) {
+      assert.equal(refusal(sql, hashed), undefined, sql);
+      assert.deepEqual(places(sql), expected, sql);
+    }
+  });
+
+  const misuses = [
+    "SELECT id FROM customers WHERE ssn = 'x'",
+    "SELECT ssn FROM customers WHERE ssn LIKE '9%'",
+    'SELECT ssn::text FROM customers',
+    "SELECT ssn || '' FROM customers",
+    'SELECT max(ssn) FROM customers',
+    'SELECT ssn FROM customers ORDER BY ssn',
+    'SELECT ssn FROM customers ORDER BY 1',
+    'SELECT ssn AS a FROM customers ORDER BY a',
+    'SELECT * FROM customers ORDER BY 3',
+    'SELECT DISTINCT ssn FROM customers',
+    'SELECT DISTINCT ON (id) ssn FROM customers',
+    'SELECT ssn FROM customers GROUP BY id, ssn',
+    "SELECT ssn FROM customers UNION ALL SELECT 'x'",
+    'SELECT customers FROM customers',
+    'SELECT c.ssn, c.to_json FROM customers c',
+    'SELECT c.ssn, row_to_json(c) FROM customers c',
+    'SELECT c.ssn, (c).ssn FROM customers c',
+    'SELECT ssn, ROW(c.*) FROM customers c',
+    'SELECT s.ssn, s FROM (SELECT ssn FROM customers) s',
+    'SELECT s.ssn, s.row_to_json FROM (SELECT ssn FROM customers) s',
+    'SELECT s.ssn, s.row_to_json FROM (SELECT ssn FROM customers) s WHERE EXISTS (SELECT FROM (SELECT 1 AS row_to_json, ssn FROM customers) s)',
+    "SELECT x FROM (SELECT ssn AS x FROM customers) s WHERE x > 'a'",
+    "WITH w AS (SELECT ssn AS x FROM customers) SELECT 1 FROM w WHERE w.x = 'a'",
+    'SELECT a.ssn FROM customers a NATURAL JOIN orders o',
+    'SELECT 1 FROM customers a JOIN customers b USING (ssn)',
+    'SELECT 1 FROM (SELECT ssn AS k FROM customers) a JOIN (SELECT note AS k FROM orders) b USING (k)',
+    'SELECT j.ssn FROM (customers c JOIN orders o ON true) AS j',
+    'SELECT count(*) FROM (SELECT DISTINCT ssn FROM customers) s',
+    'SELECT (SELECT ssn FROM customers LIMIT 1)',
+    'SELECT ARRAY(SELECT ssn FROM customers)',
+    "SELECT 1 WHERE 'x' IN (SELECT ssn FROM customers)",
+    'WITH RECURSIVE w AS (SELECT ssn FROM customers UNION ALL SELECT ssn FROM w) SELECT ssn FROM w',
+    "WITH d AS (UPDATE customers SET name = '' RETURNING ssn) SELECT ssn FROM d",
+    'INSERT INTO orders (note) SELECT ssn FROM customers',
+    'UPDATE orders SET note = c.ssn FROM customers c',
+    'UPDATE orders o SET note = s.x FROM (SELECT ssn AS x, id FROM customers) s WHERE s.id = o.id RETURNING s.x',
+    'CREATE TABLE t AS SELECT ssn FROM customers',
+    'SELECT ssn INTO t FROM customers',
+    'COPY customers TO STDOUT',
+    'COPY (SELECT ssn FROM customers) TO STDOUT',
+    'SELECT ssn, customers."hoop hash 3" FROM customers',
+    'SELECT ssn FROM customers WHERE "hoop hash 3" LIKE \'a%\'',
+    'SELECT a FROM customers AS c (a, b, d, e)',
+    'SELECT *, (SELECT count(*) FROM generate_series(1, 2)) FROM customers, generate_series(1, 2)',
+    'SELECT upper(x) FROM (SELECT ssn AS x FROM customers) s',
+    'DELETE FROM customers WHERE ssn IS NULL',
+    'SELECT count(ssn) FROM customers',
+    'SELECT ssn, lag(ssn) OVER (ORDER BY id) FROM customers',
+    'SELECT ssn FROM customers FOR UPDATE',
+  ];
+  for (const sql of misuses)
+    test(`is refused in ${sql}`, () => {
+      assert.equal(refusal(sql, hashed)?.code, 'MASK_REACHED');
+    });
+
+  test('is refused where the type of the column has no form that is the same in every session', () => {
+    const arrays = catalogOf({
+      relations: [
+        [20002, 'public', 'customers', 'r', 'p', false, false, null, [[1, 'ssn', 1009, 'text[]', '', '', false]]],
+      ],
+    });
+    assert.match(refusal('SELECT ssn FROM customers', { ...hashed, catalog: arrays })?.reason ?? '', /of its type/);
+  });
+
+  test('does not stand in the way of the other columns', () => {
+    for (const sql of [
+      'SELECT id, card FROM customers',
+      "SELECT id FROM customers WHERE name = 'x' GROUP BY id",
+      'COPY (SELECT id, name FROM customers) TO STDOUT',
+      "INSERT INTO customers (id, ssn) VALUES (1, '2')",
+      "UPDATE customers SET ssn = '1' WHERE id = 1",
+    ])
+      assert.equal(refusal(sql, hashed), undefined, sql);
   });
 });
