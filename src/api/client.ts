@@ -16,6 +16,7 @@ import type {
   MeView,
   PersonView,
   RefreshedView,
+  ReindexView,
   RevocationReceipt,
   RevocationRequest,
   RevocationView,
@@ -37,6 +38,17 @@ export interface GatewayClientOptions extends Partial<Http2LinkOptions> {
 }
 
 export interface SessionQuery {
+  readonly user?: string;
+  /** RFC 3339. */
+  readonly since?: string;
+  readonly until?: string;
+  /** `allowed`, `held`, `denied`, with commas between. */
+  readonly verdict?: string;
+  readonly table?: string;
+  readonly text?: string;
+  readonly partlyIndexed?: boolean;
+  /** The id of the last session of the page before. */
+  readonly after?: string;
   readonly run?: string;
   readonly target?: string;
   readonly agent?: string;
@@ -137,6 +149,12 @@ export function createGatewayClient(options: GatewayClientOptions) {
 
     sessions: (filter: SessionQuery = {}, signal?: AbortSignal) =>
       get<SessionView[]>(`/v1/sessions${query(filter)}`, signal),
+    /** All of a list, page by page: what opens meanwhile is not in it. */
+    allSessions: (filter: SessionQuery = {}, signal?: AbortSignal) =>
+      pages(filter, (page) => get<SessionView[]>(`/v1/sessions${query(page)}`, signal)),
+    /** Admins alone. The last one is `done`. */
+    reindexSessions: (signal?: AbortSignal) =>
+      parsed<ReindexView>(lines({ method: 'POST', path: '/v1/sessions/reindex', signal })),
     session: (id: string, signal?: AbortSignal) => get<SessionView>(`/v1/sessions/${part(id)}`, signal),
     /** The recording's lines exactly as they are kept: what is hashed is the line. */
     sessionEvents: (id: string, signal?: AbortSignal) =>
@@ -196,6 +214,27 @@ const part = encodeURIComponent;
 
 async function* withoutEmpty(lines: AsyncIterable<string>): AsyncGenerator<string, void, undefined> {
   for await (const line of lines) if (line !== '') yield line;
+}
+
+const PAGE = 500;
+
+async function* pages(
+  { limit = Number.POSITIVE_INFINITY, ...filter }: SessionQuery,
+  get: (page: SessionQuery) => Promise<readonly SessionView[]>,
+): AsyncGenerator<SessionView, void, undefined> {
+  let left = limit;
+  for (let after = filter.after; left > 0; ) {
+    const wanted = Math.min(PAGE, left);
+    const page = await get({ ...filter, limit: wanted, ...(after === undefined ? {} : { after }) });
+    yield* page;
+    if (page.length < wanted) return;
+    left -= page.length;
+    after = page.at(-1)?.id;
+  }
+}
+
+async function* parsed<T>(lines: AsyncIterable<string>): AsyncGenerator<T, void, undefined> {
+  for await (const line of lines) if (line !== '') yield JSON.parse(line) as T;
 }
 
 function query(values: object): string {

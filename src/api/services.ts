@@ -64,6 +64,20 @@ export type Authentication =
     };
 
 export interface SessionFilter {
+  /** Name, subject, or ISSUER#SUBJECT. */
+  readonly user?: string;
+  /** Opened then or later, and before; epoch ms. */
+  readonly since?: number;
+  readonly until?: number;
+  /** With a command of any of these verdicts. */
+  readonly verdicts?: readonly ('allowed' | 'held' | 'denied')[];
+  readonly table?: string;
+  /** What occurs in a statement. */
+  readonly text?: string;
+  /** Those of which the index does not hold everything that was said. */
+  readonly partlyIndexed?: boolean;
+  /** The id of the last session of the page before. */
+  readonly after?: string;
   readonly run?: string;
   readonly target?: string;
   readonly agent?: string;
@@ -104,6 +118,8 @@ export interface Services {
 
   sessions(caller: UserCaller, filter: SessionFilter): Promise<readonly SessionView[]>;
   session(caller: UserCaller, id: string): Promise<SessionView | undefined>;
+  /** Admins alone. JSON, one object a line, until it is done. */
+  reindexSessions(caller: UserCaller): Promise<AsyncIterable<string>>;
   /** The recording's lines as they are on disk, without their newlines. */
   sessionEvents(caller: UserCaller, id: string): Promise<AsyncIterable<string> | undefined>;
   /** The same from one line on, or from the last there is, and what is still written; an empty one now and then while nothing is. */

@@ -261,6 +261,20 @@ export interface SessionView {
   wouldBe: number;
 }
 
+/** POST /v1/sessions/reindex: one a line, the last one `done`. */
+export interface ReindexView {
+  /** Recordings that were read so far, and how many there are. */
+  read: number;
+  of: number;
+  /** Sessions that were not in the list. */
+  restored: number;
+  /** Recordings that could not be read, by session; at the end. */
+  unreadable: string[];
+  /** Listed sessions whose recording is not there any more. */
+  gone: number;
+  done: boolean;
+}
+
 /** GET /v1/agents[/:name] */
 export interface AgentView {
   name: string;

@@ -118,7 +118,6 @@ export interface SessionFilter {
 /** What of a recording sessions are searched by. Added to what the index holds already. */
 export interface SessionIndexEntry {
   readonly id: string;
-  readonly openedAt: number;
   /** Verdicts so far. */
   readonly allowed: number;
   readonly denied: number;
@@ -210,6 +209,8 @@ export interface PersonRow {
 }
 
 export interface PeopleStore {
+  /** Somebody a recording tells of. What is known of them already stays. */
+  known(principal: Principal, at: number): Promise<void>;
   seen(principal: Principal, at: number): Promise<void>;
   list(): Promise<readonly PersonRow[]>;
 }

@@ -32,6 +32,13 @@ export function peopleStore(db: Database): PeopleStore {
       if (written.size >= MOST_REMEMBERED) written.clear();
       written.set(key, { text, at });
     },
+    async known(principal, at) {
+      await db
+        .insertInto('people')
+        .values({ principal_key: principalKey(principal), principal: JSON.stringify(principal), last_seen_at: at })
+        .onConflict((conflict) => conflict.doNothing())
+        .execute();
+    },
     async list() {
       return (await db.selectFrom('people').selectAll().orderBy('last_seen_at', 'desc').execute()).map(personFromRow);
     },

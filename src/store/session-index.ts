@@ -8,18 +8,20 @@ const AT_ONCE = 50;
 
 /** @returns false where there is no such session */
 export async function indexSession(db: Database, entry: SessionIndexEntry): Promise<boolean> {
-  const { id, openedAt, allowed, denied, partial, at } = entry;
-  const { numUpdatedRows } = await db
+  const { id, allowed, denied, partial, at } = entry;
+  const row = await db.selectFrom('sessions').select('opened_at').where('id', '=', id).executeTakeFirst();
+  if (!row) return false;
+  const about = { opened_at: Number(row.opened_at), session: id };
+  await db
     .updateTable('sessions')
     .set({ allowed, denied, partly_indexed: partial ? 1 : 0, indexed_at: at })
     .where('id', '=', id)
-    .executeTakeFirst();
-  if (numUpdatedRows === 0n) return false;
+    .execute();
   const names = [...new Set(entry.tables.flatMap(namesOf))];
   for (const some of batches(names))
     await db
       .insertInto('session_tables')
-      .values(some.map((name) => ({ name, opened_at: openedAt, session: id })))
+      .values(some.map((name) => ({ name, ...about })))
       .onConflict((conflict) => conflict.doNothing())
       .execute();
   for (const { digest, text } of entry.texts) await addText(db, digest, text);
@@ -32,7 +34,7 @@ export async function indexSession(db: Database, entry: SessionIndexEntry): Prom
           .selectFrom('recorded_texts')
           .select([
             'id as text_id',
-            sql<number>`cast(${openedAt} as bigint)`.as('opened_at'),
+            sql<number>`cast(${about.opened_at} as bigint)`.as('opened_at'),
             sql<string>`cast(${id} as text)`.as('session'),
           ])
           .where(

@@ -42,7 +42,6 @@ after(() => Promise.all([db.destroy(), many.destroy()]));
 function entry(i: number, more: Partial<SessionIndexEntry>): SessionIndexEntry {
   return {
     id: `ses-${i}`,
-    openedAt: 1_000 * i,
     allowed: 0,
     denied: 0,
     tables: [],
@@ -103,7 +102,7 @@ test('a session that is not in the store (yet) is not indexed', async () => {
 
 test('texts of a recording that is gone are gone, but for those that others said too', async () => {
   await sessions.insert(aSession({ id: 'ses-9', openedAt: 1 }));
-  await sessions.index({ ...entry(9, { texts: [said('SELECT 1'), said('said once')] }), openedAt: 1 });
+  await sessions.index(entry(9, { texts: [said('SELECT 1'), said('said once')] }));
   await sessions.forgetTexts(['ses-9']);
   assert.deepEqual(await sessions.search('said once', {}), []);
   const texts = await db.selectFrom('recorded_texts').select('text').execute();

@@ -12,11 +12,27 @@ export const sessionRoutes: readonly Route[] = [
   route({
     method: 'GET',
     path: '/v1/sessions',
-    summary: 'sessions, newest first',
+    summary:
+      'sessions, newest first; since and until are RFC 3339, verdict one or more of allowed, held, denied (with commas), after the last id of the page before',
     tokens: ['user'],
     audience: 'own',
     leavesOut: "other people's sessions, without the role admin or auditor",
-    query: ['run', 'target', 'agent', 'live', 'wouldBe', 'limit'],
+    query: [
+      'user',
+      'run',
+      'target',
+      'agent',
+      'live',
+      'wouldBe',
+      'since',
+      'until',
+      'verdict',
+      'table',
+      'text',
+      'partlyIndexed',
+      'after',
+      'limit',
+    ],
     handle: ({ services, user, query }) => services.sessions(user(), filterOf(query)),
   }),
   route({
@@ -46,6 +62,14 @@ export const sessionRoutes: readonly Route[] = [
   }),
   route({
     method: 'POST',
+    path: '/v1/sessions/reindex',
+    summary: 'makes the list again from the recordings; NDJSON: how far it is, and at last what was done',
+    tokens: ['user'],
+    audience: 'admin',
+    handle: async ({ services, user, reply }) => sendLines(reply, await services.reindexSessions(user())),
+  }),
+  route({
+    method: 'POST',
     path: '/v1/sessions/:id/kill',
     summary: 'ends one session now',
     tokens: ['user'],
@@ -56,19 +80,65 @@ export const sessionRoutes: readonly Route[] = [
 ];
 
 function filterOf(query: Readonly<Record<string, string>>): SessionFilter {
-  const { run, target, agent, live, wouldBe, limit } = query;
+  const { user, run, target, agent, table, text, after, since, until, verdict, live, wouldBe, partlyIndexed, limit } =
+    query;
+  return given({
+    user,
+    run,
+    target,
+    agent,
+    table,
+    text,
+    after,
+    since: timeOf('since', since),
+    until: timeOf('until', until),
+    verdicts: verdict === undefined ? undefined : verdictsOf(verdict),
+    live: flagOf('live', live),
+    wouldBe: flagOf('wouldBe', wouldBe),
+    partlyIndexed: flagOf('partlyIndexed', partlyIndexed),
+    limit: limitOf(limit),
+  });
+}
+
+/** Without what was not asked. */
+function given(filter: { [K in keyof SessionFilter]: SessionFilter[K] | undefined }): SessionFilter {
+  for (const [name, value] of Object.entries(filter))
+    if (typeof value === 'string' && (value === '' || value.length > LONGEST_QUERY))
+      throw fail('QUERY_INVALID', `${name} is ${value === '' ? 'empty' : 'too long'}`);
+  return Object.fromEntries(Object.entries(filter).filter(([, value]) => value !== undefined));
+}
+
+const LONGEST_QUERY = 1_000;
+
+function limitOf(limit: string | undefined): number | undefined {
   const most = limit === undefined ? undefined : Number(limit);
   if (most !== undefined && !(Number.isInteger(most) && most > 0 && most <= 10_000)) {
     throw fail('QUERY_INVALID', `limit "${limit}" is no number from 1 to 10000`);
   }
-  return {
-    ...(run === undefined ? {} : { run }),
-    ...(target === undefined ? {} : { target }),
-    ...(agent === undefined ? {} : { agent }),
-    ...(live === undefined ? {} : { live: live === 'true' }),
-    ...(wouldBe === undefined ? {} : { wouldBe: wouldBe === 'true' }),
-    ...(most === undefined ? {} : { limit: most }),
-  };
+  return most;
+}
+
+function timeOf(name: string, text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  const time = /^\d{4}-\d\d-\d\dT/.test(text) ? Date.parse(text) : Number.NaN;
+  if (Number.isNaN(time)) throw fail('QUERY_INVALID', `${name} "${text}" is no time (RFC 3339)`);
+  return time;
+}
+
+function flagOf(name: string, text: string | undefined): boolean | undefined {
+  if (text !== undefined && text !== 'true' && text !== 'false')
+    throw fail('QUERY_INVALID', `${name} "${text}" is neither true nor false`);
+  return text === undefined ? undefined : text === 'true';
+}
+
+const VERDICTS = ['allowed', 'held', 'denied'] as const;
+
+function verdictsOf(text: string): SessionFilter['verdicts'] {
+  return [...new Set(text.split(','))].map((word) => {
+    const known = VERDICTS.find((each) => each === word);
+    if (known === undefined) throw fail('QUERY_INVALID', `verdict "${word}" is none of ${VERDICTS.join(', ')}`);
+    return known;
+  });
 }
 
 /** Where to begin to follow; undefined where the recording is wanted as it is now. */

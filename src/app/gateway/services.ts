@@ -28,7 +28,9 @@ import { matchesSubject, type Principal, principalKey, samePrincipal } from '../
 import type { ApprovalRow, SessionRow, Store, StoredScope } from '../../domain/store.ts';
 import type { PolicySource } from '../../domain/verdict.ts';
 import type { Door, LiveRun, Registry, Revocations, Runs, ServedTarget, StartRun } from '../../gateway/index.ts';
+import type { Reindexed } from './reindex.ts';
 import type { AccountState, Rotated } from './rotation.ts';
+import { createSessionLists } from './session-lists.ts';
 import {
   accountView,
   agentView,
@@ -115,6 +117,8 @@ export interface ServiceParts {
   readonly approvalLogins: ApprovalLogins;
   authenticateUser(token: string): Promise<UserAuthentication>;
   acceptTunnel(stream: ServerHttp2Stream): ByteChannel;
+  /** Makes the list of sessions again from their recordings. */
+  reindex(): AsyncIterable<Reindexed>;
   /** Lines of a session's recording. */
   recording(session: string): Promise<AsyncIterable<string> | undefined>;
   /** The same while it is written, and undefined every second in which nothing was. */
@@ -128,6 +132,7 @@ export interface ServiceParts {
 export function createServices(parts: ServiceParts): Services {
   const { clock, store, policy, targets, runs, registry, revocations, desk, door } = parts;
 
+  const lists = createSessionLists({ store, seesAll: (caller) => seesAll(caller), visible, callNames });
   const seesAll = (caller: UserCaller) => caller.roles.length > 0;
   const rolesOf = (principal: Principal) => policy.current().roles(principal);
   const isAdmin = (caller: UserCaller) => caller.roles.includes('admin');
@@ -514,9 +519,14 @@ export function createServices(parts: ServiceParts): Services {
     pollApprovalLogin: (id) => parts.approvalLogins.poll(id),
 
     async sessions(caller, filter) {
-      const own = seesAll(caller) ? {} : { principalKey: principalKey(caller.principal) };
-      const rows = await store.sessions.list({ limit: LISTED, ...filter, ...own });
+      const rows = await lists.of(caller, filter);
       return rows.map((row) => sessionView(withLiveCounts(row)));
+    },
+    async reindexSessions(caller) {
+      if (!isAdmin(caller))
+        throw fail('FORBIDDEN', 'only an admin indexes the sessions', { hint: 'ask somebody with the role admin' });
+      parts.log.info({ by: caller.principal.name }, 'somebody has the sessions indexed');
+      return whileStanding(caller, jsonLines(parts.reindex()));
     },
     async session(caller, id) {
       const row = await findSession(caller, id);
@@ -599,6 +609,10 @@ export function createServices(parts: ServiceParts): Services {
       };
     },
   };
+}
+
+async function* jsonLines(values: AsyncIterable<unknown>): AsyncGenerator<string> {
+  for await (const value of values) yield JSON.stringify(value);
 }
 
 const REVOKED = 'access was revoked';

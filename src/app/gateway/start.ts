@@ -40,8 +40,10 @@ import { createMetrics } from './metrics.ts';
 import { recordingLines } from './recording-lines.ts';
 import { recordingTail } from './recording-tail.ts';
 import { createRoles } from './roles.ts';
+import { createReindexer } from './reindex.ts';
 import { createRotation } from './rotation.ts';
 import { createServices } from './services.ts';
+import { createSessionIndexer } from './session-indexer.ts';
 import { createOfflineReader, type OfflineReader } from '../policy-text.ts';
 
 export interface GatewayOptions {
@@ -228,13 +230,18 @@ async function start(options: GatewayOptions, undo: (() => Promise<void> | void)
         return known ? [{ target: target.name, ...known }] : [];
       }),
   });
+  const texts = true;
+  const indexer = createSessionIndexer({ sessions: store.sessions, clock, onFault, texts });
+  undo.push(() => indexer.stop());
+  const isLive = (session: string) => registry.find(session) !== undefined || recordings.isLive(session);
+  const reindexer = createReindexer({ dir: config.recordings.dir, store, clock, texts, isLive });
   const door = createDoor({
     gatewayId,
     isolation,
     targets,
     policy,
     registry,
-    recordings,
+    recordings: indexer.watch(recordings),
     sessions: store.sessions,
     desk,
     clock,
@@ -244,7 +251,7 @@ async function start(options: GatewayOptions, undo: (() => Promise<void> | void)
     onFault,
   });
 
-  await closeCrashedSessions(store, clock);
+  const crashed = await closeCrashedSessions(store, clock);
   await revocations.start();
   undo.push(() => revocations.stop());
   await desk.restore();
@@ -321,6 +328,7 @@ async function start(options: GatewayOptions, undo: (() => Promise<void> | void)
     },
     acceptTunnel,
     rotate: (served) => rotation.rotate(served),
+    reindex: () => reindexer.all(),
     recording: (session) => recordingLines(() => findRecording(config.recordings.dir, session)),
     recordingTail: (session, from) => {
       const find = () => findRecording(config.recordings.dir, session);
@@ -336,6 +344,11 @@ async function start(options: GatewayOptions, undo: (() => Promise<void> | void)
       ),
     }),
   });
+
+  // What the last life had not written of them yet, beside everything else.
+  void reindexer
+    .some(crashed.flatMap((session) => recordingOf(config.recordings.dir, session)))
+    .catch((error) => onFault('indexing sessions of the last life', error));
 
   const serving = startApiServer({
     services,
@@ -424,10 +437,18 @@ async function openRecordings(
 }
 
 /** Sessions the last life of this gateway did not close: their recordings were closed as crashed, and the list says so too. */
-async function closeCrashedSessions(store: Awaited<ReturnType<typeof createStore>>, clock: Clock): Promise<void> {
-  for (const row of await store.sessions.list({ live: true, limit: 100_000 })) {
-    await store.sessions.update(row.id, { closedAt: clock.now(), end: { kind: 'crashed' } });
-  }
+async function closeCrashedSessions(
+  store: Awaited<ReturnType<typeof createStore>>,
+  clock: Clock,
+): Promise<readonly string[]> {
+  const left = (await store.sessions.list({ live: true, limit: 100_000 })).map(({ id }) => id);
+  for (const id of left) await store.sessions.update(id, { closedAt: clock.now(), end: { kind: 'crashed' } });
+  return left;
+}
+
+function recordingOf(dir: string, session: string): { session: string; path: string }[] {
+  const path = findRecording(dir, session);
+  return path === undefined ? [] : [{ session, path }];
 }
 
 function urlOf(config: GatewayConfig, port: number): string {

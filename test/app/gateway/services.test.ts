@@ -11,6 +11,7 @@ import type { ApprovalQuestion } from '../../../src/domain/approval.ts';
 import { type Principal, principalKey } from '../../../src/domain/principal.ts';
 import { ask, dana, riley } from '../../fakes/gate.ts';
 import { gatewayUnderTest, OPEN, VERIFIER } from '../../fakes/gateway.ts';
+import { aSession } from '../../store/samples.ts';
 
 const alex: Principal = { ...dana, subject: 'alex', name: 'alex@example.test', groups: [] };
 const admin: Principal = { ...dana, subject: 'ada', name: 'ada@example.test', groups: ['admins'] };
@@ -100,6 +101,9 @@ async function api(people: readonly Principal[] = [dana, riley, alex, admin, aud
       accounts: [{ target: 'orders-db', account: 'app', kind: 'rotate', problem: 'db.internal does not answer' }],
     }),
     log: { info: () => {} },
+    async *reindex() {
+      yield { read: 1, of: 1, restored: 0, unreadable: [], gone: 0, done: true };
+    },
     rotate: async ({ target }) => {
       rotated.push(target.name);
       return { target: target.name, account: target.account, changedAt: 0, nextAt: 86_400_000 };
@@ -592,4 +596,61 @@ test('a target is refreshed and rotated by an admin alone; for others every name
   const { changedAt, nextAt } = await services.rotateTarget(caller, 'kept-db');
   assert.deepEqual([changedAt, nextAt], ['1970-01-01T00:00:00.000Z', '1970-01-02T00:00:00.000Z']);
   assert.deepEqual(rotated, ['kept-db']);
+});
+
+describe('a list of sessions', () => {
+  test("is of one's own, whatever is asked for, and tells nothing of others", async () => {
+    const { services, under, as, start } = await api();
+    const { store } = under;
+    const { run } = await start(dana);
+    for (const [i, principal] of [dana, riley].entries())
+      await store.sessions.insert(aSession({ id: `ses_00000${i}`, run: run.id, principal, openedAt: i }));
+    await store.sessions.index({
+      id: 'ses_000001',
+      allowed: 1,
+      denied: 1,
+      tables: ['public.secrets'],
+      texts: [{ digest: 'd', text: 'SELECT secret' }],
+      partial: true,
+      at: 1,
+    });
+    const caller = await as(dana);
+    const ids = async (filter: Parameters<typeof services.sessions>[1]) =>
+      (await services.sessions(caller, filter)).map(({ id }) => id);
+    assert.deepEqual(await ids({}), ['ses_000000']);
+    assert.deepEqual(await ids({ user: dana.name }), ['ses_000000']);
+    for (const filter of [
+      { user: riley.name },
+      { user: 'nobody' },
+      { user: `${riley.issuer}#${riley.subject}` },
+      { table: 'secrets' },
+      { text: 'secret' },
+      { verdicts: ['denied', 'allowed'] as const },
+    ])
+      assert.deepEqual(await ids(filter), [], JSON.stringify(filter));
+    assert.deepEqual(await ids({ partlyIndexed: true }), ['ses_000000']);
+    for (const after of ['ses_000001', 'ses_00000x'])
+      await assert.rejects(async () => services.sessions(caller, { after }), {
+        code: 'NOT_FOUND',
+        message: `no session "${after}"`,
+      });
+
+    const sees = await as(auditor);
+    const all = async (filter: Parameters<typeof services.sessions>[1]) =>
+      (await services.sessions(sees, filter)).map(({ id }) => id);
+    assert.deepEqual(await all({ user: riley.name, text: 'SECRET' }), ['ses_000001']);
+    assert.deepEqual(await all({ after: 'ses_000001' }), ['ses_000000']);
+    await assert.rejects(all({ user: 'nobody' }), { code: 'USER_UNKNOWN' });
+  });
+
+  test('is made again from the recordings for an admin alone', async () => {
+    const { services, as } = await api();
+    for (const who of [dana, auditor])
+      await assert.rejects(async () => services.reindexSessions(await as(who)), refusedWith('FORBIDDEN'));
+    const lines = await Array.fromAsync(await services.reindexSessions(await as(admin)));
+    assert.deepEqual(
+      lines.map((line) => JSON.parse(line).done),
+      [true],
+    );
+  });
 });
