@@ -73,7 +73,8 @@ interface Entry {
   readonly strangers: Set<number>;
 }
 
-export function createCatalogs(clock: Clock): Catalogs {
+/** @param read for tests: another way to a catalog */
+export function createCatalogs(clock: Clock, read = readCatalog): Catalogs {
   const entries = new Map<string, Entry>();
 
   function entryOf(key: string): Entry {
@@ -91,11 +92,11 @@ export function createCatalogs(clock: Clock): Catalogs {
 
   function load(entry: Entry, asker: CatalogAsker): Promise<Snapshot> {
     const startedAt = clock.monotonic();
-    const loading: Promise<Snapshot> = readCatalog(asker, entry.whole ? entry.snapshot : undefined).then(
-      (read) => {
-        const snapshot = snapshotOf(entry, read, startedAt);
+    const loading: Promise<Snapshot> = read(asker, entry.whole ? entry.snapshot : undefined).then(
+      (found) => {
+        const snapshot = snapshotOf(entry, found, startedAt);
         // Something changed while it was read: it is for those who asked before, and for nobody else.
-        if (entry.loading === loading) store(entry, snapshot, startedAt, isWhole(read.catalog));
+        if (entry.loading === loading) store(entry, snapshot, startedAt, isWhole(found.catalog));
         return snapshot;
       },
       (error: unknown) => {

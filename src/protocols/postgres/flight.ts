@@ -193,12 +193,7 @@ export class Flight implements ResultHandler {
 
   /** The session ends before the target has answered. */
   abandon(state: OutcomeState): void {
-    for (const running of this.#running) {
-      // It may be done all the same, and nobody hears of it.
-      const defines = running.unit.readings.some(({ analysis }) => analysis.effects.includes('define'));
-      if (!running.settled && defines) this.#parts.state.defined();
-      this.#settleRest(running, state, undefined);
-    }
+    for (const running of this.#running) this.#settleRest(running, state, undefined);
   }
 
   /** The target waits for the Sync that was kept back: it does not copy. */

@@ -236,7 +236,6 @@ async function converse(
     await relay.done;
   } finally {
     forget();
-    state.tellDefinitions();
   }
 }
 

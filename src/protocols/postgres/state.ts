@@ -94,7 +94,7 @@ export class SessionState {
 
   /** The target is ready for the next turn, in no transaction block: what was done on the way there stands, or is undone. */
   outsideTransaction(failed: boolean): void {
-    this.tellDefinitions();
+    this.#tellDefinitions();
     if (this.#pending.length === 0 && !this.#transaction) return;
     this.#changed();
     this.#close(!failed);
@@ -112,13 +112,12 @@ export class SessionState {
 
   #listening = false;
 
-  /** A statement that defines something has completed, or may have. */
+  /** A statement that defines something has completed. */
   defined(): void {
     this.#defined = true;
   }
 
-  /** At the end of the session too: its last statement may have been one. */
-  tellDefinitions(): void {
+  #tellDefinitions(): void {
     if (!this.#defined) return;
     this.#defined = false;
     this.#fixed.definitionsChanged?.();

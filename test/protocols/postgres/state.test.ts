@@ -111,3 +111,30 @@ describe('the context', () => {
     assert.deepEqual(emptied.searchPath, ['app', 'public']);
   });
 });
+
+describe('definitions that change', () => {
+  const heard = () => {
+    let times = 0;
+    const state = new SessionState({
+      ...{ database: 'shop', searchPath: ['public'], settings: new Map() },
+      definitionsChanged: () => void times++,
+    });
+    return { state, times: () => times };
+  };
+
+  test('are told of when the target is in no transaction, once', () => {
+    const { state, times } = heard();
+    state.defined();
+    assert.equal(times(), 0);
+    state.outsideTransaction(false);
+    state.outsideTransaction(false);
+    assert.equal(times(), 1);
+  });
+
+  test('are told of after a failure too: an earlier statement of the text may stand', () => {
+    const { state, times } = heard();
+    state.defined();
+    state.outsideTransaction(true);
+    assert.equal(times(), 1);
+  });
+});
