@@ -15,7 +15,6 @@ export const NOT_BUILT: readonly NotBuilt[] = [
     path: 'policy diff',
     hint: 'compare what single statements get with: hoopctl policy explain TARGET --policy FILE -- TEXT',
   },
-  { path: 'policy simulate', hint: 'try a rule with mode: shadow, then list: hoopctl sessions list --would-be' },
   { path: 'gateway drain', hint: 'stop the gateway with SIGTERM: it tells sessions, seals recordings and ends' },
   { path: 'gateway backup', hint: 'stop the gateway, then copy its data and keys folders' },
   { path: 'gateway restore', hint: 'stop the gateway, then put back its data and keys folders' },

@@ -52,6 +52,14 @@ interface Scene {
   readonly endless?: true;
 }
 
+const OPENED = {
+  type: 'session.opened',
+  target: 'orders-db',
+  protocol: 'postgres',
+  account: EVIL,
+  via: 'run',
+  agent: { kind: 'claimed', name: EVIL },
+};
 const REFUSED = refusal(403, EVIL, EVIL, 4, EVIL);
 const get = (path: string, json: unknown) => ({ [`GET ${path}`]: { json } });
 
@@ -317,6 +325,35 @@ const SCENES: Readonly<Record<string, readonly Scene[] | string>> = {
       args: ['policy', 'test', '@/cases.yaml'],
       prepare: ({ dir }) =>
         writeFileSync(join(dir, 'cases.yaml'), JSON.stringify({ cases: [{ name: EVIL, [EVIL]: 1 }] })),
+    },
+  ],
+  'policy simulate': [
+    { args: ['policy', 'simulate', EVIL] },
+    {
+      args: ['policy', 'simulate', '@/policy.yaml', '--recordings', '@/recordings'],
+      prepare: ({ dir }) => {
+        writeFileSync(
+          join(dir, 'policy.yaml'),
+          JSON.stringify({ version: 1, access: [{ name: 'one', subjects: { users: ['x'] }, targets: ['*'] }] }),
+        );
+        const events = [
+          { ...OPENED, principal: { issuer: EVIL, subject: EVIL, name: EVIL }, circumstances: { groups: [] } },
+          {
+            type: 'verdict',
+            command: EVIL,
+            verdict: 'allow',
+            text: { text: EVIL },
+            effects: [],
+            resources: [],
+            facts: {},
+          },
+        ];
+        mkdirSync(join(dir, 'recordings'));
+        writeFileSync(
+          join(dir, 'recordings', 'ses_1.ndjson'),
+          events.map((one) => `${JSON.stringify({ at: new Date().toISOString(), ...one })}\n`).join(''),
+        );
+      },
     },
   ],
   'gateway init': [{ args: ['gateway', 'init', 'gw', '--local', '--target', EVIL] }],

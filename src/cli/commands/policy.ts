@@ -1,9 +1,10 @@
-/** `hoopctl policy (check|explain|test)`: trying a policy out before anything runs. */
+/** `hoopctl policy (check|explain|test|simulate)`: trying a policy out before anything runs. */
 import { resolve } from 'node:path';
 import type { ExplainRequest } from '../../api/shapes.ts';
 import type { CommandForm, OptionSpec } from '../command.ts';
 import { fail } from '../errors.ts';
 import { type Explained, showExplained } from '../explained.ts';
+import { simulate } from '../simulate.ts';
 
 const GATEWAY_FILE: OptionSpec = {
   flags: '--config <file>',
@@ -118,7 +119,7 @@ const test: CommandForm = {
 export const command: CommandForm = {
   name: 'policy',
   summary: 'Try a policy out',
-  subcommands: [check, explain, test],
+  subcommands: [check, explain, test, simulate],
 };
 
 function texts<Name extends string>(options: { text(name: string): string | undefined }, names: readonly Name[]) {

@@ -82,6 +82,11 @@ const TEXT_LITERAL = /^(?:(?:[uU]&|[bBxXeEnN])?'|\$[^0-9$]*\$)/;
 const LITERAL = /^(?:(?:[uU]&|[bBxXeEnN])?'|\$[^0-9$]*\$|\.?[0-9])/;
 const KEYWORD_LITERAL = /^(true|false|null)$/i;
 
+/** Whether a token is a constant: a number, or a string in any of its spellings. */
+export function isLiteral(token: string): boolean {
+  return LITERAL.test(token);
+}
+
 export class ParserBroken extends Error {}
 
 function rawStatement(raw: unknown, bytes: number): RawStatement {
