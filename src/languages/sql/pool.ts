@@ -39,6 +39,8 @@ interface Job {
   readonly basis: Numbered;
   readonly text: string;
   readonly settle: (analysis: Analysis) => void;
+  /** A thread died that got ready for it: once, that is tried again with another. */
+  second: boolean;
 }
 
 interface Thread {
@@ -97,9 +99,9 @@ export function createPool(options: PoolOptions): Pool {
     };
     threads.add(thread);
     worker.on('message', (message: FromWorker) => onMessage(thread, message));
-    worker.on('error', () => lose(thread));
-    worker.on('exit', () => lose(thread));
-    thread.timer = setTimeout(() => lose(thread), PREPARE_LIMIT_MS);
+    worker.on('error', (error: NodeJS.ErrnoException) => died(thread, error.code));
+    worker.on('exit', () => died(thread));
+    thread.timer = setTimeout(() => lose(thread, NOT_STARTED), PREPARE_LIMIT_MS);
   };
 
   /** Not before the first text, or somebody who knows that it will come: whoever only looks at a policy file pays for no thread. */
@@ -130,13 +132,24 @@ export function createPool(options: PoolOptions): Pool {
       thread.state = 'idle';
       thread.worker.unref();
       if (job !== undefined && job.id === message.job) job.settle(message.analysis);
-      if (message.broken || thread.reads >= options.recycleAfter) return lose(thread);
+      if (message.broken || thread.reads >= options.recycleAfter) return lose(thread, CLOSED);
     }
     dispatch();
   };
 
+  const died = (thread: Thread, code?: string) => {
+    const { job, state } = thread;
+    if (state === 'preparing' && job !== undefined && !job.second) {
+      // The text was not looked at yet.
+      thread.job = undefined;
+      job.second = true;
+      queue.unshift(job);
+    }
+    lose(thread, state === 'preparing' ? NOT_PREPARED : code === 'ERR_WORKER_OUT_OF_MEMORY' ? TOO_LARGE : DIED);
+  };
+
   /** Throws a thread away, answers its text and starts another. */
-  const lose = (thread: Thread, answer: NotRead = TOO_SLOW) => {
+  const lose = (thread: Thread, answer: NotRead) => {
     if (thread.state === 'gone') return;
     const starting = thread.state === 'starting';
     const { job } = thread;
@@ -150,7 +163,7 @@ export function createPool(options: PoolOptions): Pool {
     if (closed) return;
     if (starting) failedStarts += 1;
     if (failedStarts >= FAILED_STARTS) {
-      for (const waiting of queue.splice(0)) waiting.settle(NO_WORKERS);
+      for (const waiting of queue.splice(0)) waiting.settle(NOT_STARTED);
       return;
     }
     start();
@@ -166,7 +179,7 @@ export function createPool(options: PoolOptions): Pool {
       thread.worker.ref();
       if (introduce(thread, job.basis)) {
         thread.state = 'preparing';
-        thread.timer = setTimeout(() => lose(thread, NO_WORKERS), PREPARE_LIMIT_MS);
+        thread.timer = setTimeout(() => lose(thread, NOT_PREPARED), PREPARE_LIMIT_MS);
       } else {
         read(thread, job);
       }
@@ -190,7 +203,7 @@ export function createPool(options: PoolOptions): Pool {
     if (thread.job !== job) return;
     const limit = limitFor(job);
     const left = limit - (used - thread.cpu);
-    if (left <= 0 || performance.now() - since > limit * STARVED) return lose(thread);
+    if (left <= 0 || performance.now() - since > limit * STARVED) return lose(thread, TOO_SLOW);
     thread.timer = setTimeout(() => void late(thread, job, since), Math.max(left, 20));
   };
 
@@ -203,7 +216,7 @@ export function createPool(options: PoolOptions): Pool {
       return discarded;
     },
     read(basis, text) {
-      if (closed || queue.length >= options.queue) return Promise.resolve(closed ? NO_WORKERS : BUSY);
+      if (closed || queue.length >= options.queue) return Promise.resolve(closed ? CLOSED : BUSY);
       begin();
       return new Promise((settle) => {
         if (failedStarts >= FAILED_STARTS) {
@@ -211,15 +224,15 @@ export function createPool(options: PoolOptions): Pool {
           failedStarts = FAILED_STARTS - 1;
           start();
         }
-        queue.push({ id: nextJob++, basis, text, settle });
+        queue.push({ id: nextJob++, basis, text, settle, second: false });
         dispatch();
       });
     },
     async close() {
       closed = true;
-      for (const waiting of queue.splice(0)) waiting.settle(NO_WORKERS);
+      for (const waiting of queue.splice(0)) waiting.settle(CLOSED);
       const workers = [...threads].map((thread) => thread.worker);
-      for (const thread of [...threads]) lose(thread, NO_WORKERS);
+      for (const thread of [...threads]) lose(thread, CLOSED);
       await Promise.all(workers.map((worker) => worker.terminate()));
     },
   };
@@ -270,9 +283,17 @@ const BUSY: NotRead = {
   message: 'too many statements are waiting to be read',
   sqlState: '53400',
 };
-const NO_WORKERS: NotRead = {
+/** As lasting as its being too slow: the same text would do the same to the next thread. */
+const TOO_LARGE: NotRead = {
   ok: false,
-  code: 'internal',
-  message: 'statements cannot be read at the moment',
-  sqlState: 'XX000',
+  code: 'limit',
+  message: 'the statement takes too much memory to be read safely',
+  sqlState: '54001',
 };
+
+const failed = (message: string): NotRead => ({ ok: false, code: 'internal', message, sqlState: 'XX000' });
+
+const DIED = failed('the thread that read the statement died of it or beside it; nothing was forwarded');
+const NOT_PREPARED = failed("the thread that reads statements does not get ready with the target's definitions");
+const NOT_STARTED = failed('the threads that read statements do not start');
+const CLOSED = failed('statements are not read any more: the gateway stops');

@@ -1,4 +1,7 @@
 import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { type TestContext, describe, test } from 'node:test';
 import { createCache, type Shelf } from '../../../src/languages/sql/cache.ts';
 import { type Analysis, createSqlReader, type SqlReaderOptions } from '../../../src/languages/sql/index.ts';
@@ -178,12 +181,43 @@ describe('the pool', () => {
     assert.deepEqual(all.map(code), ['limit', 'limit', 'limit', 'syntax']);
   });
 
-  test('replaces a thread that dies or throws, and answers for it', async (t) => {
+  test('replaces a thread that dies or throws, and says so: the text was neither slow nor is that what will be said of it again', async (t) => {
     const sql = reader(t, { script: scripted });
-    assert.equal(code(await sql.analyse('die', OPEN)), 'limit');
-    assert.equal(code(await sql.analyse('throw', OPEN)), 'limit');
+    for (const text of ['die', 'throw', 'die']) {
+      const answer = await sql.analyse(text, OPEN);
+      assert.equal(code(answer), 'internal');
+      assert.match(message(answer), /^the thread that read the statement died/);
+    }
     assert.match(message(await sql.analyse('fine', OPEN)), /fine/);
+    assert.equal(sql.stats.discarded, 3);
+    assert.equal(sql.stats.misses, 4);
+  });
+
+  test('says of a text that takes all memory that it does, once and for all', async (t) => {
+    const sql = reader(t, { script: scripted });
+    const answer = await sql.analyse('gorge', OPEN);
+    assert.equal(code(answer), 'limit');
+    assert.match(message(answer), /too much memory/);
+    assert.equal(await sql.analyse('gorge', OPEN), answer);
+    assert.equal(sql.stats.discarded, 1);
+  });
+
+  test('tries another thread when one dies before it looked at the text', async (t) => {
+    const folder = mkdtempSync(join(tmpdir(), 'hoopctl-pool-'));
+    t.after(() => rmSync(folder, { recursive: true }));
+    const sql = reader(t, { script: scripted });
+    const basis = { ...OPEN, searchPath: [`die-once ${join(folder, 'died')}`] };
+    assert.match(message(await sql.analyse('fine', basis)), /fine/);
+    assert.equal(sql.stats.discarded, 1);
+  });
+
+  test('says which part of it failed when every thread dies before it looks at the text', async (t) => {
+    const sql = reader(t, { script: scripted });
+    const answer = await sql.analyse('fine', { ...OPEN, searchPath: ['die'] });
+    assert.equal(code(answer), 'internal');
+    assert.match(message(answer), /does not get ready with the target's definitions$/);
     assert.equal(sql.stats.discarded, 2);
+    assert.match(message(await sql.analyse('fine', OPEN)), /fine/);
   });
 
   test('throws a thread away that says its parser broke, after its answer', async (t) => {
@@ -220,8 +254,11 @@ describe('the pool', () => {
 
   test('refuses instead of starting threads for ever when they cannot start', async (t) => {
     const sql = reader(t, { script: new URL('./workers/absent.ts', import.meta.url) });
-    assert.equal(code(await sql.analyse('SELECT 1', OPEN)), 'internal');
-    assert.equal(code(await sql.analyse('SELECT 1', OPEN)), 'internal');
+    for (let i = 0; i < 2; i++) {
+      const answer = await sql.analyse('SELECT 1', OPEN);
+      assert.equal(code(answer), 'internal');
+      assert.match(message(answer), /do not start$/);
+    }
   });
 });
 

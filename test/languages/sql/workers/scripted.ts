@@ -1,4 +1,5 @@
 /** A worker that does what its texts say: hang, die, claim that its parser broke, or answer. For tests of the pool around it. */
+import { existsSync, writeFileSync } from 'node:fs';
 import { parentPort } from 'node:worker_threads';
 import type { FromWorker, ToWorker } from '../../../../src/languages/sql/worker.ts';
 
@@ -10,10 +11,19 @@ const cpu = () => {
 let reads = 0;
 
 parentPort?.on('message', (message: ToWorker) => {
-  if (message.kind === 'basis') send({ kind: 'prepared', cpu: cpu() });
+  if (message.kind === 'basis') {
+    const [told = ''] = message.basis.searchPath;
+    const [, once] = /^die-once (.+)$/.exec(told) ?? [];
+    if (told === 'die' || (once !== undefined && !existsSync(once))) {
+      if (once !== undefined) writeFileSync(once, '');
+      process.exit(3);
+    }
+    send({ kind: 'prepared', cpu: cpu() });
+  }
   if (message.kind !== 'read') return;
   reads += 1;
   if (message.text.startsWith('hang')) for (;;);
+  if (message.text.startsWith('gorge')) for (const eaten: number[][] = []; ; ) eaten.push(new Array(2e7).fill(0.5));
   if (message.text.startsWith('die')) process.exit(3);
   if (message.text.startsWith('throw')) throw new Error('as told');
   const broken = message.text.startsWith('break');
