@@ -150,10 +150,6 @@ export const mask = fields({
   .refine(
     (held) => held.strict === undefined || held.detect !== undefined,
     say('strict belongs to detect', 'a masked column is never let through unmasked'),
-  )
-  .refine(
-    (held) => held.columns === undefined || held.with !== 'hash',
-    say('hash on columns is not in this version', 'use redact; hash works with detect'),
   );
 
 export type Budget = number | 'none';

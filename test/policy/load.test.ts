@@ -119,10 +119,6 @@ describe('a rule that can never match', () => {
   });
 });
 
-test('a hash on columns, which is not built', () => {
-  refuses('masks: [{ name: m, columns: [a.b.c], with: hash }]', /hash on columns is not in this version/, /redact/);
-});
-
 describe('hold', () => {
   test('without approvers anywhere', () => {
     refuses(rule('then: hold'), /holds, but names no approvers/, /defaults.hold/);

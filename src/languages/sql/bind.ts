@@ -32,11 +32,50 @@ export function maskedOrigins(
     const columns = origins.get(relation.oid) ?? new Set<number>();
     origins.set(relation.oid, columns.add(attnum));
   }
-  for (const one of catalog.defaults) {
-    const columns = origins.get(one.relation);
-    if (columns !== undefined && one.from.some((from) => columns.has(from))) columns.add(one.attnum);
+  const relations = origins.size === 0 ? NO_RELATIONS : relationsOf(catalog);
+  const count = () => [...origins.values()].reduce((sum, { size }) => sum + size, 0);
+  // A child's generated column may stand in its parent as an ordinary one.
+  for (let before = -1; before !== count(); ) {
+    before = count();
+    for (const [child, parent] of catalog.inherits) {
+      spreadByName(relations, origins, child, parent);
+      spreadByName(relations, origins, parent, child);
+    }
+    for (const [oid, columns] of origins) spreadToGenerated(catalog, relations.get(oid), columns);
   }
   return origins;
+}
+
+type Relations = ReadonlyMap<Oid, Relation>;
+
+const NO_RELATIONS: Relations = new Map();
+const known = new WeakMap<CatalogSnapshot, Relations>();
+
+function relationsOf(catalog: CatalogSnapshot): Relations {
+  const relations = known.get(catalog) ?? new Map(catalog.relations.map((one) => [one.oid, one]));
+  known.set(catalog, relations);
+  return relations;
+}
+
+/** A column that is masked in one table of a family by inheritance or partitioning is masked in all of them. */
+function spreadByName(relations: Relations, origins: Map<Oid, Set<number>>, from: Oid, to: Oid): void {
+  const masked = origins.get(from);
+  if (masked === undefined) return;
+  const names = new Set(relations.get(from)?.columns.flatMap(({ attnum, name }) => (masked.has(attnum) ? [name] : [])));
+  for (const { attnum, name } of relations.get(to)?.columns ?? []) {
+    if (!names.has(name)) continue;
+    const columns = origins.get(to) ?? new Set<number>();
+    origins.set(to, columns.add(attnum));
+  }
+}
+
+function spreadToGenerated(catalog: CatalogSnapshot, relation: Relation | undefined, masked: Set<number>): void {
+  for (const { generated, attnum } of relation?.columns ?? []) {
+    if (!generated || masked.has(attnum)) continue;
+    // Of what cannot be told it is taken to be computed from everything.
+    const from = catalog.defaults.find((one) => one.relation === relation?.oid && one.attnum === attnum)?.from ?? [0];
+    if (from.some((one) => one === 0 || masked.has(one))) masked.add(attnum);
+  }
 }
 
 /**

@@ -14,7 +14,7 @@ export function keepGroups(root: Site, standIns: ReadonlyMap<Fields, MaskedRelat
 
 function keepGroup(select: Fields, items: unknown[], standIns: ReadonlyMap<Fields, MaskedRelation>): void {
   const outputs = Array.isArray(select['targetList']) ? select['targetList'] : [];
-  const grouped = items.map((item) => columnOf(item, outputs));
+  const grouped = items.flatMap((item) => columnsNamed(item, outputs));
   if (items.some((item) => isFields(item) && item['GroupingSet'] !== undefined)) return;
   for (const source of sourcesOf(select['fromClause'])) {
     const masked = standIns.get(source);
@@ -37,12 +37,26 @@ const UNGROUPED: ReadonlySet<number> = new Set([
   ...[114, 199, 142, 143, 4072, 4073, 600, 1017, 601, 1018, 602, 1019, 603, 1020, 604, 1027, 628, 629, 718, 719],
 ]);
 
-/** What one item of GROUP BY names: a column, or an output by its place. */
-function columnOf(item: unknown, outputs: readonly unknown[]): readonly string[] | undefined {
-  if (!isFields(item)) return undefined;
-  if (isFields(item['ColumnRef'])) return nameParts(item['ColumnRef']['fields']);
+/**
+ * What one item of GROUP BY names: a column, or an output by its place or its name. A column that has the name comes before the output (PostgreSQL, "GROUP
+ * BY Clause"); the output is then not grouped by, and the statement an error either way.
+ */
+function columnsNamed(item: unknown, outputs: readonly unknown[]): (readonly string[] | undefined)[] {
+  if (!isFields(item)) return [];
+  if (isFields(item['ColumnRef'])) {
+    const names = nameParts(item['ColumnRef']['fields']);
+    const labelled = outputs.find((output) => names?.length === 1 && labelOf(output) === names[0]);
+    return [names, columnOf(labelled)];
+  }
   const place = isFields(item['A_Const']) && isFields(item['A_Const']['ival']) ? item['A_Const']['ival']['ival'] : 0;
-  const output = typeof place === 'number' ? outputs[place - 1] : undefined;
+  return [columnOf(typeof place === 'number' ? outputs[place - 1] : undefined)];
+}
+
+function labelOf(output: unknown): unknown {
+  return isFields(output) && isFields(output['ResTarget']) ? output['ResTarget']['name'] : undefined;
+}
+
+function columnOf(output: unknown): readonly string[] | undefined {
   const value = isFields(output) && isFields(output['ResTarget']) ? output['ResTarget']['val'] : undefined;
   return isFields(value) && isFields(value['ColumnRef']) ? nameParts(value['ColumnRef']['fields']) : undefined;
 }

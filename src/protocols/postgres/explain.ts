@@ -31,7 +31,7 @@ export function createInterpreter({
     const bytes = Buffer.from(text);
     const { sql } = await basisOf(snapshot.searchPath);
     const analysis = await reader.analyse(bytes, sql);
-    if (!analysis.ok) return [unreadCommand(analysis, bytes, NO_STATE)];
+    if (!analysis.ok) return [unreadCommand(analysis, bytes, NO_STATE, false)];
     const { statements } = analysis;
     if (statements.length === 0) return [emptyCommand(bytes, NO_STATE)];
     const slices = slicesOf(bytes, statements);

@@ -132,15 +132,22 @@ function contextOf({ objects }: StatementAnalysis, { context, runs }: Meaning): 
 const UNKNOWN: ReadonlySet<Effect> = new Set(['unknown']);
 const CONTROL: ReadonlySet<Effect> = new Set(['control']);
 
-/** A text that could not be read: refused whatever policy says, and recorded. */
-export function unreadCommand(read: NotRead, text: Buffer, context: string): Command {
+/**
+ * A text that could not be read: refused whatever policy says, and recorded.
+ *
+ * @param masked columns are masked: what it holds may be aimed at one of them, and where its literals begin and end cannot be told
+ */
+export function unreadCommand(read: NotRead, text: Buffer, context: string, masked: boolean): Command {
   const code =
     read.code === 'busy' || read.code === 'internal'
       ? 'HOOP_UNAVAILABLE'
       : read.code === 'limit'
         ? 'HOOP_LIMIT'
         : 'HOOP_DENIED';
-  return unreadable(text, context, read, { code, reason: read.message, protocolCode: read.sqlState });
+  // The parser's own words quote the text.
+  const reason = masked && read.code === 'syntax' ? `syntax error at character ${read.position ?? 1}` : read.message;
+  const command = unreadable(text, context, read, { code, reason, protocolCode: read.sqlState });
+  return masked ? { ...command, struck: [{ start: 0, end: text.length }] } : command;
 }
 
 function unreadable(text: Buffer, context: string, reading: object, impossible: Impossible): Command {
@@ -159,11 +166,13 @@ function unreadable(text: Buffer, context: string, reading: object, impossible: 
 
 /** Several statements where the protocol takes one. */
 export function severalCommand(text: Buffer, context: string, reading: Extract<Analysis, { ok: true }>): Command {
-  return unreadable(text, context, reading, {
+  const command = unreadable(text, context, reading, {
     code: 'HOOP_DENIED',
     reason: 'cannot insert multiple commands into a prepared statement',
     protocolCode: '42601',
   });
+  const struck = reading.statements.flatMap((statement) => statement.struck);
+  return struck.length === 0 ? command : { ...command, struck };
 }
 
 /** Nothing but space and comments. It is sent and recorded, and does nothing. */

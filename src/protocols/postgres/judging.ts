@@ -195,7 +195,8 @@ class TurnReading {
   }
 
   #unread(analysis: Extract<Analysis, { ok: false }>, text: Buffer): ReadUnit {
-    this.commands.push(unreadCommand(analysis, text, this.#parts.state.context));
+    const masked = this.#basis.view.masks.columns.length > 0;
+    this.commands.push(unreadCommand(analysis, text, this.#parts.state.context, masked));
     this.#position ??= analysis.position;
     return NOTHING;
   }

@@ -369,9 +369,49 @@ describe('the binding of a mask', () => {
     );
   });
 
+  const columns = (...names: readonly string[]) => names.map((name, i) => [i + 1, name, 25, 'text', '', '', false]);
+  const table = (oid: number, name: string, list: readonly unknown[]) => [
+    oid,
+    'public',
+    name,
+    'r',
+    'p',
+    false,
+    false,
+    null,
+    list,
+  ];
+
   test('tells which column origins must not come back, generated columns too', () => {
-    const catalog = catalogOf({ defaults: [[20002, 1, 'upper(ssn)', [3]]] });
+    const generated = [1, 'loud', 25, 'text', 's', '', false];
+    const catalog = catalogOf({
+      relations: [table(20002, 'customers', [generated, ...columns('a', 'name', 'ssn', 'card').slice(1)])],
+      defaults: [[20002, 1, 'upper(ssn)', [3]]],
+    });
     assert.deepEqual(maskedOrigins(catalog, bound), new Map([[20002, new Set([3, 4, 1])]]));
+  });
+
+  test('tells the origins of partitions and parents of a masked table, at any distance and under other numbers', () => {
+    const catalog = catalogOf({
+      relations: [
+        table(20002, 'customers', columns('id', 'name', 'ssn', 'card')),
+        table(20101, 'all', columns('ssn', 'id')),
+        table(20102, 'others', columns('id', 'own', 'x', 'ssn')),
+        table(20103, 'stranger', columns('ssn')),
+      ],
+      inherits: [
+        [20102, 20101],
+        [20002, 20101],
+      ],
+    });
+    assert.deepEqual(
+      maskedOrigins(catalog, bound),
+      new Map([
+        [20002, new Set([3, 4])],
+        [20101, new Set([1])],
+        [20102, new Set([4])],
+      ]),
+    );
   });
 });
 
