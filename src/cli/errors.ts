@@ -15,6 +15,7 @@ export const fail = errorTable({
   DIGEST_DIFFERS: { exit: 5, hint: 'look at what it asks now: hoopctl approvals show ID' },
   SIGN_IN_EXPIRED: { exit: 3, hint: 'run the command again for a new code' },
   UNCONFIRMED: { exit: 6 },
+  REINDEX_CUT: { exit: 6, hint: 'start it again: what was read stays' },
   TARGET_FAILED: { exit: 1 },
   NOT_REVOKED: { exit: 6, hint: 'end your sessions in the account page of your identity provider' },
 });

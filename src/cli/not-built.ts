@@ -9,7 +9,6 @@ export interface NotBuilt {
 export const NOT_BUILT: readonly NotBuilt[] = [
   { path: 'sessions export', hint: 'read the recording as NDJSON with: hoopctl sessions replay ID --json' },
   { path: 'sessions flag', hint: 'find sessions with: hoopctl sessions list' },
-  { path: 'sessions reindex', hint: 'the gateway indexes sessions as they happen' },
   { path: 'audit checkpoint', hint: 'verify recordings against the pinned key with: hoopctl audit verify PATH' },
   {
     path: 'policy diff',

@@ -5,16 +5,20 @@ import { wait } from '../base/clock.ts';
 import { cutToWidth } from '../base/width.ts';
 import type { Arguments, Options } from './command.ts';
 import type { Context } from './context.ts';
+import { fail } from './errors.ts';
+import type { Pace } from './live/replay-pace.ts';
 import type { Part, Style } from './part.ts';
 import { grouped } from './wording.ts';
 
 type Line = ReturnType<typeof replaySession> extends AsyncGenerator<infer Each> ? Each : never;
 
+/** With --timing. */
 const LONGEST_PAUSE = 2_000;
 const OWN_LENGTH = 60;
 
 export async function replay(ctx: Context, args: Arguments, options: Options): Promise<number> {
   const session = args.one('ID');
+  const speed = speedOf(options);
   const source = isPath(session) ? resolve(ctx.cwd, session) : await fetched(ctx, session);
   if (ctx.out.json) {
     const { recordedEvents } = await import('../app/recording.ts');
@@ -25,16 +29,52 @@ export async function replay(ctx: Context, args: Arguments, options: Options): P
     return 0;
   }
   const { replaySession } = await import('../app/replay.ts');
+  const pace = await paceOf(ctx, options, speed);
   let before = 0;
-  for await (const line of replaySession({ session, source })) {
-    if (options.has('timing') && line.afterMs > before)
-      await wait(ctx.clock, Math.min(LONGEST_PAUSE, line.afterMs - before), ctx.signal);
-    before = line.afterMs;
-    showLine(ctx, line);
-    await ctx.out.ready();
+  try {
+    for await (const line of replaySession({ session, source })) {
+      if (!(await pace.wait(line.afterMs - before))) break;
+      before = Math.max(before, line.afterMs);
+      showLine(ctx, line);
+      await ctx.out.ready();
+    }
+  } finally {
+    pace.close();
   }
   return 0;
 }
+
+function speedOf(options: Options): number | undefined {
+  const text = options.text('speed');
+  if (text === undefined) return undefined;
+  const speed = /^\d+(\.\d+)?$/.test(text) ? Number(text) : 0;
+  if (!(speed > 0 && speed <= 1_000))
+    throw fail('USAGE', `--speed "${text}" is no speed`, { hint: 'give a number: 2 is twice as fast, 0.5 half' });
+  return speed;
+}
+
+/** Without anybody at a terminal nothing is waited for, unless that is asked for. */
+async function paceOf(ctx: Context, options: Options, speed: number | undefined): Promise<Pace> {
+  const { stdin, stdout, stderr, clock, signal } = ctx;
+  const longest = options.has('timing') ? LONGEST_PAUSE : Number.POSITIVE_INFINITY;
+  const atTerminal = stdin.isTTY === true && stdout.isTTY === true && stderr.isTTY === true;
+  if (options.has('no-wait')) return AT_ONCE;
+  if (atTerminal) {
+    const { createPace } = await import('./live/replay-pace.ts');
+    const pace = createPace({ stdin, stderr, clock, signal, speed: speed ?? 1 });
+    return { close: pace.close, wait: (ms) => pace.wait(Math.min(longest, ms)) };
+  }
+  if (speed === undefined && !options.has('timing')) return AT_ONCE;
+  return {
+    close: () => {},
+    wait: async (ms) => {
+      if (ms > 0) await wait(clock, Math.min(longest, ms) / (speed ?? 1), signal);
+      return true;
+    },
+  };
+}
+
+const AT_ONCE: Pace = { wait: () => Promise.resolve(true), close: () => {} };
 
 /** Ids are opaque but hold neither slashes nor dots. */
 function isPath(text: string): boolean {

@@ -1,4 +1,4 @@
-/** `hoopctl sessions [list|show ID|replay ID|tail ID|kill ID]`. */
+/** `hoopctl sessions [list|show ID|replay ID|tail ID|export [ID…]|kill ID|reindex]`. */
 import type { SessionView } from '../../api/shapes.ts';
 import { describeEnd } from '../../domain/end.ts';
 import type { CommandForm } from '../command.ts';
@@ -6,55 +6,27 @@ import type { Context } from '../context.ts';
 import { fail } from '../errors.ts';
 import { replay } from '../replay.ts';
 import { tail } from '../tail.ts';
-import { agentName, ago, shortAgo } from '../wording.ts';
+import { FILTER_OPTIONS } from '../sessions/filter.ts';
+import { listSessions } from '../sessions/list.ts';
+import { reindex } from '../sessions/reindex.ts';
+import { agentName, ago } from '../wording.ts';
 
 const list: CommandForm = {
   name: 'list',
   summary: 'List sessions, the latest first',
-  options: [
-    { flags: '--live', summary: 'only those that are open' },
-    { flags: '--target <name>', summary: 'only those on one target', completes: 'target' },
-    { flags: '--run <id>', summary: 'only those of one run', completes: 'run' },
-    { flags: '--agent <name>', summary: 'only those of one agent', completes: 'agent' },
-    { flags: '--limit <number>', summary: 'at most so many' },
-    { flags: '--would-be', summary: 'only those where a rule in mode: shadow would have acted' },
+  details: ['Filters are all asked of a session at once. --text looks through statements as they were recorded.'],
+  options: FILTER_OPTIONS,
+  run: listSessions,
+};
+
+const reindexAll: CommandForm = {
+  name: 'reindex',
+  summary: 'Make the list of sessions again from the recordings (admin)',
+  details: [
+    'The gateway reads every recording it has. Sessions that its store lost, as a crash of the machine may, come back; all are found by',
+    'table, verdict and text again. Sessions go on meanwhile.',
   ],
-  async run(ctx, _args, options) {
-    const { client } = await ctx.gateway();
-    const [target, run, agent, limit] = [
-      options.text('target'),
-      options.text('run'),
-      options.text('agent'),
-      options.integer('limit'),
-    ];
-    const filter = {
-      ...(target === undefined ? {} : { target }),
-      ...(run === undefined ? {} : { run }),
-      ...(agent === undefined ? {} : { agent }),
-      ...(limit === undefined ? {} : { limit }),
-      ...(options.has('live') ? { live: true } : {}),
-      ...(options.has('would-be') ? { wouldBe: true } : {}),
-    };
-    const sessions = await client.sessions(filter, ctx.signal);
-    if (ctx.out.json) for (const session of sessions) ctx.out.ndjson(session);
-    else if (sessions.length === 0) ctx.out.notice('no such sessions');
-    else
-      ctx.out.table(sessions, [
-        { title: 'SESSION', cell: ({ id }) => ({ text: id, style: 'bold' }), whole: true },
-        { title: 'STATE', cell: (session) => (session.state === 'live' ? { text: 'live', style: 'green' } : 'closed') },
-        { title: 'AGE', cell: ({ openedAt }) => shortAgo(ctx.clock, openedAt), right: true },
-        { title: 'TARGET', cell: (session) => session.target },
-        { title: 'WHO', cell: ({ principal }) => principal },
-        { title: 'AGENT', cell: ({ agent }) => agentName(agent), spare: 3 },
-        { title: 'CMDS', cell: ({ commands }) => String(commands), right: true, spare: 1 },
-        { title: 'REFUSED', cell: ({ refused }) => String(refused), right: true, spare: 1 },
-        { title: 'HELD', cell: ({ held }) => String(held), right: true, spare: 2 },
-        ...(options.has('would-be')
-          ? [{ title: 'WOULD BE', cell: ({ wouldBe }: SessionView) => String(wouldBe), right: true }]
-          : []),
-      ]);
-    return 0;
-  },
+  run: reindex,
 };
 
 const show: CommandForm = {
@@ -73,7 +45,10 @@ const show: CommandForm = {
 const replayOne: CommandForm = {
   name: 'replay',
   summary: 'Print what happened in a session, from the gateway or from a recording file',
-  details: ['With --json the recording itself, one event a line. Proves nothing by itself: hoopctl audit verify does.'],
+  details: [
+    'On a terminal as it happened: space pauses, n or . shows the next line at once, + and - change the speed, q quits. Elsewhere all at once.',
+    'With --json the recording itself, one event a line. Proves nothing by itself: hoopctl audit verify does.',
+  ],
   arguments: [
     {
       name: 'ID',
@@ -82,7 +57,11 @@ const replayOne: CommandForm = {
       completes: 'session',
     },
   ],
-  options: [{ flags: '--timing', summary: 'pause between events as it happened, at most 2 s each' }],
+  options: [
+    { flags: '--speed <number>', summary: 'so many times as fast as it happened, without a terminal too' },
+    { flags: '--no-wait', summary: 'all at once' },
+    { flags: '--timing', summary: 'pause between events as it happened, at most 2 s each' },
+  ],
   run: replay,
 };
 
@@ -122,7 +101,7 @@ const kill: CommandForm = {
 export const command: CommandForm = {
   name: 'sessions',
   summary: 'List, replay and cut sessions',
-  subcommands: [list, show, replayOne, tailOne, kill],
+  subcommands: [list, show, replayOne, tailOne, kill, reindexAll],
   defaultSubcommand: 'list',
 };
 
