@@ -23,7 +23,8 @@ parentPort?.on('message', (message: ToWorker) => {
   if (message.kind !== 'read') return;
   reads += 1;
   if (message.text.startsWith('hang')) for (;;);
-  if (message.text.startsWith('gorge')) for (const eaten: number[][] = []; ; ) eaten.push(new Array(5e5).fill(0.5));
+  // What Node says of a thread whose heap is full.
+  if (message.text.startsWith('gorge')) throw Object.assign(new Error('as told'), { code: 'ERR_WORKER_OUT_OF_MEMORY' });
   if (message.text.startsWith('die')) process.exit(3);
   if (message.text.startsWith('throw')) throw new Error('as told');
   const broken = message.text.startsWith('break');
