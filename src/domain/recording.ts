@@ -64,6 +64,8 @@ export type SessionEvent =
       readonly policy: string;
       readonly circumstances?: RecordedCircumstances;
       readonly gateway: string;
+      /** Where lines are sealed: for whom, and the session's key wrapped for them (an age file, base64). */
+      readonly encryption?: { readonly scheme: string; readonly recipients: readonly string[]; readonly key: string };
       /** `none` when gateway and agent run under one account. */
       readonly isolation?: 'none';
     }
@@ -150,6 +152,8 @@ export interface Recordings {
   open(opened: Extract<SessionEvent, { type: 'session.opened' }>): Promise<Recorder>;
   /** HMAC of struck bytes under the gateway's own key, hex. */
   fingerprint(bytes: Uint8Array): string;
+  /** The run is over: what it may record is no longer counted. */
+  forgetRun?(run: string): void;
 }
 
 /** A signed statement that a recording had `size` events and ended with `root`. */

@@ -2,6 +2,7 @@
 import { hash } from 'node:crypto';
 import type { Checkpoint, SessionEvent } from '../domain/recording.ts';
 import { fail } from './errors.ts';
+import type { LineSealer } from './sealed-lines.ts';
 
 /** `prev` of a recording's first line. */
 export const GENESIS = '0'.repeat(64);
@@ -28,8 +29,11 @@ export class Chain {
   size: number;
   root: string;
   at: string;
+  readonly #sealer: LineSealer | undefined;
 
-  constructor(from: ChainState = START) {
+  /** @param sealer where only some may read what the lines say */
+  constructor(from: ChainState = START, sealer?: LineSealer) {
+    this.#sealer = sealer;
     this.size = from.size;
     this.root = from.root;
     this.at = from.at;
@@ -45,6 +49,11 @@ export class Chain {
     this.at = to.at;
   }
 
+  /** No line is sealed after this: the key is gone. */
+  forget(): void {
+    this.#sealer?.forget();
+  }
+
   /** Not before the last line. */
   time(now: string): string {
     return now > this.at ? now : this.at;
@@ -53,7 +62,7 @@ export class Chain {
   /** @returns the line with its newline */
   line(event: SessionEvent | CheckpointEvent, now: string): string {
     const at = this.time(now);
-    const body = jsonOf(event);
+    const body = this.#body(event);
     const line = `{"seq":${this.size},"at":"${at}",${body.slice(1, -1)},"prev":"${this.root}"}`;
     if (line.length > LONGEST_LINE / 3 && Buffer.byteLength(line) > LONGEST_LINE) {
       throw fail(
@@ -66,23 +75,34 @@ export class Chain {
     this.at = at;
     return `${line}\n`;
   }
+
+  #body(event: SessionEvent | CheckpointEvent): string {
+    if (!this.#sealer || event.type === 'checkpoint') return jsonOf(event);
+    refuseOwnPlace(event);
+    return canonicalJson(this.#sealer.seal(event, this.size));
+  }
 }
 
-export function lineHash(line: string | Uint8Array): string {
-  return hash('sha256', line, 'hex');
-}
-
-// Checkpoints bring their own `at`, which is the line's.
-function jsonOf(event: SessionEvent | CheckpointEvent): string {
+/** An event's JSON, without number, time and the line before. */
+export function jsonOf(event: SessionEvent | CheckpointEvent): string {
+  // Checkpoints bring their own `at`, which is the line's.
   if (event.type === 'checkpoint') {
     const { at: _, ...rest } = event;
     return canonicalJson(rest);
   }
+  refuseOwnPlace(event);
+  // Its keys are anybody's.
+  return event.type === 'notice' ? canonicalJson(event) : fromParts(event as Readonly<Record<string, unknown>>);
+}
+
+function refuseOwnPlace(event: SessionEvent): void {
   if ('seq' in event || 'at' in event || 'prev' in event) {
     throw fail('EVENT_INVALID', `a ${event.type} event may not bring its own seq, at or prev`);
   }
-  // Its keys are anybody's.
-  return event.type === 'notice' ? canonicalJson(event) : fromParts(event as Readonly<Record<string, unknown>>);
+}
+
+export function lineHash(line: string | Uint8Array): string {
+  return hash('sha256', line, 'hex');
 }
 
 /** What the events of equal commands share: the same objects every time, never changed. */
@@ -90,7 +110,7 @@ const SHARED: ReadonlySet<string> = new Set(['text', 'sent', 'effects', 'resourc
 const written = new WeakMap<object, string>();
 
 /** As `canonicalJson` gives it: what was written for an earlier command is not put together again. */
-function fromParts(event: Readonly<Record<string, unknown>>): string {
+export function fromParts(event: Readonly<Record<string, unknown>>): string {
   let text = '{';
   for (const key in event) {
     const value = event[key];

@@ -35,6 +35,10 @@ export const fail = errorTable({
     hint: 'no session opens until it can be written again: check space, rights and health of the disk',
   },
   KEY_SEALED: { exit: 2, hint: 'name the passphrase: keys: { url: …, passphrase: { file: PATH } }' },
+  RECORDING_QUOTA: { exit: 9, hint: 'start another run, or have recordings.quota raised' },
+  RECIPIENT_INVALID: { exit: 2, hint: 'recordings.encrypt takes age recipients, as age-keygen prints them: age1…' },
+  IDENTITY_INVALID: { exit: 2, hint: 'expected a file as age-keygen writes it: AGE-SECRET-KEY-1…' },
+  CLOCK_JUMPED: { exit: 1, hint: 'no recording is removed until the gateway starts again with the right time' },
   NOT_BUILT: { exit: 2 },
   GRADE_UNKNOWN: { exit: 2 },
 });

@@ -12,6 +12,8 @@ export type { Durability } from './recorder.ts';
 export { createRecordings } from './recordings.ts';
 export type { Recovered, Recovery } from './recover.ts';
 export { type ReplayLine, replay } from './replay.ts';
+export type { Expired, OpenedEvent, Retention, Swept } from './retention.ts';
 export { type RecordingSummary, summarize } from './summary.ts';
+export { createUnsealer, type Identities, readIdentities, type Unsealer, type Unsealing } from './unseal.ts';
 export type { Described, Problem, ProblemCode } from './verifier.ts';
 export { type VerifyOptions, type VerifyReport, verifyAll, verifyRecording } from './verify.ts';

@@ -56,6 +56,7 @@ const UNSYNCED_MS = 50;
 const SLOW_MS = 50;
 /** A disk that has not answered for so long is taken for one that never will. */
 export const STALLED_MS = 10_000;
+const STEPS = 10;
 
 export class Journal {
   readonly #parts: JournalParts;
@@ -176,9 +177,16 @@ export class Journal {
     const slow = clock.after(SLOW_MS, () => {
       this.#slow = true;
     });
-    const late = clock.after(STALLED_MS, () =>
-      stalled.reject(new Error(`the disk has not answered for ${STALLED_MS / 1000} s`)),
-    );
+    // Counted in steps: a machine that slept wakes up with every timer due, and has asked its disk only once since.
+    let step = 0;
+    let late: Cancel = () => {};
+    const count = () => {
+      late = clock.after(STALLED_MS / STEPS, () => {
+        if (++step < STEPS) count();
+        else stalled.reject(new Error(`the disk has not answered for ${STALLED_MS / 1000} s`));
+      });
+    };
+    count();
     try {
       await Promise.race([synced, stalled.promise]);
     } finally {

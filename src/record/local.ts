@@ -3,8 +3,9 @@ import { existsSync, rmSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import type { Cancel, Clock } from '../base/clock.ts';
 import type { Recordings, SessionEvent } from '../domain/recording.ts';
-import { Chain, lineHash } from './chain.ts';
+import { Chain, lineHash, START } from './chain.ts';
 import type { PublicKeys } from './checkpoint.ts';
+import type { CodecName } from './codecs.ts';
 import type { Compressor } from './compress.ts';
 import type { Disk } from './disk.ts';
 import { fail } from './errors.ts';
@@ -16,7 +17,11 @@ import type { Lock } from './lock.ts';
 import type { SessionLog } from './log/log.ts';
 import { type Durability, diskFull, type Sealed, SessionRecorder } from './recorder.ts';
 import type { Recovery } from './recover.ts';
+import { createQuotas, type Quotas } from './quota.ts';
 import { createReserve, type Reserve } from './reserve.ts';
+import { createRetention, type OpenedEvent, type Retention } from './retention.ts';
+import { createSealer, newKey, SCHEME } from './sealed-lines.ts';
+import { wrapKey } from './unseal.ts';
 
 export interface RecordingsOptions {
   /** Folder of the recordings; may be shared by several gateways. */
@@ -39,6 +44,12 @@ export interface RecordingsOptions {
   /** Room kept back on the disks of recordings and journal for closing what runs when they are full; 4 MiB on each unless told. */
   readonly reserveBytes?: number;
   readonly disk?: Disk;
+  /** What sealed recordings are packed with; gzip unless told. */
+  readonly compress?: CodecName;
+  /** Bytes one run may record; without it there is no bound. */
+  readonly quotaPerRun?: number;
+  /** age recipients: what is said in a session is then for them to read, and for nobody else. */
+  readonly recipients?: readonly string[];
   /** Opens the private key; seals it where it lies open. */
   readonly keysPassphrase?: string;
   /** Keeps the log of sessions below the recordings, as the gateway does: no session opens before its leaf is in it. */
@@ -58,6 +69,9 @@ export interface LocalRecordings extends Recordings {
   isLive(session: string): boolean;
   /** Calls back when a recording that is open here grew, and when it is over. @returns undefined when it is not open here */
   follow(session: string, onChange: () => void): { readonly over: boolean; stop(): void } | undefined;
+  forgetRun(run: string): void;
+  /** Removes what is old enough, with a leaf in the log for each. @param held what must stay however old it is */
+  retention(keepMs: number, held: (opened: OpenedEvent) => boolean): Retention;
   /** Fails when nothing could be recorded now. For /readyz. */
   check(): Promise<void>;
   /**
@@ -104,6 +118,7 @@ export class DiskRecordings implements LocalRecordings {
   readonly #unsigned = new Set<SessionRecorder>();
   readonly #days = new Map<string, Promise<void>>();
   readonly #reserve: Reserve;
+  readonly #quotas: Quotas;
   #journal: Journal | undefined;
   #beat: Cancel | undefined;
   #time = { ms: Number.NaN, text: '' };
@@ -124,6 +139,7 @@ export class DiskRecordings implements LocalRecordings {
       onSpent: () => this.#stopAll(),
       warn,
     });
+    this.#quotas = createQuotas(options.quotaPerRun);
     this.publicKey = { id: signer.keyId, pem: publicPem, trusted };
   }
 
@@ -145,6 +161,28 @@ export class DiskRecordings implements LocalRecordings {
 
   fingerprint(bytes: Uint8Array): string {
     return this.#held.keys.fingerprint(bytes);
+  }
+
+  forgetRun(run: string): void {
+    this.#quotas.forget(run);
+  }
+
+  retention(keepMs: number, held: (opened: OpenedEvent) => boolean): Retention {
+    const { dir, gatewayId, clock } = this.#options;
+    const { disk, keys } = this.#held;
+    return createRetention({
+      recordings: dir,
+      gateway: gatewayId,
+      trusted: keys.trusted,
+      disk,
+      clock,
+      keepMs,
+      held,
+      onExpired: async ({ session, root }) => {
+        if (!this.log) throw fail('LOG_FAILED', 'nothing is removed where no log of sessions says that it was');
+        await this.log.append({ type: 'recording.expired', session, root, why: 'retention' });
+      },
+    });
   }
 
   isLive(session: string): boolean {
@@ -204,13 +242,13 @@ export class DiskRecordings implements LocalRecordings {
     const { disk, keys, compressor } = this.#held;
     const { durability, checkpoint = {}, resultsLimit = DEFAULTS.resultsLimit, gatewayId, dir } = this.#options;
     const day = dayOf(this.#now());
-    await this.#ensureDay(day);
+    const [sealing] = await Promise.all([this.#sealing(opened.session), this.#ensureDay(day)]);
     const folder = join(dir, day);
     const file = join(folder, opened.session + LIVE);
     // After the last await: from here to the first line nothing comes between.
     const journal = this.#currentJournal();
-    const chain = new Chain();
-    const first = Buffer.from(chain.line(opened, this.#now()));
+    const chain = new Chain(START, sealing?.sealer);
+    const first = Buffer.from(chain.line({ ...opened, ...sealing?.said }, this.#now()));
     const fd = createWith(first, file, gatewayId, disk);
     const leaf = { session: opened.session, path: `${day}/${opened.session}`, first: lineHash(first.subarray(0, -1)) };
     const recorder = new SessionRecorder({
@@ -223,6 +261,7 @@ export class DiskRecordings implements LocalRecordings {
       firstBytes: first.length,
       disk,
       reserve: this.#reserve,
+      share: this.#quotas.of(opened.run),
       journal,
       signer: keys.signer,
       durability,
@@ -244,6 +283,15 @@ export class DiskRecordings implements LocalRecordings {
     ]);
     for (const step of begun) if (step.status === 'rejected') throw recorder.fail(step.reason);
     return recorder;
+  }
+
+  /** A key for this session alone, wrapped before it is used. */
+  async #sealing(session: string) {
+    const { recipients } = this.#options;
+    if (!recipients) return undefined;
+    const key = newKey();
+    const encryption = { scheme: SCHEME, recipients, key: await wrapKey(key, recipients) };
+    return { sealer: createSealer(session, key), said: { encryption } };
   }
 
   // A journal that failed takes nothing more, and its sessions are over. New sessions get a new one: the disk may have room again.

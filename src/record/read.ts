@@ -3,20 +3,27 @@ import type { SessionEvent } from '../domain/recording.ts';
 import type { CheckpointEvent } from './chain.ts';
 import { fail } from './errors.ts';
 import { readLines, type Source } from './lines.ts';
+import { createUnsealer, type Unsealer } from './unseal.ts';
 
 /** An event as it stands in a recording. */
 export type RecordedEvent = (SessionEvent | CheckpointEvent) & {
   readonly seq: number;
   readonly at: string;
   readonly prev: string;
+  /** What of it was written for somebody else to read, and is not opened. */
+  readonly sealed?: string;
 };
 
 /**
  * Yields the events in order. A torn last line, as a running recording may have, is left out.
  *
+ * @param unsealer opens what is sealed; without one it stands there as `(encrypted)`
  * @throws RECORDING_UNREADABLE at a line that is no event, or where compressed data is damaged
  */
-export async function* readEvents(source: Source): AsyncGenerator<RecordedEvent> {
+export async function* readEvents(
+  source: Source,
+  unsealer: Unsealer = createUnsealer(undefined),
+): AsyncGenerator<RecordedEvent> {
   const batches = readLines(source);
   let line = 0;
   for (;;) {
@@ -26,7 +33,7 @@ export async function* readEvents(source: Source): AsyncGenerator<RecordedEvent>
         throw fail('RECORDING_UNREADABLE', `after line ${line}: ${next.value.message}`);
       return;
     }
-    for (const bytes of next.value.lines) yield eventOf(bytes, ++line);
+    for (const bytes of next.value.lines) yield unsealer.read(eventOf(bytes, ++line));
   }
 }
 

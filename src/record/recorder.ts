@@ -12,6 +12,7 @@ import type { Signer } from './checkpoint.ts';
 import type { Disk } from './disk.ts';
 import { fail } from './errors.ts';
 import type { Journal, Journaled } from './journal.ts';
+import type { Share } from './quota.ts';
 import { isFull, type Reserve } from './reserve.ts';
 import { limitResult } from './result.ts';
 
@@ -43,6 +44,8 @@ export interface RecorderParts {
   readonly firstBytes: number;
   readonly disk: Disk;
   readonly reserve: Reserve;
+  /** What the run may still record. */
+  readonly share: Share;
   /** Absent under `process`: there the page cache is safe enough. */
   readonly journal: Journal | undefined;
   readonly signer: Signer;
@@ -82,6 +85,7 @@ export class SessionRecorder implements Recorder, Journaled {
     this.#chain = parts.chain;
     this.#parts = parts;
     this.#bytes = parts.firstBytes;
+    parts.share.add(parts.firstBytes);
   }
 
   get failed(): AbortSignal {
@@ -122,6 +126,8 @@ export class SessionRecorder implements Recorder, Journaled {
     if (this.#broken || (this.#failed.signal.aborted && weight !== 'note')) return rejected(this.#failed.signal.reason);
     if (this.#finished)
       return rejected(fail('RECORDING_FINISHED', `the recording of session ${this.session} is finished`));
+    const { used } = this.#parts.share;
+    if (used && weight !== 'note') return rejected(used);
     const before = this.#chain.mark();
     let lines: string;
     try {
@@ -222,6 +228,8 @@ export class SessionRecorder implements Recorder, Journaled {
     let lines = '';
     for (const event of events) {
       if (stopped && event.type === 'stream') continue;
+      // Nobody asks before each piece of a terminal's output: the session ends instead.
+      if (event.type === 'stream' && this.#parts.share.used) this.stop(this.#parts.share.used);
       lines += this.#chain.line(event.type === 'result' ? limitResult(event, resultsLimit) : event, at);
     }
     if (this.#chain.size - this.#signed >= checkpointEvery) lines += this.#checkpointLine().line;
@@ -250,6 +258,7 @@ export class SessionRecorder implements Recorder, Journaled {
       return false;
     }
     this.#bytes += bytes.length;
+    this.#parts.share.add(bytes.length);
     journal?.add(this, bytes);
     if (this.#chain.size > this.#signed) onUnsigned(this);
     for (const onChange of this.#followers) onChange();
@@ -299,6 +308,7 @@ export class SessionRecorder implements Recorder, Journaled {
   #close(): void {
     if (!this.#open) return;
     this.#open = false;
+    this.#chain.forget();
     try {
       this.#parts.disk.close(this.#parts.fd);
     } catch {

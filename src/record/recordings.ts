@@ -11,6 +11,8 @@ import { lastLife } from './log/last-life.ts';
 import { SessionLog } from './log/log.ts';
 import { logFolder } from './log/places.ts';
 import { type Recovery, recover } from './recover.ts';
+import { newKey } from './sealed-lines.ts';
+import { wrapKey } from './unseal.ts';
 
 /**
  * Takes the folders for this gateway, makes keys on the first start, and recovers before anything new is recorded.
@@ -26,7 +28,10 @@ export async function createRecordings(options: RecordingsOptions): Promise<Loca
   const locks = takeLocks([join(dir, '.gateways', `${gatewayId}.lock`), join(journalDir, 'lock')], gatewayId);
   try {
     const old = openKeys(keysDir, options.keysPassphrase);
-    const compressor = createCompressor({ disk, gateway: gatewayId, warn });
+    const { compress: codec = 'gzip', recipients } = options;
+    const compressor = createCompressor({ disk, gateway: gatewayId, codec, warn });
+    // Who cannot be written to is told now, not with the first session.
+    if (recipients) await wrapKey(newKey(), recipients);
     const now = () => new Date(clock.now()).toISOString();
     const recovery = await recover({
       recordings: dir,

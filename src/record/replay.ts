@@ -70,7 +70,7 @@ function lineOf(event: RecordedEvent, asked: ReadonlyMap<string, string>): Spoke
         kind: 'asked',
         command: event.command,
         ...said(event.text, event.params),
-        detail: [...why, ...would].join(', '),
+        detail: [...why, ...would, ...(event.sealed === undefined ? [] : ['encrypted'])].join(', '),
       };
     }
     case 'approval.requested':
@@ -93,6 +93,7 @@ function lineOf(event: RecordedEvent, asked: ReadonlyMap<string, string>): Spoke
       return { kind: 'sent', command: event.command, ...said(event.sent, event.params), ...whose };
     }
     case 'result': {
+      if (event.sealed !== undefined) return { kind: 'result', command: event.command, text: '(encrypted)' };
       const { command, columns, rows } = event;
       const shown = { ...(columns ? { columns } : {}), ...(rows ? { rows } : {}) };
       const count = rows ? `${rows.length} rows kept` : 'no rows kept';
@@ -111,7 +112,8 @@ function lineOf(event: RecordedEvent, asked: ReadonlyMap<string, string>): Spoke
     case 'stream':
       return { kind: 'stream', text: event.data, detail: event.direction };
     case 'notice': {
-      const { type: _, seq: __, at: ___, prev: ____, notice, ...detail } = event;
+      const { type: _, seq: __, at: ___, prev: ____, sealed, notice, ...rest } = event;
+      const detail = sealed === undefined ? rest : { ...rest, encrypted: true };
       return {
         kind: 'notice',
         text: notice,
@@ -154,8 +156,17 @@ function parameterText({ struck, value, format }: RecordedParameter): string {
   return format === 'binary' ? `base64:${value}` : JSON.stringify(value);
 }
 
-function countsOf({ state, rows, bytes, maskedCells, code, durationMs }: Outcome): string {
+function countsOf({
+  sealed,
+  state,
+  rows,
+  bytes,
+  maskedCells,
+  code,
+  durationMs,
+}: Outcome & { readonly sealed?: string }): string {
   const words: string[] = [state];
+  if (sealed !== undefined) return `${state}, encrypted`;
   if (code !== undefined) words.push(code);
   if (rows !== undefined) words.push(`${rows} rows`);
   if (bytes !== undefined) words.push(`${bytes} bytes`);
