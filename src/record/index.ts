@@ -17,3 +17,17 @@ export { type RecordingSummary, summarize } from './summary.ts';
 export { createUnsealer, type Identities, readIdentities, type Unsealer, type Unsealing } from './unseal.ts';
 export type { Described, Problem, ProblemCode } from './verifier.ts';
 export { type VerifyOptions, type VerifyReport, verifyAll, verifyRecording } from './verify.ts';
+export { gatewayOfOrigin, isTrustedHead, originOf, parseHead, type SignedHead } from './log/head.ts';
+export { decodeLeaf, type LoggedLeaf, type LogLeaf } from './log/leaf.ts';
+export type { SessionLog } from './log/log.ts';
+export { cosignedAt, type NoteVerifier, noteVerifier, parseNote, parseVerifierKey, verifierKey } from './log/note.ts';
+export { logFolder, logsBelow, recordingsAbove } from './log/places.ts';
+export { folderReader, readHead } from './log/restore.ts';
+export { parseTilePath, type TileReader } from './log/tiles.ts';
+export {
+  type LoggedReport,
+  type LogReport,
+  verifyLogAlone,
+  verifyLogs,
+  type VerifyLogOptions,
+} from './log/verify-log.ts';

@@ -19,7 +19,8 @@ export type ProblemCode =
   | 'sealed'
   | 'length'
   | 'gzip'
-  | 'twice';
+  | 'twice'
+  | 'log';
 
 /** Something that no honest recording has. */
 export interface Problem {

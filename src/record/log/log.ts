@@ -31,6 +31,8 @@ export interface SessionLogParts {
   readonly disk: Disk;
   /** Whether a head counts only when it survives a crash of the machine. */
   readonly sync: boolean;
+  /** Tails are begun anew after so many leaves: what they hold is in whole tiles by then. 1,024 unless told. */
+  readonly tailLeaves?: number;
   /** RFC 3339. */
   readonly now: () => string;
   readonly warn: (message: string, error: unknown) => void;
@@ -41,7 +43,6 @@ interface Waiting {
   readonly done: PromiseWithResolvers<void>;
 }
 
-/** Tails are begun anew after so many leaves: what they hold is in whole tiles by then. */
 const TAIL_LEAVES = 4 * TILE_WIDTH;
 
 export class SessionLog {
@@ -204,7 +205,7 @@ export class SessionLog {
       this.#took(next);
     }
     this.#publish(head);
-    if (this.#recent.length >= TAIL_LEAVES) await this.#beginTail(head);
+    if (this.#recent.length >= (this.#parts.tailLeaves ?? TAIL_LEAVES)) await this.#beginTail(head);
   }
 
   #took(next: Tail): void {
