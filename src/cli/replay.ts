@@ -19,7 +19,9 @@ const OWN_LENGTH = 60;
 export async function replay(ctx: Context, args: Arguments, options: Options): Promise<number> {
   const session = args.one('ID');
   const speed = speedOf(options);
-  const source = isPath(session) ? resolve(ctx.cwd, session) : await fetched(ctx, session);
+  const played = !ctx.out.json && options.has('wait') && atTerminal(ctx);
+  // What the keys do stands where the progress would.
+  const source = isPath(session) ? resolve(ctx.cwd, session) : await fetched(ctx, session, !played);
   if (ctx.out.json) {
     const { recordedEvents } = await import('../app/recording.ts');
     for await (const event of recordedEvents(source)) {
@@ -55,11 +57,10 @@ function speedOf(options: Options): number | undefined {
 
 /** Without anybody at a terminal nothing is waited for, unless that is asked for. */
 async function paceOf(ctx: Context, options: Options, speed: number | undefined): Promise<Pace> {
-  const { stdin, stdout, stderr, clock, signal } = ctx;
+  const { stdin, stderr, clock, signal } = ctx;
   const longest = options.has('timing') ? LONGEST_PAUSE : Number.POSITIVE_INFINITY;
-  const atTerminal = stdin.isTTY === true && stdout.isTTY === true && stderr.isTTY === true;
-  if (options.has('no-wait')) return AT_ONCE;
-  if (atTerminal) {
+  if (!options.has('wait')) return AT_ONCE;
+  if (atTerminal(ctx)) {
     const { createPace } = await import('./live/replay-pace.ts');
     const pace = createPace({ stdin, stderr, clock, signal, speed: speed ?? 1 });
     return { close: pace.close, wait: (ms) => pace.wait(Math.min(longest, ms)) };
@@ -74,6 +75,10 @@ async function paceOf(ctx: Context, options: Options, speed: number | undefined)
   };
 }
 
+function atTerminal({ stdin, stdout, stderr }: Context): boolean {
+  return stdin.isTTY === true && stdout.isTTY === true && stderr.isTTY === true;
+}
+
 const AT_ONCE: Pace = { wait: () => Promise.resolve(true), close: () => {} };
 
 /** Ids are opaque but hold neither slashes nor dots. */
@@ -82,20 +87,20 @@ function isPath(text: string): boolean {
 }
 
 /** The recording's bytes from the gateway, in flat memory. */
-export async function fetched(ctx: Context, session: string): Promise<AsyncIterable<Uint8Array>> {
+export async function fetched(ctx: Context, session: string, tell = true): Promise<AsyncIterable<Uint8Array>> {
   const { client } = await ctx.gateway();
-  return bytesOf(ctx, client.sessionEvents(session, ctx.signal));
+  return bytesOf(ctx, client.sessionEvents(session, ctx.signal), tell);
 }
 
-async function* bytesOf({ out }: Context, lines: AsyncIterable<string>): AsyncGenerator<Uint8Array> {
-  using progress = out.progress({ what: 'reading the recording', unit: 'events' });
+async function* bytesOf({ out }: Context, lines: AsyncIterable<string>, tell: boolean): AsyncGenerator<Uint8Array> {
+  using progress = tell ? out.progress({ what: 'reading the recording', unit: 'events' }) : undefined;
   let rows = 0;
   let bytes = 0;
   for await (const line of lines) {
     const read = Buffer.from(`${line}\n`, 'utf8');
     rows += 1;
     bytes += read.length;
-    progress.tell({ rows, bytes });
+    progress?.tell({ rows, bytes });
     yield read;
   }
 }

@@ -39,7 +39,8 @@ export function createGist({ texts: withTexts }: GistOptions, digestOf = recorde
   let newTexts: { digest: string; text: string }[] = [];
   let characters = 0;
   let partial = !withTexts;
-  let changed = false;
+  /** From the beginning: that nothing was said is known too. */
+  let changed = true;
   let lastRead: unknown;
 
   function verdict(event: Verdict): void {
@@ -158,8 +159,7 @@ export async function readGist(source: Source, session: string, options: GistOpt
     }
   }
   if (opened?.session !== session) return undefined;
-  const none = { allowed: 0, denied: 0, tables: [], texts: [], partial: !options.texts };
-  const said = gist.drain() ?? none;
+  const said = gist.drain() as GistParts; // there is always a first
   return { opened, closed, lastAt, ...counts, ...said, partial: said.partial || !whole };
 }
 

@@ -11,6 +11,7 @@ import { filterOf } from './filter.ts';
 const LISTED = 1_000;
 /** Named, of those that were not searched whole. */
 const NAMED = 5;
+const JUST_BEGUN_MS = 5_000;
 
 export async function listSessions(ctx: Context, _args: Arguments, options: Options): Promise<number> {
   const { out, signal } = ctx;
@@ -38,12 +39,14 @@ async function several(
 /** Not to be found is not the same as not to have been said. */
 export async function tellUnsearched(ctx: Context, client: GatewayClient, filter: SessionQuery): Promise<void> {
   const { text: _, limit: __, after: ___, ...rest } = filter;
-  const unsearched = await client.sessions({ ...rest, partlyIndexed: true, limit: LISTED }, ctx.signal);
+  const asked = ctx.clock.now();
+  const all = await client.sessions({ ...rest, partlyIndexed: true, limit: LISTED }, ctx.signal);
+  // What has just begun is indexed in a moment.
+  const unsearched = all.filter(({ openedAt }) => Date.parse(openedAt) < asked - JUST_BEGUN_MS);
   if (unsearched.length === 0) return;
   const some = unsearched.slice(0, NAMED).map(({ id }) => id);
   const more = unsearched.length > NAMED ? ', …' : '';
-  const many =
-    unsearched.length === LISTED ? `${grouped(LISTED)} sessions or more` : count(unsearched.length, 'session');
+  const many = all.length === LISTED ? `${grouped(LISTED)} sessions or more` : count(unsearched.length, 'session');
   ctx.out.warn(
     `${many} could not be searched whole: more was said than the index holds, or they are older than it (${some.join(', ')}${more}); index them with hoopctl sessions reindex, or read them with hoopctl sessions export`,
   );
