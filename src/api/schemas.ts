@@ -40,6 +40,10 @@ export const runRequest = z.strictObject({
     .max(24 * 3_600_000)
     .optional(),
   launcherKey: bits256.optional(),
+  trace: z
+    .string()
+    .regex(/^00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$/)
+    .optional(),
 });
 
 export const endRequest = z.strictObject({ reason: text(500).optional() });

@@ -106,6 +106,8 @@ export interface RunRequest {
   wait?: number;
   /** SHA-256, base64url, of 256 random bits that only the launching process has: with them it decides what a rule with `proof: launcher` holds. */
   launcherKey?: string;
+  /** W3C traceparent: the run's span. Sessions and their spans hang below it. */
+  trace?: string;
 }
 
 export interface RunView {

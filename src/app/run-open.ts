@@ -5,6 +5,7 @@ import type { Clock } from '../base/clock.ts';
 import { errorTable } from '../base/error.ts';
 import { Token } from '../base/secret.ts';
 import type { RunKind } from '../domain/run.ts';
+import { traceParent } from '../launcher/index.ts';
 import { type OpenDoor, openDoor, type Prepared, type ProtocolClients } from './endpoint.ts';
 import { keepLease, type Lease, type LeaseEnd, type LeaseEvent } from './run-lease.ts';
 import type { LoginKeeper } from './run-renewal.ts';
@@ -24,6 +25,8 @@ export interface RunOptions {
   readonly max?: number | undefined;
   /** ms */
   readonly wait?: number | undefined;
+  /** The W3C trace this process is part of, as it was told; the run becomes a span in it, or starts a trace. */
+  readonly trace?: string | undefined;
   /** Given where a person can decide in the launching terminal. */
   readonly launcherKey?: string | undefined;
 }
@@ -45,6 +48,8 @@ export type RunHappening =
 
 export interface OpenRun {
   readonly view: RunView;
+  /** W3C traceparent: the run's own span. */
+  readonly trace: string;
   readonly handle: RunHandle;
   readonly doors: readonly OpenDoor[];
   readonly lease: Lease;
@@ -79,8 +84,10 @@ export async function openRun(
   how: { readonly doors?: boolean; readonly signal?: AbortSignal } = {},
 ): Promise<OpenRun> {
   const { client, clock } = gear;
+  const trace = traceParent(options.trace);
   const request: RunRequest = {
     kind,
+    trace,
     targets: await Promise.all(
       prepared.map(async ({ target, client: protocol, secret }) => ({
         name: target.name,
@@ -142,7 +149,7 @@ export async function openRun(
     await close('a local port could not be opened');
     throw error;
   }
-  return { view: run, handle, doors, lease, seen, close };
+  return { view: run, trace, handle, doors, lease, seen, close };
 }
 
 const GUARD_MS = 10_000;

@@ -21,7 +21,6 @@ import {
   type RunFolder,
   type SignalSource,
   startAgent,
-  traceParent,
   type Variables,
 } from '../launcher/index.ts';
 import { chooseTargets, type Prepared, prepare } from './endpoint.ts';
@@ -247,7 +246,7 @@ function environmentOf(run: AgentRun, opened: OpenRun, folder: RunFolder): Agent
     HOOP_AGENT: view.agent,
     HOOP_TARGETS: JSON.stringify(targets),
     HOOP_CONTEXT_FILE: folder.write('context.md', contextFile(context)),
-    TRACEPARENT: traceParent(run.env['TRACEPARENT']),
+    TRACEPARENT: opened.trace,
   };
   return agentEnvironment({ inherited: run.env, pass: run.pass, files: run.envFiles, given });
 }

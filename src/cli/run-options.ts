@@ -4,7 +4,7 @@ import type { OpenGateway } from '../app/login.ts';
 import type { Project } from '../config/index.ts';
 import { clients } from '../protocols/index.ts';
 import type { Options, OptionSpec } from './command.ts';
-import type { Context } from './context.ts';
+import type { Context, Surroundings } from './context.ts';
 import { fail } from './errors.ts';
 import { silentClient } from './waiting.ts';
 
@@ -17,13 +17,14 @@ export const RUN_OPTIONS: readonly OptionSpec[] = [
 ];
 
 /** @param project whose hoop.yaml names agent and purpose, where the command line does not */
-export function runOptions(options: Options, project?: Project): RunOptions {
+export function runOptions(options: Options, env: Surroundings['env'], project?: Project): RunOptions {
   return {
     agent: options.text('agent') ?? project?.agent,
     purpose: options.text('purpose') ?? project?.purpose,
     scope: scopeOf(options.list('scope')),
     max: options.duration('max'),
     wait: options.duration('wait'),
+    trace: env['TRACEPARENT'],
   };
 }
 

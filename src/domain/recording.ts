@@ -60,6 +60,8 @@ export type SessionEvent =
       readonly agent?: { readonly kind: 'registered' | 'claimed'; readonly name: string };
       readonly via: 'run' | 'person';
       readonly purpose?: string;
+      /** W3C traceparent: the span of the run. */
+      readonly trace?: string;
       readonly client?: string;
       readonly policy: string;
       readonly circumstances?: RecordedCircumstances;
@@ -152,8 +154,6 @@ export interface Recordings {
   open(opened: Extract<SessionEvent, { type: 'session.opened' }>): Promise<Recorder>;
   /** HMAC of struck bytes under the gateway's own key, hex. */
   fingerprint(bytes: Uint8Array): string;
-  /** The run is over: what it may record is no longer counted. */
-  forgetRun?(run: string): void;
 }
 
 /** A signed statement that a recording had `size` events and ended with `root`. */

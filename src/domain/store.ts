@@ -34,6 +34,8 @@ export interface RunRow {
   readonly tokenDigest: string;
   /** SHA-256 of what only the launching process has, base64url: whoever shows it sits at the terminal that launched the run. */
   readonly launcherKey?: string;
+  /** W3C traceparent: the span of the run. */
+  readonly trace?: string;
   /** What it has taken of its budgets, by the names of limit rules. */
   readonly spent?: Readonly<Record<string, { readonly rows: number; readonly bytes: number }>>;
   readonly startedAt: number;

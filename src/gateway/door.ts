@@ -199,6 +199,7 @@ export function createDoor(parts: DoorParts): Door {
       ...(agent ? { agent: { kind: agent.kind, name: agent.name } } : {}),
       via: circumstances.via,
       ...(run.row.purpose === undefined ? {} : { purpose: run.row.purpose }),
+      ...(run.row.trace === undefined ? {} : { trace: run.row.trace }),
       ...(claim.client === undefined ? {} : { client: claim.client }),
       policy: policy.current().digest,
       circumstances: recordedCircumstances(circumstances, policy.current().masks(circumstances)),

@@ -53,6 +53,8 @@ export interface StartRun {
   readonly wait?: number;
   /** SHA-256 of what only the launching process has, base64url. Stays the run's own for as long as it lives. */
   readonly launcherKey?: string;
+  /** W3C traceparent. */
+  readonly trace?: string;
 }
 
 export interface RunsParts {
@@ -224,6 +226,7 @@ export function createRuns(parts: RunsParts): Runs {
         ...(request.wait === undefined ? {} : { wait: request.wait }),
         tokenDigest: digestOf(token),
         ...(request.launcherKey === undefined ? {} : { launcherKey: request.launcherKey }),
+        ...(request.trace === undefined ? {} : { trace: request.trace }),
         startedAt: now,
         deadline: now + life,
         bootId: clock.bootId,

@@ -30,6 +30,7 @@ export function runToRow(run: RunRow): RunsTable {
     end_reason: run.endReason ?? null,
     launcher_key: run.launcherKey ?? null,
     spent: json(run.spent),
+    trace: run.trace ?? null,
   };
 }
 
@@ -69,6 +70,7 @@ export function runFromRow(row: RunsTable): RunRow {
     endReason: row.end_reason,
     launcherKey: row.launcher_key,
     spent: parseMaybe(row.spent),
+    trace: row.trace,
   });
 }
 

@@ -42,6 +42,7 @@ export interface RunsTable {
   end_reason: string | null;
   launcher_key: string | null;
   spent: string | null;
+  trace: string | null;
 }
 
 export interface SessionsTable {
@@ -123,6 +124,7 @@ export const MIGRATIONS: readonly Migration[] = [
   { version: 4, up: windows },
   { version: 5, up: credentials },
   { version: 6, up: sessionIndex },
+  { version: 7, up: traces },
 ];
 
 async function first(db: Kysely<Tables>): Promise<void> {
@@ -237,6 +239,10 @@ async function launcherKeys(db: Kysely<Tables>): Promise<void> {
 
 async function spending(db: Kysely<Tables>): Promise<void> {
   await db.schema.alterTable('runs').addColumn('spent', 'text').execute();
+}
+
+async function traces(db: Kysely<Tables>): Promise<void> {
+  await db.schema.alterTable('runs').addColumn('trace', 'text').execute();
 }
 
 async function windows(db: Kysely<Tables>): Promise<void> {

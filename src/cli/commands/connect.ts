@@ -19,7 +19,7 @@ export const command: CommandForm = {
   async run(ctx, args, options) {
     const gateway = await ctx.gateway();
     const gear = gearOf(ctx, gateway);
-    const common = { ...runOptions(options), target: args.one('TARGET') };
+    const common = { ...runOptions(options, ctx.env), target: args.one('TARGET') };
     const { connectNative, connectStdio } = await import('../../app/connect.ts');
     if (options.has('stdio')) {
       const { tunnelMemory } = await import('../../app/tunnel-place.ts');

@@ -31,7 +31,7 @@ export const command: CommandForm = {
     const gear = gearOf(ctx, await ctx.gateway());
     const { execute } = await import('../../app/exec.ts');
     const request = {
-      ...runOptions(options),
+      ...runOptions(options, ctx.env),
       target: args.one('TARGET'),
       text,
       format: ctx.globals.format,

@@ -67,7 +67,7 @@ async function agentRun(
   const choice = choiceOf(args, project);
   const { cwd, env } = ctx;
   const given = options.list('target');
-  const shared = runOptions(options, project);
+  const shared = runOptions(options, ctx.env, project);
   return {
     ...shared,
     agent: shared.agent ?? agentNamed(choice.words[0] ?? ''),
