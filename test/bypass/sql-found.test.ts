@@ -79,10 +79,29 @@ describe('the value that rows from before a masked column have in it', () => {
   ];
   for (const text of rows) {
     test(`is not shown by ${text}`, () => {
-      assert.equal(one(text, { ...MASKED, catalog: catalog(true) }).refused?.code, 'SENSITIVE_CATALOG');
-      assert.equal(one(text, { ...MASKED, catalog: catalog(false) }).refused, undefined);
+      const { refused, rewrite } = one(text, { ...MASKED, catalog: catalog(true) });
+      assert.equal(refused, undefined);
+      assert.match(
+        rewrite?.text ?? '',
+        /FROM \(+ ?SELECT r\.\* FROM pg_catalog\.pg_attribute AS m, .*"attmissingval": null/,
+      );
+      const without = one(text, { ...MASKED, catalog: catalog(false) });
+      assert.equal(without.refused, undefined);
+      assert.doesNotMatch(without.rewrite?.text ?? '', /jsonb_populate_record/);
     });
   }
+
+  test('is not shown by a view of one’s own over it, which is refused', () => {
+    const view = [
+      ...[20302, 'public', 'columns', 'v', 'p', false, false, ' SELECT a.attmissingval::text AS v FROM pg_attribute a'],
+      [[1, 'v', 25, 'text', '', '', false]],
+    ];
+    const seen = one('SELECT v FROM columns', {
+      ...MASKED,
+      catalog: catalogOf({ relations: [...customers(true), view] }),
+    });
+    assert.equal(seen.refused?.code, 'SENSITIVE_CATALOG');
+  });
 });
 
 test('the row of a join has all columns behind the masks', () => {

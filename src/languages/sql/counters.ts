@@ -4,6 +4,7 @@
  * how many rows an index over some of them has.
  */
 import type { SqlRefusal } from './analysis.ts';
+import type { RelationUse } from './gathered.ts';
 import type { MaskBook } from './masks.ts';
 import { markOurs } from './ours.ts';
 import { type Guarded, refuse } from './refusing.ts';
@@ -13,7 +14,7 @@ import type { Knowledge, Resolved } from './understanding.ts';
 
 export function checkCounters({ resolved, knowledge, book }: Guarded): SqlRefusal | undefined {
   if (book.masked.size === 0) return undefined;
-  const told = telling(resolved, book) ?? behindViews(resolved, knowledge, book);
+  const told = telling(resolved, book, isReplaceable) ?? behindViews(resolved, knowledge, book);
   if (told === undefined) return undefined;
   return refuse(
     'SENSITIVE_CATALOG',
@@ -28,7 +29,7 @@ export function hideCounted(resolved: Resolved, { counted }: MaskBook): void {
   for (const { use, meaning } of resolved.relations) {
     const shows =
       meaning.kind === 'system' && meaning.name === 'pg_class' && resolved.exposure.column(use, 'reltuples');
-    if (!shows || use.role !== 'from' || use.wrapper === undefined) continue;
+    if (!shows || use.role !== 'from' || use.wrapper?.['RangeVar'] === undefined) continue;
     const raw = parseOne(
       `SELECT * FROM pg_catalog.pg_class AS m WHERE m.oid OPERATOR(pg_catalog.<>) ALL ('{${counted.join()}}'::pg_catalog.oid[])`,
     );
@@ -40,13 +41,37 @@ export function hideCounted(resolved: Resolved, { counted }: MaskBook): void {
   }
 }
 
+/**
+ * Puts the values that rows from before a column have in it out of sight where a statement may look at them, as under a `*`. Which columns pg_attribute has
+ * depends on the server; a row of it with one value replaced is a row of it. Changes the tree in place.
+ */
+export function hideMissing(resolved: Resolved, book: MaskBook): void {
+  if (attributeColumns(book).length === 0) return;
+  for (const { use, meaning } of resolved.relations) {
+    const attributes = meaning.kind === 'system' && meaning.name === 'pg_attribute' && isReplaceable(use);
+    if (!attributes || !resolved.exposure.column(use, 'attmissingval')) continue;
+    const raw = parseOne(
+      `SELECT r.* FROM pg_catalog.pg_attribute AS m, LATERAL pg_catalog.jsonb_populate_record(m, '{"attmissingval": null}') AS r`,
+    );
+    if (raw === undefined || use.wrapper === undefined) continue;
+    delete use.wrapper['RangeVar'];
+    const alias = use.node['alias'] ?? { aliasname: use.alias };
+    const standIn: Fields = { subquery: { SelectStmt: markOurs(raw.node) }, alias };
+    use.wrapper['RangeSubselect'] = standIn;
+  }
+}
+
+function isReplaceable({ role, wrapper }: RelationUse): boolean {
+  return role === 'from' && wrapper?.['RangeVar'] !== undefined;
+}
+
 function behindViews(resolved: Resolved, knowledge: Knowledge, book: MaskBook): string | undefined {
   for (const { meaning } of resolved.relations) {
     const view = meaning.kind === 'user' ? knowledge.view(meaning.relation) : undefined;
     if (view === undefined) continue;
     const inner = view.relations.map((relation) => knowledge.view(relation)?.resolved);
     for (const one of [view.resolved, ...inner]) {
-      const told = one && telling(one, book);
+      const told = one && telling(one, book, () => false);
       if (told !== undefined) return told;
       const counts = one?.relations.some(
         ({ use, meaning }) =>
@@ -58,17 +83,23 @@ function behindViews(resolved: Resolved, knowledge: Knowledge, book: MaskBook): 
   return undefined;
 }
 
-function telling(resolved: Resolved, book: MaskBook): string | undefined {
+function telling(
+  resolved: Resolved,
+  book: MaskBook,
+  isHidden: (attributes: RelationUse) => boolean,
+): string | undefined {
   for (const { use, meaning } of resolved.relations) {
     if (meaning.kind !== 'system' || meaning.schema !== 'pg_catalog') continue;
-    const columns = meaning.name === 'pg_attribute' ? attributeColumns(book) : COUNTERS.get(meaning.name);
+    const attributes = meaning.name === 'pg_attribute';
+    if (attributes && isHidden(use)) continue;
+    const columns = attributes ? attributeColumns(book) : COUNTERS.get(meaning.name);
     const column = columns?.find((name) => resolved.exposure.column(use, name));
     if (column !== undefined) return `${meaning.name}.${column}`;
   }
   return undefined;
 }
 
-// Clients read pg_attribute with a star: only where a masked column has such a value.
+// Only where a masked column has such a value.
 function attributeColumns(book: MaskBook): readonly string[] {
   const keeps = [...book.masked.values()].some(({ columns }) =>
     [...columns.values()].some(({ column }) => column.keepsMissing),

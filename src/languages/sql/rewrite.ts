@@ -2,7 +2,7 @@
  * Writes a statement anew for a guarded target: every relation, function, operator and type with its schema, every read of a masked table replaced by the
  * sub-query that yields its masks. What was written is parsed again and compared with what was meant; a difference refuses the statement.
  */
-import { hideCounted } from './counters.ts';
+import { hideCounted, hideMissing } from './counters.ts';
 import type { RelationUse } from './gathered.ts';
 import { keepGroups } from './groups.ts';
 import type { MaskBook, MaskedRelation } from './masks.ts';
@@ -30,6 +30,7 @@ export function rewrite(
   if (masked.length > 0 && shortensToOther(raw.node, masked))
     return { kind: 'failed', reason: 'two tables in it go by one name' };
   hideCounted(resolved, book);
+  hideMissing(resolved, book);
   replaceMasked(resolved, book, { kind: raw.kind, node: raw.node, field: 'stmt' }, digests);
   if (raw.kind === 'CopyStmt') plainOptions(raw.node);
   let text: string;

@@ -44,7 +44,7 @@ describe('two databases that differ only in masked columns', () => {
 
   test('answer as a database does that stores what the masks show', async () => {
     let compared = 0;
-    for (const text of [...HONEST, ...ATTACKS].filter((one) => !/^EXPLAIN|pg_column_size|FROM pg_class/.test(one))) {
+    for (const text of [...HONEST, ...ATTACKS].filter((one) => !/^EXPLAIN|pg_column_size|FROM pg_class|attmissingval/.test(one))) {
       const answers = await twins.meant(text);
       if (answers === undefined) continue;
       assert.deepEqual(answers[0], answers[1], text);
@@ -69,7 +69,7 @@ describe('two databases that differ only in masked columns', () => {
     );
     // A generator whose statements are all refused or wrong would show nothing.
     assert.ok(
-      alike >= 100,
+      alike >= 300,
       `only ${alike} of 400 were answered, ${errors} failed, refused: ${JSON.stringify([...whys].sort((a, b) => b[1] - a[1]).slice(0, 8))}`,
     );
   });

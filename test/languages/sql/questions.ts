@@ -344,4 +344,12 @@ export const ATTACKS: readonly string[] = [
   "SELECT count((c).*) FROM customers c WHERE (c).ssn > '5'",
   'SELECT json_each_text(row_to_json(c)) FROM customers c',
   "SELECT jsonb_path_query(to_jsonb(c), '$.ssn') FROM customers c ORDER BY id",
+  "SELECT attmissingval::text FROM pg_attribute WHERE attname = 'secret' AND attrelid = 'late'::regclass",
+  'UPDATE mixed SET label = 1 WHERE id = 1',
+  'ALTER TABLE customers ALTER COLUMN ssn SET NOT NULL',
+  'SELECT label, ratio, secret FROM mixed ORDER BY id',
+  'DELETE FROM stem WHERE id = 1',
+  'DELETE FROM branch WHERE id = 2',
+  "INSERT INTO customers (id, name) VALUES (1, 'x') ON CONFLICT (id) DO UPDATE SET name = customers.ssn RETURNING id",
+  "INSERT INTO unique_secret (id) VALUES (1) ON CONFLICT (id) DO UPDATE SET secret = '919-01-0012'",
 ];

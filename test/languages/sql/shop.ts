@@ -51,6 +51,8 @@ export const SHOWN_SCHEMA = `
 export const SHOWN_ROWS = `
     UPDATE members SET email = '***';
     UPDATE secret_ref SET secret = NULL;
+    UPDATE mixed SET secret = NULL;
+    UPDATE leaf SET secret = NULL;
     UPDATE legs SET card = '***';
     UPDATE odd SET doc = NULL, marks = NULL;`;
 
@@ -133,6 +135,11 @@ export const SHOP_SCHEMA = `
     CREATE RULE r AS ON INSERT TO ruled DO ALSO DELETE FROM plain;
     CREATE TABLE defaulted (id integer, label text DEFAULT peek(1));
     CREATE DOMAIN positive AS integer CHECK (VALUE > 0);
+    CREATE TABLE mixed (id integer PRIMARY KEY, secret integer, label integer, ratio integer GENERATED ALWAYS AS (label / secret) STORED);
+    CREATE TABLE stem (id integer PRIMARY KEY);
+    CREATE TABLE branch (id integer PRIMARY KEY, stem_id integer REFERENCES stem (id) ON DELETE CASCADE);
+    CREATE TABLE leaf (id integer PRIMARY KEY, secret integer REFERENCES branch (id));
+    CREATE TABLE late (id integer PRIMARY KEY);
     CREATE TABLE "Mixed Case" (id integer, "Odd Name" text);`;
 
 /** From PostgreSQL 16 on a column is generated in a child only where it is in its parent. */
@@ -168,6 +175,13 @@ export function shopRows(secrets: Secrets): string {
     INSERT INTO secret_ref VALUES (1, CASE WHEN ${secrets.ssn(1)} LIKE '9%' THEN 3 ELSE 4 END);
     INSERT INTO members SELECT g, g % 2, md5(${secrets.ssn(1)} || g) FROM generate_series(1, 20) g;
     INSERT INTO keyless SELECT g, md5(${secrets.ssn(1)} || g) FROM generate_series(1, 20) g;
+    INSERT INTO mixed (id, secret) SELECT id, CASE WHEN ssn LIKE '9%' THEN 0 ELSE 1 END FROM customers;
+    INSERT INTO stem VALUES (1), (2);
+    INSERT INTO branch VALUES (1, 1), (2, 2);
+    INSERT INTO leaf VALUES (1, CASE WHEN ${secrets.ssn(1)} LIKE '9%' THEN 1 ELSE 2 END);
+    INSERT INTO late SELECT id FROM customers;
+    ALTER TABLE late ADD COLUMN secret text DEFAULT ${secrets.ssn(1)};
+    ALTER TABLE late ALTER COLUMN secret DROP DEFAULT;
     REFRESH MATERIALIZED VIEW mv_customers;
     ANALYZE;`;
 }
@@ -188,9 +202,18 @@ export const MASKS: readonly SqlMask[] = [
   { relation: 'public.members', column: 'email', with: 'redact' },
   { relation: 'public.keyless', column: 'email', with: 'redact' },
   { relation: 'public.grown_child', column: 'kept', with: 'redact' },
-  ...['child', 'parts', 'sorted_1', 'by_secret', 'guarded_rows', 'unique_secret', 'secret_ref'].map(
-    (name): SqlMask => ({ relation: `public.${name}`, column: 'secret', with: 'redact' }),
-  ),
+  ...[
+    'child',
+    'parts',
+    'sorted_1',
+    'by_secret',
+    'guarded_rows',
+    'unique_secret',
+    'secret_ref',
+    'mixed',
+    'leaf',
+    'late',
+  ].map((name): SqlMask => ({ relation: `public.${name}`, column: 'secret', with: 'redact' })),
 ];
 
 export function guardedBasis(catalog: CatalogSnapshot): SqlBasis {

@@ -12,6 +12,8 @@ import { createSqlReader, type SqlReader } from '../../../src/languages/sql/inde
 export interface Mutant {
   /** What is missing, as a sentence. */
   readonly missing: string;
+  /** A statement that is answered differently then. */
+  readonly told: string;
   readonly changes: readonly Change[];
 }
 
@@ -25,6 +27,7 @@ interface Change {
 export const MUTANTS: readonly Mutant[] = [
   {
     missing: 'masked tables are not replaced, and nobody looks whether they were',
+    told: 'SELECT card FROM customers',
     changes: [
       {
         file: 'rewrite.ts',
@@ -40,12 +43,14 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     missing: 'a mask that is not a text shows the value',
+    told: 'SELECT to_json(c) FROM customers c',
     changes: [
       { file: 'stand-in.ts', from: 'return `NULL::${type}`;', to: 'return `${row}.${quoteName(column.name)}`;' },
     ],
   },
   {
     missing: 'generated columns are not masked',
+    told: 'SELECT id, shown FROM grown ORDER BY shown',
     changes: [
       {
         file: 'masks.ts',
@@ -56,10 +61,12 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     missing: 'partitions, parents and children are not masked',
+    told: "SELECT id FROM sorted WHERE secret > '5'",
     changes: [{ file: 'masks.ts', from: 'if (family.size > 1) families.push(family);', to: '' }],
   },
   {
     missing: 'rows come in the order of an index over masked columns',
+    told: 'SELECT id FROM members WHERE tenant = 1',
     changes: [
       {
         file: 'masks.ts',
@@ -70,6 +77,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     missing: 'a view is read as it is',
+    told: 'SELECT * FROM v_barrier',
     changes: [
       {
         file: 'guard.ts',
@@ -80,6 +88,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     missing: 'RETURNING is not masked',
+    told: 'UPDATE customers SET name = ssn RETURNING name',
     changes: [
       {
         file: 'writes.ts',
@@ -90,6 +99,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     missing: 'constraints of a masked table answer',
+    told: "UPDATE expiring SET label = 'x' WHERE id = 1",
     changes: [
       {
         file: 'writes.ts',
@@ -99,17 +109,162 @@ export const MUTANTS: readonly Mutant[] = [
     ],
   },
   {
-    missing: 'foreign keys answer',
+    missing: 'a foreign key tells whether a masked value exists',
+    told: "INSERT INTO points_at_secret VALUES (1, '919-01-0011')",
     changes: [
       {
         file: 'writes.ts',
-        from: 'return checkReferences(guarded, relation, write) ?? checkKeyAnswers(guarded, relation, write, new Set());',
-        to: 'return guarded.book.masked.size < 0 ? (checkReferences(guarded, relation, write) ?? checkKeyAnswers(guarded, relation, write, new Set())) : undefined;',
+        from: 'return checkReferences(guarded, relation, write) ?? checkKeyAnswers(',
+        to: 'return checkKeyAnswers(',
       },
     ],
   },
   {
+    missing: 'a foreign key tells whether a masked value points at a row',
+    told: 'DELETE FROM plain WHERE id = 3',
+    changes: [
+      {
+        file: 'writes.ts',
+        from: '    if (one.columns.some((attnum) => hidden.has(attnum))) {\n      return refuse(',
+        to: '    if (one.columns.some((attnum) => hidden.has(attnum) && attnum < 0)) {\n      return refuse(',
+      },
+    ],
+  },
+  {
+    missing: 'a cascade asks a masked foreign key',
+    told: 'DELETE FROM stem WHERE id = 1',
+    changes: [
+      {
+        file: 'writes.ts',
+        from: 'const further = checkFollowing(guarded, child, follows, seen);',
+        to: 'const further = follows.kind === "merge" ? checkFollowing(guarded, child, follows, seen) : undefined;',
+      },
+    ],
+  },
+  {
+    missing: 'ON CONFLICT writes to a masked table',
+    told: "INSERT INTO unique_secret (id) VALUES (1) ON CONFLICT (id) DO UPDATE SET secret = '919-01-0012'",
+    changes: [
+      { file: 'writes.ts', from: '    if (write.conflict)\n', to: "    if (write.conflict && label === '')\n" },
+    ],
+  },
+  {
+    missing: 'rows that a write gives back come in the order of masked values',
+    told: 'DELETE FROM members WHERE tenant = 1 RETURNING id',
+    changes: [
+      {
+        file: 'writes.ts',
+        from: "masked.ordered && write.kind !== 'insert' && guarded.gathered.returning",
+        to: "masked.ordered && write.kind === 'insert' && guarded.gathered.returning",
+      },
+    ],
+  },
+  {
+    missing: 'a call on the row that is written to is taken for a column',
+    told: "DELETE FROM customers WHERE customers.to_json::text LIKE '%919-01-0011%'",
+    changes: [{ file: 'writes.ts', from: 'if (call !== undefined)', to: "if (call === '')" }],
+  },
+  {
+    missing: 'a generated column is computed from masked and written values',
+    told: 'UPDATE mixed SET label = 1 WHERE id = 1',
+    changes: [{ file: 'writes.ts', from: "if (mixes) return no('a generated column');", to: '' }],
+  },
+  {
+    missing: 'constraints of partitions are not looked at',
+    told: 'UPDATE moved SET id = id + 100 WHERE id = 1',
+    changes: [
+      {
+        file: 'writes.ts',
+        from: 'const below = guarded.knowledge.below(relation);',
+        to: 'const below = guarded.knowledge.below(relation).slice(9);',
+      },
+    ],
+  },
+  {
+    missing: 'a whole row is not seen to have masked columns',
+    told: 'DELETE FROM customers RETURNING row_to_json(customers)',
+    changes: [
+      {
+        file: 'exposure.ts',
+        from: '    if (whole.has(use.alias) || whole.has(use.name)) return true;',
+        to: '    if (use.alias !== undefined) return false;',
+      },
+    ],
+  },
+  {
+    missing: 'a star is not seen to stand for masked columns',
+    told: 'DELETE FROM customers c USING plain RETURNING *',
+    changes: [
+      {
+        file: 'exposure.ts',
+        from: 'const everything = gathered.natural || stars.some((star) => star.fields.length === 1);',
+        to: 'const everything = gathered.natural;',
+      },
+      {
+        file: 'exposure.ts',
+        from: "const whole = new Set([...stars.map((star) => star.fields.at(-2) ?? ''), ...wholeRows]);",
+        to: 'const whole = new Set([...stars.flatMap((star) => star.fields.at(-2) ?? []), ...wholeRows]);',
+      },
+    ],
+  },
+  {
+    missing: 'code in the text runs',
+    told: "DO $$ BEGIN RAISE NOTICE '%', (SELECT ssn FROM customers LIMIT 1); END $$",
+    changes: [{ file: 'guard.ts', from: "new Set(['DoStmt', ", to: 'new Set([' }],
+  },
+  {
+    missing: 'a definition is made over masked values',
+    told: 'ALTER TABLE customers ALTER COLUMN ssn SET NOT NULL',
+    changes: [
+      {
+        file: 'guard.ts',
+        from: "    if (use.role === 'named') {\n      if (statementClass(use.statement).maskSafe === true) continue;",
+        to: "    if (use.role === 'named') {\n      if (use.role === 'named') continue;",
+      },
+    ],
+  },
+  {
+    missing: 'EXPLAIN shows how long values are where it is asked to',
+    told: 'EXPLAIN (COSTS off, COSTS on) SELECT c.card FROM customers c JOIN orders o ON o.customer_id = c.id',
+    changes: [
+      {
+        file: 'guard.ts',
+        from: "mask === 'last4' && use.role === 'from' && asksForCosts(raw)",
+        to: "mask === 'null' && asksForCosts(raw)",
+      },
+    ],
+  },
+  {
+    missing: 'a mask that is a text shows the value',
+    told: 'SELECT ssn FROM customers ORDER BY id',
+    changes: [
+      {
+        file: 'stand-in.ts',
+        from: "return `${quoteText(typeof mask === 'object' ? mask.fixed : '***')}::${type}`;",
+        to: 'return `(${row}.${quoteName(column.name)})::${type}`;',
+      },
+    ],
+  },
+  {
+    missing: 'a mask of the last four shows them all',
+    told: 'SELECT card FROM customers ORDER BY id',
+    changes: [{ file: 'stand-in.ts', from: `pg_catalog."right"(\${value}, 4)`, to: '${value}' }],
+  },
+  {
+    missing: 'a table without a key is read in the order of masked values',
+    told: 'SELECT code FROM keyless WHERE code > 0',
+    changes: [
+      { file: 'masks.ts', from: 'const order = ordered ? key : [];', to: 'const order = ordered ? (key ?? []) : [];' },
+    ],
+  },
+  {
+    missing: 'the catalog shows the value of rows that are older than their column',
+    told: "SELECT attmissingval::text FROM pg_attribute WHERE attname = 'secret' AND attrelid = 'late'::regclass",
+    changes: [{ file: 'rewrite.ts', from: '  hideMissing(resolved, book);\n', to: '' }],
+  },
+  {
     missing: 'user code runs',
+    told: 'SELECT peek(1)',
     changes: [
       {
         file: 'guard.ts',
@@ -120,6 +275,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     missing: 'functions that run queries are taken for harmless',
+    told: "SELECT query_to_xml('select ssn from customers', true, true, '')",
     changes: [
       {
         file: 'guard.ts',
@@ -130,6 +286,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     missing: 'statistics are shown',
+    told: "SELECT * FROM pg_stats WHERE tablename = 'customers'",
     changes: [
       {
         file: 'guard.ts',
@@ -140,6 +297,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     missing: 'EXPLAIN shows what it measured',
+    told: 'EXPLAIN ANALYZE SELECT * FROM customers',
     changes: [
       {
         file: 'guard.ts',
@@ -150,6 +308,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     missing: 'a table that is partitioned by a masked column is read',
+    told: 'EXPLAIN SELECT * FROM by_secret',
     changes: [
       {
         file: 'masks.ts',
@@ -160,10 +319,12 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     missing: 'an index over a column of which the last four are shown decides the order',
+    told: 'SELECT card FROM customers',
     changes: [{ file: 'stand-in.ts', from: '${row}.tableoid OPERATOR(pg_catalog.<>) 0 AND ', to: '' }],
   },
   {
     missing: 'EXPLAIN shows how long values are',
+    told: 'EXPLAIN SELECT c.card FROM customers c JOIN orders o ON o.customer_id = c.id',
     changes: [
       {
         file: 'rewrite.ts',
@@ -174,6 +335,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     missing: 'a part of a masked value is set',
+    told: "UPDATE odd SET marks[1][1] = 'x' WHERE id = 1",
     changes: [
       {
         file: 'writes.ts',
@@ -184,6 +346,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     missing: 'constraints look at rows again',
+    told: "UPDATE expiring SET label = 'x' WHERE id = 1",
     changes: [
       {
         file: 'writes.ts',
@@ -194,6 +357,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     missing: 'rows move to partitions with constraints of their own',
+    told: 'UPDATE moved SET id = id + 100 WHERE id = 1',
     changes: [
       {
         file: 'writes.ts',
@@ -204,6 +368,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     missing: 'an index tells how many rows it has',
+    told: "SELECT reltuples FROM pg_class WHERE relname = 'odd_glad'",
     changes: [
       { file: 'counters.ts', from: 'if (counted.length === 0) return;', to: 'if (counted.length >= 0) return;' },
     ],

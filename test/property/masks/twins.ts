@@ -235,7 +235,7 @@ const STORED = [
     'odd',
     'expiring',
   ],
-  ...['plain', 'orders', 'watched', 'refs', 'keyless'],
+  ...['plain', 'orders', 'watched', 'refs', 'keyless', 'mixed', 'stem', 'branch', 'leaf', 'late'],
 ];
 const TIDIED = STORED.filter((name) => !name.startsWith('v_'));
 
@@ -292,7 +292,7 @@ const CLEAR_CONTENTS = `SELECT pg_catalog.to_regclass('public.made')::text AS ma
   ...{ plain: '*', orders: '*', watched: '*', refs: '*', points_at_secret: 'id', unique_secret: 'id, label' },
   ...{ customers: 'id, name, email, grp', legs: 'id, name, email, grp', members: 'id, tenant', parent: 'id' },
   ...{ child: 'id, extra', parts: 'id', moved: 'id', sorted: 'id', odd: 'id, label', expiring: 'id, label' },
-  ...{ secret_ref: 'id', grown: 'id' },
+  ...{ secret_ref: 'id', grown: 'id', late: 'id', leaf: 'id', mixed: 'id, label', stem: '*', branch: '*' },
 })
   .map(
     ([name, columns]) =>

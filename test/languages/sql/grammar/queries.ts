@@ -121,13 +121,14 @@ const wholeRow = over(
     .map(([json, alias, filter, how]) => (from, scope) => {
       const rest = ` FROM ${from}${condition(filter, scope)}`;
       const a = alias(scope);
+      const all = scope.aliases.map((each) => `${each}::text`).join(', ');
       return [
         `SELECT ${json(scope)}${rest} ORDER BY 1`,
-        `SELECT ${a}${rest} ORDER BY ${a}::text`,
-        `SELECT ${a}.*${rest} ORDER BY ${a}::text`,
+        `SELECT ${a}${rest} ORDER BY ${all}`,
+        `SELECT ${a}.*${rest} ORDER BY ${all}`,
         `SELECT count(${a}), count(DISTINCT ${a}::text), json_agg(${a} ORDER BY ${a}::text)${rest}`,
-        `SELECT (${a}).*, ${json(scope)}${rest} ORDER BY ${a}::text`,
-        `SELECT *${rest} ORDER BY ${scope.aliases.map((each) => `${each}::text`).join(', ')}`,
+        `SELECT (${a}).*, ${json(scope)}${rest} ORDER BY ${all}`,
+        `SELECT *${rest} ORDER BY ${all}`,
       ][how] as string;
     }),
 );

@@ -48,7 +48,9 @@ const MASKED: readonly Table[] = [
   })),
   { name: 'child', columns: { ...hidden, extra: 'text' } },
   { name: 'unique_secret', columns: { ...hidden, label: 'text' } },
-  { name: 'secret_ref', columns: { id: 'number', secret: 'number' } },
+  ...['secret_ref', 'leaf'].map((name) => ({ name, columns: { id: 'number', secret: 'number' } as const })),
+  { name: 'mixed', columns: { id: 'number', secret: 'number', label: 'number', ratio: 'number' } },
+  { name: 'late', columns: hidden },
   { name: 'points_at_secret', columns: hidden },
   { name: 'members', columns: { id: 'number', tenant: 'number', email: 'text' } },
   { name: 'members', columns: { id: 'number', tenant: 'number', email: 'text' } },
@@ -81,6 +83,7 @@ const CLEAR: readonly Table[] = [
   { name: 'refs', columns: { id: 'number', customer_ssn: 'text', customer_id: 'number' } },
   { name: 'hr.customers', columns: { id: 'number', ssn: 'text' } },
   { name: 'v_orders', columns: { id: 'number', amount: 'number' } },
+  { name: 'branch', columns: { id: 'number', stem_id: 'number' } },
   // A client's own guesses, to be joined with what is masked.
   {
     name: "(VALUES (1, '919-01-0011', '***', 'name1'), (2, '52', '***1112', '***'), (3, '***', '***', NULL))",

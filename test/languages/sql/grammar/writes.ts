@@ -23,11 +23,12 @@ const secret = (name: string): Target => ({ name, key: 'id', clear: [], numbers:
 
 const GUARDED: readonly Target[] = [
   ...['customers', 'customers', 'legs', 'legs_1', 'v_all'].map(person),
-  ...['parts', 'parts_1', 'moved', 'moved_1', 'sorted', 'sorted_1', 'parent', 'secret_ref'].map(secret),
+  ...['parts', 'parts_1', 'moved', 'moved_1', 'sorted', 'sorted_1', 'parent', 'secret_ref', 'leaf', 'late'].map(secret),
   { name: 'child', key: 'id', clear: ['extra'], numbers: ['id'], masked: ['secret'] },
   { name: 'unique_secret', key: 'id', clear: ['label'], numbers: [], masked: ['secret'] },
   { name: 'members', key: 'id', clear: [], numbers: ['tenant'], masked: ['email'] },
   { name: 'members', key: 'id', clear: [], numbers: ['id'], masked: ['email'] },
+  { name: 'mixed', key: 'id', clear: [], numbers: ['label'], masked: ['secret'] },
   { name: 'odd', key: 'id', clear: ['label'], numbers: [], masked: [] },
   { name: 'expiring', key: 'id', clear: ['label'], numbers: [], masked: [] },
   { name: 'grown', key: 'id', clear: ['shown'], numbers: ['id'], masked: ['kept'] },
@@ -40,7 +41,12 @@ const OPEN: readonly Target[] = [
   { name: 'orders', key: 'id', clear: ['note'], numbers: ['amount'], masked: [] },
   { name: 'refs', key: 'id', clear: ['customer_ssn'], numbers: [], masked: [] },
   { name: 'points_at_secret', key: 'id', clear: [], numbers: ['id'], masked: [] },
+  { name: 'stem', key: 'id', clear: [], numbers: ['id'], masked: [] },
+  { name: 'branch', key: 'id', clear: [], numbers: ['id', 'stem_id'], masked: [] },
 ];
+
+/** Whose masked column is one. */
+const INTEGERS: ReadonlySet<string> = new Set(['secret_ref', 'leaf', 'mixed']);
 
 const guarded = fc.constantFrom(...GUARDED);
 const open = fc.constantFrom(...OPEN);
@@ -87,7 +93,7 @@ const setOf = (one: Target, value: Part, given: Part, n: number): string => {
   const names = [...one.clear, ...one.masked, ...one.numbers];
   const name = pick(names, n);
   if (one.numbers.includes(name)) return `${name} = ${name} + ${n % 3}`;
-  return `${name} = ${n % 2 === 0 || one.name === 'secret_ref' ? given({ columns: [], aliases: [] }) : ofRow(value, one)}`;
+  return `${name} = ${n % 2 === 0 || INTEGERS.has(one.name) ? given({ columns: [], aliases: [] }) : ofRow(value, one)}`;
 };
 
 const update = fc
@@ -109,7 +115,7 @@ const updateFrom = fc
   .map(([one, value, { from, scope }, filter, n, r]) => {
     const names = [...one.clear, ...one.masked];
     const set =
-      names.length === 0 || one.name === 'secret_ref' ? `${one.numbers[0] ?? 'id'} = 7` : `${pick(names, n)} = q.v`;
+      names.length === 0 || INTEGERS.has(one.name) ? `${one.numbers[0] ?? 'id'} = 7` : `${pick(names, n)} = q.v`;
     return `UPDATE ${one.name} SET ${set} FROM (SELECT ${value(scope)} AS v, row_number() OVER (ORDER BY ${value(scope)}) AS i FROM ${from} WHERE ${filter(scope)}) q WHERE q.i = ${one.name}.${one.key}${back(one, r)}`;
   });
 
@@ -127,7 +133,7 @@ const remove = fc
 const insert = fc.tuple(target, literal, literal, fc.nat(99), fc.nat(3)).map(([one, a, b, r, how]) => {
   const nothing: Scope = { columns: [], aliases: [] };
   const values = [...one.clear, ...one.masked].map((_, place) =>
-    one.name === 'secret_ref' ? '3' : (place % 2 === 0 ? a : b)(nothing),
+    INTEGERS.has(one.name) ? '3' : (place % 2 === 0 ? a : b)(nothing),
   );
   const names = [one.key, ...one.clear, ...one.masked];
   const few = [one.key, ...one.clear];
@@ -143,7 +149,7 @@ const insertFrom = fc
   .tuple(target, expression, source, predicate, fc.nat(99), fc.nat(2))
   .map(([one, value, { from, scope }, filter, r, how]) => {
     const name = [...one.clear, ...one.masked][0];
-    const columns = name === undefined || one.name === 'secret_ref' ? [one.key] : [one.key, name];
+    const columns = name === undefined || INTEGERS.has(one.name) ? [one.key] : [one.key, name];
     const rows = `SELECT v FROM (SELECT DISTINCT ${value(scope)} AS v FROM ${from} WHERE ${filter(scope)}) d ORDER BY v LIMIT 5`;
     const numbered = `SELECT ${columns.length === 1 ? '60 + row_number() OVER (ORDER BY v)' : '60 + row_number() OVER (ORDER BY v), v'} FROM (${rows}) q`;
     const start = `INSERT INTO ${one.name} (${columns.join(', ')})`;
