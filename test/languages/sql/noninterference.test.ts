@@ -44,7 +44,9 @@ describe('two databases that differ only in masked columns', () => {
 
   test('answer as a database does that stores what the masks show', async () => {
     let compared = 0;
-    for (const text of [...HONEST, ...ATTACKS].filter((one) => !/^EXPLAIN|pg_column_size|FROM pg_class|attmissingval/.test(one))) {
+    for (const text of [...HONEST, ...ATTACKS].filter(
+      (one) => !/^EXPLAIN|pg_column_size|FROM pg_class|attmissingval/.test(one),
+    )) {
       const answers = await twins.meant(text);
       if (answers === undefined) continue;
       assert.deepEqual(answers[0], answers[1], text);
