@@ -4,7 +4,9 @@ import { after, before, describe, test } from 'node:test';
 import pg from 'pg';
 import type { Kind } from './clients/client.ts';
 import { startLab, type Lab, type ServerVersion } from './clients/lab.ts';
+import { OWNER } from './clients/database.sql.ts';
 import { CLIENTS } from './clients/list.ts';
+import { CROWD, countOf, ROWS, restoreAtOnce } from './clients/restore.ts';
 import { rowsOfPage, surprises } from './clients/table.ts';
 
 /** At the newer server, what speaks most of the protocol. */
@@ -13,6 +15,7 @@ const AT_18 = new Set(['node-postgres', 'psycopg 3']);
 let lab: Lab;
 before(async () => {
   lab = await startLab(['15', '18'], { connections: 250 });
+  await lab.sql('15', `BEGIN; SET LOCAL ROLE ${OWNER}; ${CROWD}; COMMIT`);
 });
 after(() => lab[Symbol.asyncDispose]());
 
@@ -43,6 +46,15 @@ test('the table of docs/postgres.md has every client', async () => {
   );
   for (const cells of rows.values()) assert.equal(cells.length, 6, cells[0]);
 });
+
+for (const server of ['15', '18'] as const) {
+  test(`four connections of pg_restore at once restore what waits for each other, at PostgreSQL ${server}`, async () => {
+    await using from = await lab.place('15', 'open');
+    await using to = await lab.place(server, 'open');
+    await restoreAtOnce(from, to, 4);
+    assert.equal(await countOf(lab, server), ROWS);
+  });
+}
 
 test('two hundred connections of one run at once are all served', async () => {
   await using run = await lab.run('15', 'open');

@@ -8,21 +8,22 @@
  * pg_catalog has not, and is listed.
  *
  * It waits for nobody. PostgreSQL writes a view's definition or an expression out under a lock on the tables in it, and a session that has one of them locked
- * exclusively may be waiting for this very answer. So what would have to wait is left out, and the row says so in its last column. Each part looks at the
- * locks for itself: a lock may come between two of them, and one that comes between a look and its use is what the reader's lock_timeout is for.
+ * exclusively may be waiting for this very answer. So what would have to wait is left out, and the row says so in its last column. For a lock that comes
+ * between the look and its use the reader has its lock_timeout.
  */
 
 /** Relations that another session has locked against everybody, or is about to. A prepared transaction has no process. */
-const LOCKED = `ARRAY(SELECT l.relation FROM pg_catalog.pg_locks l WHERE l.locktype = 'relation' AND l.mode = 'AccessExclusiveLock'
-  AND l.pid IS DISTINCT FROM pg_catalog.pg_backend_pid()
-  AND l.database = (SELECT d.oid FROM pg_catalog.pg_database d WHERE d.datname = pg_catalog.current_database()))`;
+const LOCKS = `locks AS MATERIALIZED (SELECT ARRAY(SELECT l.relation FROM pg_catalog.pg_locks l
+  WHERE l.locktype = 'relation' AND l.mode = 'AccessExclusiveLock' AND l.pid IS DISTINCT FROM pg_catalog.pg_backend_pid()
+  AND l.database = (SELECT d.oid FROM pg_catalog.pg_database d WHERE d.datname = pg_catalog.current_database())) AS held)`;
 
 /** Whether what is written of this object names a relation that is locked. */
-const NAMES_LOCKED = (catalog: string, oid: string) => `EXISTS (SELECT FROM pg_catalog.pg_depend e
+const NAMES_LOCKED = (
+  catalog: string,
+  oid: string,
+) => `pg_catalog.cardinality(locks.held) > 0 AND EXISTS (SELECT FROM pg_catalog.pg_depend e
     WHERE e.classid = 'pg_catalog.${catalog}'::pg_catalog.regclass AND e.objid = ${oid}
       AND e.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND e.refobjid = ANY (locks.held))`;
-
-const WITH_LOCKS = `CROSS JOIN (SELECT ${LOCKED} AS held) locks`;
 
 const USER_RELATION = `c.oid >= 16384 AND c.relkind IN ('r', 'v', 'm', 'p', 'f', 'S', 'c')
   AND n.nspname !~ '^pg_(toast|temp_)' AND n.nspname <> 'information_schema'`;
@@ -36,7 +37,7 @@ SELECT c.oid::bigint, n.nspname, c.relname, c.relkind, c.relpersistence, c.relro
   EXISTS (SELECT FROM pg_catalog.unnest(c.reloptions) o (option)
     WHERE o.option ~~ 'security_barrier=%' AND pg_catalog.split_part(o.option, '=', 2)::boolean),
   busy.locked
-FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace ${WITH_LOCKS}
+FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace CROSS JOIN locks
 CROSS JOIN LATERAL (SELECT pg_catalog.cardinality(locks.held) > 0 AND (c.oid = ANY (locks.held) OR c.relkind IN ('v', 'm') AND EXISTS (
   SELECT FROM pg_catalog.pg_rewrite w WHERE w.ev_class = c.oid AND ${NAMES_LOCKED('pg_rewrite', 'w.oid')}))) busy (locked)
 WHERE ${USER_RELATION} ORDER BY c.oid`;
@@ -53,8 +54,8 @@ SELECT p.oid::bigint, n.nspname, p.proname, p.oid::pg_catalog.regprocedure::text
   CASE WHEN p.prokind <> 'a' AND NOT busy.locked
     THEN pg_catalog.encode(pg_catalog.sha256(pg_catalog.convert_to(pg_catalog.pg_get_functiondef(p.oid), 'UTF8')), 'hex') END,
   busy.locked
-FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace JOIN pg_catalog.pg_language l ON l.oid = p.prolang ${WITH_LOCKS}
-CROSS JOIN LATERAL (SELECT pg_catalog.cardinality(locks.held) > 0 AND ${NAMES_LOCKED('pg_proc', 'p.oid')}) busy (locked)
+FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace JOIN pg_catalog.pg_language l ON l.oid = p.prolang CROSS JOIN locks
+CROSS JOIN LATERAL (SELECT ${NAMES_LOCKED('pg_proc', 'p.oid')}) busy (locked)
 WHERE p.oid >= 16384 ORDER BY p.oid`;
 
 const OPERATORS = `
@@ -86,7 +87,7 @@ SELECT k.conrelid::bigint, k.contype, k.conname, pg_catalog.to_json(k.conkey), k
     SELECT FROM pg_catalog.regexp_matches(k.conbin::text, ':(?:op)?funcid ([0-9]+)', 'g') f (id)
       JOIN pg_catalog.pg_proc p ON p.oid = f.id[1]::oid WHERE p.provolatile <> 'i'),
   k.conrelid = ANY (locks.held)
-FROM pg_catalog.pg_constraint k ${WITH_LOCKS} WHERE k.conrelid >= 16384 AND k.contype <> 't' ORDER BY k.oid`;
+FROM pg_catalog.pg_constraint k CROSS JOIN locks WHERE k.conrelid >= 16384 AND k.contype <> 't' ORDER BY k.oid`;
 
 // Indexes that can make a write succeed or fail by what is stored (unique ones, those that evaluate an expression), or return rows in the order of one
 // column while they are asked for another. NULLS NOT DISTINCT came with PostgreSQL 15.
@@ -99,7 +100,7 @@ SELECT i.indrelid::bigint, x.relname, i.indisunique, i.indkey::text,
   CASE WHEN NOT i.indrelid = ANY (locks.held) THEN pg_catalog.pg_get_expr(i.indpred, i.indrelid) END,
   pg_catalog.to_jsonb(i.*) ->> 'indnullsnotdistinct' = 'true', i.indexrelid::bigint, i.indrelid = ANY (locks.held)
 FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class x ON x.oid = i.indexrelid
-JOIN pg_catalog.pg_class r ON r.oid = i.indrelid AND r.relkind IN ('r', 'p', 'm') ${WITH_LOCKS}
+JOIN pg_catalog.pg_class r ON r.oid = i.indrelid AND r.relkind IN ('r', 'p', 'm') CROSS JOIN locks
 WHERE i.indrelid >= 16384 AND (i.indisunique OR i.indnatts > 1 OR i.indexprs IS NOT NULL OR i.indpred IS NOT NULL) ORDER BY i.indexrelid`;
 
 const TRIGGERS = `
@@ -115,8 +116,8 @@ SELECT p.polrelid::bigint, p.polname, p.polcmd,
   CASE WHEN NOT busy.locked THEN pg_catalog.pg_get_expr(p.polqual, p.polrelid) END,
   CASE WHEN NOT busy.locked THEN pg_catalog.pg_get_expr(p.polwithcheck, p.polrelid) END,
   busy.locked
-FROM pg_catalog.pg_policy p ${WITH_LOCKS}
-CROSS JOIN LATERAL (SELECT p.polrelid = ANY (locks.held) OR ${NAMES_LOCKED('pg_policy', 'p.oid')}) busy (locked)
+FROM pg_catalog.pg_policy p CROSS JOIN locks
+CROSS JOIN LATERAL (SELECT p.polrelid = ANY (locks.held) OR (${NAMES_LOCKED('pg_policy', 'p.oid')})) busy (locked)
 ORDER BY p.oid`;
 
 // Defaults and generated columns. What a generated column is computed from stands in pg_depend of the column or of its pg_attrdef, by version.
@@ -127,7 +128,7 @@ SELECT d.adrelid::bigint, d.adnum, CASE WHEN NOT d.adrelid = ANY (locks.held) TH
       AND ((e.classid = 'pg_catalog.pg_attrdef'::pg_catalog.regclass AND e.objid = d.oid)
         OR (e.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND e.objid = d.adrelid AND e.objsubid = d.adnum))),
   d.adrelid = ANY (locks.held)
-FROM pg_catalog.pg_attrdef d ${WITH_LOCKS} WHERE d.adrelid >= 16384 ORDER BY d.oid`;
+FROM pg_catalog.pg_attrdef d CROSS JOIN locks WHERE d.adrelid >= 16384 ORDER BY d.oid`;
 
 const EVENT_TRIGGERS = `
 SELECT t.evtname, t.evtevent, t.evtfoid::bigint FROM pg_catalog.pg_event_trigger t WHERE t.evtenabled <> 'D' ORDER BY t.oid`;
@@ -161,12 +162,12 @@ export const CATALOG_PARTS = {
 export type CatalogPart = keyof typeof CATALOG_PARTS;
 
 /** Gives one row (part text, data text) for each part; data is a JSON array of rows, each an array of its columns. */
-export const CATALOG_QUERY: string = Object.entries(CATALOG_PARTS)
+export const CATALOG_QUERY: string = `WITH ${LOCKS}\n${Object.entries(CATALOG_PARTS)
   .map(
     ([part, query]) =>
       `SELECT '${part}'::text AS part, COALESCE((SELECT pg_catalog.json_agg((SELECT pg_catalog.json_agg(v.value) FROM pg_catalog.json_each(pg_catalog.row_to_json(q.*)) v)) FROM (${query}) q), '[]'::json)::text AS data`,
   )
-  .join('\nUNION ALL\n');
+  .join('\nUNION ALL\n')}`;
 
 /**
  * Gives one text that changes whenever the catalogs do: each row's place and writing transaction summed up. Much cheaper than the snapshot;

@@ -6,12 +6,12 @@ import { requireServer } from '../../fakes/servers.ts';
 import { type ClientUnderTest, type Place, tryAll } from './client.ts';
 import { environment, type Ran, run } from './external.ts';
 
-const program = (name: string) => join(dirname(requireServer('postgresql')['pgbench'] as string), name);
+export const program = (name: string) => join(dirname(requireServer('postgresql')['pgbench'] as string), name);
 
 const versionOf = (name: string) => async () =>
   /\d+\.\d+/.exec((await run([program(name), '--version'], {})).stdout)?.[0] ?? '';
 
-async function good(ran: Promise<Ran>): Promise<Ran> {
+export async function good(ran: Promise<Ran>): Promise<Ran> {
   const done = await ran;
   if (done.code !== 0) throw new Error(done.stderr.trim().split('\n').slice(0, 3).join(' ') || `exit ${done.code}`);
   return done;
