@@ -124,10 +124,12 @@ export function createDoor(parts: DoorParts): Door {
     await rememberFirstSession(run, served);
     const id = `ses_${randomBytes(9).toString('hex')}`;
     const recorder = await recordings.open(openedEvent(id, run, served, claim)).catch((error) => {
-      parts.onFault(`opening the recording of a session on ${served.target.name}`, error);
-      return undefined;
+      const told = refusal.unrecorded(error);
+      if (told.code === 'HOOP_UNAVAILABLE')
+        parts.onFault(`opening the recording of a session on ${served.target.name}`, error);
+      return told;
     });
-    if (!recorder) return refusal.notRecorded();
+    if ('kind' in recorder) return recorder;
     // Opening the recording took time: who was revoked or lost access meanwhile was not cut, since the session was not there yet.
     const now = admit(run, served);
     const live = new LiveSession({

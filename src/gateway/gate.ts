@@ -281,7 +281,7 @@ export function createGate(parts: GateParts): Gate {
   function written(events: readonly SessionEvent[], weight: Weight): Eventual<Refusal | undefined> {
     try {
       const pending = recorder.append(events, weight);
-      if (pending) return pending.then(afterwards, refusal.notRecorded);
+      if (pending) return pending.then(afterwards, refusal.unrecorded);
       return afterwards();
     } catch {
       return refusal.notRecorded();

@@ -1,4 +1,5 @@
 /** What the gate says no with. Each names a stable word, the rule, and what to do: an agent acts on these. */
+import { HoopError } from '../base/error.ts';
 import { exhaustive } from '../base/exhaustive.ts';
 import type { ApprovalDecision } from '../domain/approval.ts';
 import type { Impossible } from '../domain/command.ts';
@@ -110,6 +111,17 @@ export const refusal = {
     message: 'HOOP_UNAVAILABLE: the recording cannot be written, so nothing is forwarded',
     hint: "tell the gateway's administrator",
   }),
+
+  /** A run that used up what it may record is told so; whatever else went wrong is the gateway's own affair. */
+  unrecorded: (error: unknown): Refusal =>
+    error instanceof HoopError && error.code === 'RECORDING_QUOTA'
+      ? {
+          kind: 'refusal',
+          code: 'HOOP_LIMIT',
+          message: `HOOP_LIMIT: ${error.message}; nothing was forwarded`,
+          hint: 'start another run',
+        }
+      : refusal.notRecorded(),
 
   unavailable: (why: string): Refusal => ({
     kind: 'refusal',

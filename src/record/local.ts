@@ -150,6 +150,8 @@ export class DiskRecordings implements LocalRecordings {
       throw fail('EVENT_INVALID', `session ${session} is opened in the name of gateway "${opened.gateway}"`);
     }
     if (this.#closed) throw fail('RECORDING_FAILED', 'the recordings are closed');
+    const { used } = this.#quotas.of(opened.run);
+    if (used) throw used;
     if (!this.#reserve.restore()) throw diskFull();
     try {
       return await this.#create(opened);

@@ -273,20 +273,49 @@ describe('what only loopback may do', () => {
   });
 });
 
+describe('recordings', () => {
+  const of = (text: string) => changed('file:./data/recordings ', `{ url: file:./data/recordings, ${text} } `);
+  const recipient = 'age10h6dugefyquknp67h2ud4l55v59pq9qgt7dnw2nfqtjtm0n78u3stpmzkz';
+
+  test('are kept for so long, but for those under legal hold', () => {
+    const { recordings } = config(of('keep: 90d, hold: [{ labels: { matter: acme } }]'));
+    assert.equal(recordings.keep, 90 * 86_400_000);
+    assert.deepEqual(recordings.hold, [{ labels: { matter: 'acme' } }]);
+    assert.equal(config(SAMPLE).recordings.keep, undefined);
+  });
+
+  test('may be packed, bounded and sealed', () => {
+    const { recordings } = config(
+      of(`compress: zstd, quota: { perRun: 1GiB }, encrypt: { recipients: [${recipient}] }`),
+    );
+    assert.equal(recordings.compress, 'zstd');
+    assert.equal(recordings.quotaPerRun, 1024 ** 3);
+    assert.deepEqual(recordings.recipients, [recipient]);
+  });
+
+  for (const [text, said] of [
+    ['keep: 90s', /a day or more/],
+    ['keep: forever', /length of time/],
+    ['hold: [{ labels: { matter: acme } }]', /recordings that would be removed/],
+    ['keep: 90d, hold: [{ labels: {} }]', /must name a label/],
+    ['keep: 90d, hold: []', /must not be empty/],
+    ['compress: brotli', /one of: gzip, zstd/],
+    ['quota: { perRun: 10 }', /64KiB or more/],
+    ['quota: { perRun: 1GiB, perSession: 1GiB }', /perSession/],
+    ['encrypt: true', /./],
+    ['encrypt: { recipients: [] }', /must not be empty/],
+    ['encrypt: { recipients: [age1abc] }', /age recipient/],
+    [`encrypt: { recipients: [AGE-SECRET-KEY-1${'Q'.repeat(58)}] }`, /is a secret key/],
+    ['encrypt: { recipients: [ssh-ed25519 AAAA] }', /age recipient/],
+  ] as const) {
+    test(`refused: ${text.slice(0, 50)}`, () => refuses(of(text), said));
+  }
+});
+
 describe('what this version does not do is refused, with what to use instead', () => {
   for (const [from, to, said] of [
     ['sqlite:./data/hoop.db', 'postgres://db/hoop', /PostgreSQL store is not in this version/],
     ['file:./data/recordings', 's3://bucket/prefix', /S3 are not in this version/],
-    [
-      'file:./data/recordings',
-      '{ url: file:./data/recordings, encrypt: true }',
-      /encrypting recordings is not in this version/,
-    ],
-    [
-      'file:./data/recordings',
-      '{ url: file:./data/recordings, keep: 90d }',
-      /removing old recordings is not in this version/,
-    ],
     ['use: accessToken', 'use: introspection', /introspection is not in this version/],
     ['protocol: postgres', 'protocol: ssh', /the protocol ssh is not in this version/],
   ] as const) {

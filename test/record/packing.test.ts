@@ -5,7 +5,18 @@ import { describe, test } from 'node:test';
 import { zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 import { readEvents, verifyRecording } from '../../src/record/index.ts';
 import { realDisk } from '../../src/record/disk.ts';
-import { type Bench, bench, DAY, diskWith, errno, opened, sealedSession, verifyFolder } from './workbench.ts';
+import {
+  type Bench,
+  bench,
+  DAY,
+  diskWith,
+  errno,
+  intent,
+  opened,
+  outcome,
+  sealedSession,
+  verifyFolder,
+} from './workbench.ts';
 
 async function packed(at: Bench): Promise<{ path: string; keys: Parameters<typeof verifyRecording>[1] }> {
   const recordings = await at.start({ compress: 'zstd' });
@@ -74,7 +85,6 @@ describe('a run that may record so much', () => {
     using at = bench();
     const recordings = await at.start({ quotaPerRun: 4096 });
     const recorder = await recordings.open(opened('s1'));
-    const { intent, outcome } = await import('./workbench.ts');
     let given = 0;
     await assert.rejects(
       async () => {
@@ -88,12 +98,13 @@ describe('a run that may record so much', () => {
     assert.ok(given > 1);
     assert.equal(recorder.failed.aborted, false);
     await recorder.finish({ kind: 'closed' });
-    // Another session of the same run has none left; another run has.
-    const second = await recordings.open(opened('s2'));
-    await assert.rejects(async () => second.append(intent('c1'), 'read'), { code: 'RECORDING_QUOTA' });
+    // The same run opens no other session; another run does.
+    await assert.rejects(recordings.open(opened('s2')), { code: 'RECORDING_QUOTA' });
     const other = await recordings.open({ ...opened('s3'), run: 'run-2' });
     await other.append(intent('c1'), 'intent');
-    for (const one of [second, other]) await one.finish({ kind: 'closed' });
+    await other.finish({ kind: 'closed' });
+    recordings.forgetRun('run-1');
+    await (await recordings.open(opened('s4'))).finish({ kind: 'closed' });
     await recordings.close();
     assert.deepEqual(
       [...(await verifyFolder(at.recordings, recordings)).values()].map(({ grade }) => grade),

@@ -39,6 +39,7 @@ import { startLocalIssuer } from './local-issuer.ts';
 import { createMetrics } from './metrics.ts';
 import { recordingLines } from './recording-lines.ts';
 import { recordingTail } from './recording-tail.ts';
+import { startRetention } from './retention.ts';
 import { createRoles } from './roles.ts';
 import { createReindexer } from './reindex.ts';
 import { createRotation } from './rotation.ts';
@@ -184,10 +185,12 @@ async function start(options: GatewayOptions, undo: (() => Promise<void> | void)
     ...(options.limits === undefined ? {} : { limits: options.limits }),
     barred: (who) => revocations.barred(who),
     onFault,
-    onEnd: (run) =>
+    onEnd: (run) => {
+      recordings.forgetRun(run.id);
       void desk
         .withdrawRun(run.id, 'the run ended')
-        .catch((error) => log.error({ err: error }, 'requests of an ended run')),
+        .catch((error) => log.error({ err: error }, 'requests of an ended run'));
+    },
   });
 
   const spending = keepSpending({
@@ -230,7 +233,8 @@ async function start(options: GatewayOptions, undo: (() => Promise<void> | void)
         return known ? [{ target: target.name, ...known }] : [];
       }),
   });
-  const texts = true;
+  // Who reads the store shall not find there what only an auditor may read.
+  const texts = config.recordings.recipients === undefined;
   const indexer = createSessionIndexer({ sessions: store.sessions, clock, onFault, texts });
   undo.push(() => indexer.stop());
   const isLive = (session: string) => registry.find(session) !== undefined || recordings.isLive(session);
@@ -261,6 +265,10 @@ async function start(options: GatewayOptions, undo: (() => Promise<void> | void)
     registry.judgeAgain(next);
   });
 
+  const { keep, hold = [] } = config.recordings;
+  const retention =
+    keep === undefined ? undefined : startRetention({ keep, hold, targets: config.targets, recordings, clock, log });
+  undo.push(() => retention?.stop());
   rotation.start();
   roles.start();
   const accounts = async () => [...(await rotation.states()), ...roles.states()];
@@ -421,7 +429,7 @@ async function openRecordings(
   clock: Clock,
   log: Logger,
 ): Promise<LocalRecordings> {
-  const { dir, durability, resultsLimit } = config.recordings;
+  const { dir, durability, resultsLimit, compress, quotaPerRun, recipients } = config.recordings;
   const recordings = await createRecordings({
     dir,
     journalDir: join(dirname(config.store.path), 'journal'),
@@ -431,6 +439,9 @@ async function openRecordings(
     durability,
     clock,
     ...(resultsLimit === undefined ? {} : { resultsLimit }),
+    ...(compress === undefined ? {} : { compress }),
+    ...(quotaPerRun === undefined ? {} : { quotaPerRun }),
+    ...(recipients === undefined ? {} : { recipients }),
     warn: (message, error) => log.warn({ err: error }, message),
   });
   return recordings;

@@ -192,6 +192,11 @@ function readPlaces(document: YamlDocument, folder: string): Places | undefined 
       dir: resolve(folder, recordings.url),
       durability: recordings.durability ?? 'effects',
       ...(recordings.results !== undefined && { resultsLimit: recordings.results }),
+      ...(recordings.compress !== undefined && { compress: recordings.compress }),
+      ...(recordings.quota !== undefined && { quotaPerRun: recordings.quota.perRun }),
+      ...(recordings.keep !== undefined && { keep: recordings.keep }),
+      ...(recordings.hold !== undefined && { hold: recordings.hold }),
+      ...(recordings.encrypt !== undefined && { recipients: recordings.encrypt.recipients }),
     },
     keys: resolve(folder, keys),
   };

@@ -120,13 +120,48 @@ const recordingsUrl = byShape<string>((value) => {
   return pathOf(value, 'file');
 });
 
-const unbuilt = (what: string) => byShape<never>(() => say(`${what} is not in this version`, 'leave the key out'));
-
 export interface RecordingsDocument {
   readonly url: string;
   readonly durability?: 'strict' | 'effects' | 'process';
   readonly results?: number;
+  readonly compress?: 'gzip' | 'zstd';
+  readonly quota?: { readonly perRun: number };
+  readonly keep?: number;
+  readonly hold?: readonly { readonly labels: Readonly<Record<string, string>> }[];
+  readonly encrypt?: { readonly recipients: readonly string[] };
 }
+
+const DAY_MS = 86_400_000;
+
+/** How long a recording is kept: what is shorter than a day is a slip of the pen. */
+const keep = byShape<number>((value) => {
+  const found = duration.safeParse(value);
+  return found.success && found.data < DAY_MS
+    ? say('must be a day or more', 'write it in days, such as 90d')
+    : duration;
+});
+
+/** What is less holds not even a session's first lines. */
+const share = byShape<number>((value) => {
+  const found = size.safeParse(value);
+  return found.success && found.data < 64 * 1024 ? say('must be 64KiB or more', 'such as 100MiB') : size;
+});
+
+const hold = fields({ labels: z.record(text, text) }).refine(
+  ({ labels }) => Object.keys(labels).length > 0,
+  say('must name a label', 'write { labels: { matter: acme } }'),
+);
+
+/** X25519, as age-keygen prints it (age-encryption.org/v1, Bech32). */
+const AGE_RECIPIENT = /^age1[02-9ac-hj-np-z]{58}$/;
+
+const recipient = byShape<string>((value) => {
+  if (typeof value === 'string' && AGE_RECIPIENT.test(value)) return given(value);
+  const hint = 'write the public key that age-keygen prints: age1…';
+  if (typeof value === 'string' && /^AGE-SECRET-KEY/i.test(value))
+    return say('is a secret key: who reads this file could read the recordings', hint);
+  return say('must be an age recipient of the X25519 kind', hint);
+});
 
 export const recordings = byShape<RecordingsDocument>((value) =>
   isMapping(value)
@@ -134,9 +169,15 @@ export const recordings = byShape<RecordingsDocument>((value) =>
         url: recordingsUrl,
         durability: word(['strict', 'effects', 'process']).exactOptional(),
         results: byShape<number>((kept) => (kept === 'none' ? given(0) : size)).exactOptional(),
-        encrypt: unbuilt('encrypting recordings').exactOptional(),
-        keep: unbuilt('removing old recordings').exactOptional(),
-      })
+        compress: word(['gzip', 'zstd']).exactOptional(),
+        quota: fields({ perRun: share }).exactOptional(),
+        keep: keep.exactOptional(),
+        hold: filled(hold).exactOptional(),
+        encrypt: fields({ recipients: filled(recipient) }).exactOptional(),
+      }).refine(
+        (held) => held.hold === undefined || held.keep !== undefined,
+        say('hold: is for recordings that would be removed', 'add keep: 90d, or leave hold out'),
+      )
     : recordingsUrl.transform((url): RecordingsDocument => ({ url })),
 );
 

@@ -32,6 +32,15 @@ export interface GatewayConfig {
     readonly durability: 'strict' | 'effects' | 'process';
     /** Bytes of a result's rows that are kept; absent: the recorder's own default. */
     readonly resultsLimit?: number;
+    readonly compress?: 'gzip' | 'zstd';
+    /** Bytes that the recordings of one run may hold. */
+    readonly quotaPerRun?: number;
+    /** How long recordings are kept, ms; absent: for ever. */
+    readonly keep?: number;
+    /** Recordings of targets with these labels are kept however old they are. */
+    readonly hold?: readonly { readonly labels: Readonly<Record<string, string>> }[];
+    /** age recipients who alone can read what is said in recordings. */
+    readonly recipients?: readonly string[];
   };
   /** Folder of the gateway's keys. */
   readonly keys: string;
