@@ -1,8 +1,10 @@
 /** `hoopctl sessions tail`: what happens in a session, as it happens, until the session is over. */
+import type { GatewayClient } from '../api/client.ts';
 import type { TailHappening } from '../app/session-tail.ts';
 import { describeEnd, type SessionEnd } from '../domain/end.ts';
 import type { Arguments, Options } from './command.ts';
 import type { Context } from './context.ts';
+import type { Progress } from './progress.ts';
 import { showLine } from './replay.ts';
 import { agentName, seconds } from './wording.ts';
 
@@ -14,6 +16,7 @@ export async function tail(ctx: Context, args: Arguments, options: Options): Pro
     const agent = view.agent === undefined ? '' : `, agent ${agentName(view.agent)}`;
     out.notice(`following ${view.id}: ${view.principal} on ${view.target}${agent}; Ctrl-C leaves it as it is`);
   }
+  if (view.state === 'live' && !options.has('from-start')) await tellHeld(ctx, client, view.id);
   const events = tailEvents({
     client,
     session: view.id,
@@ -24,6 +27,18 @@ export async function tail(ctx: Context, args: Arguments, options: Options): Pro
     tell: (happening) => tellOf(ctx, happening),
   });
   return out.json ? asJson(ctx, view.id, events) : asText(ctx, events);
+}
+
+/** What is waited for now was asked before one began to look, and until people have decided nothing else would be seen. */
+async function tellHeld({ out, signal }: Context, client: GatewayClient, session: string): Promise<void> {
+  const open = (await client.approvals({ state: 'open' }, signal)).filter((approval) => approval.session === session);
+  for (const { id, rule, requestedAt, text } of open) {
+    if (out.json) out.event({ event: 'held', session, approval: id, rule, requestedAt });
+    else {
+      out.notice(`held since ${requestedAt}, waiting for approval ${id} (${rule}):`);
+      out.askBlock(text);
+    }
+  }
 }
 
 type Events = ReturnType<typeof import('../app/session-tail.ts').tailEvents>;
@@ -47,10 +62,17 @@ async function asText(ctx: Context, events: Events): Promise<number> {
   const followed = async function* () {
     end = yield* events;
   };
-  for await (const line of replayEvents(followed())) {
-    closed ||= line.kind === 'closed';
-    showLine(ctx, line);
-    await ctx.out.ready();
+  let waiting: Progress | undefined;
+  try {
+    for await (const line of replayEvents(followed())) {
+      waiting?.end();
+      waiting = line.kind === 'held' ? ctx.out.progress({ what: line.text }) : undefined;
+      closed ||= line.kind === 'closed';
+      showLine(ctx, line);
+      await ctx.out.ready();
+    }
+  } finally {
+    waiting?.end();
   }
   // The recording said so before this began, or could not be written to its end.
   const why = end === undefined || end.kind === 'closed' ? '' : `: ${describeEnd(end)}`;
