@@ -2,7 +2,8 @@
 import { type Codes, isDigit, isSeparator } from './codes.ts';
 
 const LONGEST = 19;
-const SHORTEST = 13;
+/** Digits of the shortest card number. */
+export const SHORTEST_CARD = 13;
 const DOT = 0x2e;
 
 /** First digits, from and to, and the lengths such numbers have (ISO/IEC 7812 issuer ranges as the brands publish them). */
@@ -47,7 +48,7 @@ export function cardEnd(codes: Codes, from: number, start: number, end: number):
       digits[count++] = codes[at++]! - 0x30;
     }
     const grouped = separators === 0 ? !isFraction(codes, from, start) : separators >= 2;
-    if (count >= SHORTEST && grouped && isCard(count)) found = at;
+    if (count >= SHORTEST_CARD && grouped && isCard(count)) found = at;
     const next = at < end ? codes[at]! : 0;
     if (!isSeparator(next) || (separator !== 0 && separator !== next)) return found;
     if (at + 1 >= end || !isDigit(codes[at + 1])) return found;

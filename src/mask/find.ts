@@ -3,8 +3,8 @@
  * closer look, and none of those looks further than a constant, or past where it stops without going on from there.
  */
 import type { Detector } from '../domain/mask.ts';
-import { cardEnd } from './card.ts';
-import { type Codes, isDigit } from './codes.ts';
+import { cardEnd, SHORTEST_CARD } from './card.ts';
+import { type Codes, isDigit, isSeparator } from './codes.ts';
 import { isOdd, ODD_LEADS } from './odd.ts';
 import { awsKeyEnd, domainEnd, ibanEnd, jwtEnd, localStart, privateKeyEnd, ssnEnd } from './pattern.ts';
 
@@ -40,13 +40,15 @@ export function createFind(detectors: ReadonlySet<Detector>): Find {
   const ssns = detectors.has('us_ssn');
   const ibans = detectors.has('iban');
 
-  /** At the first digit of a run. */
-  const atDigits = (codes: Codes, at: number, start: number, end: number, found: Found): boolean => {
-    if (cards) {
+  /** At the first digit of a run, which ends at `runEnd`. */
+  const atDigits = (codes: Codes, at: number, runEnd: number, start: number, end: number, found: Found): boolean => {
+    // Most runs are short and stand alone, as in hexadecimal text: they can be neither.
+    const grouped = runEnd + 1 < end && isDigit(codes[runEnd + 1]) && isSeparator(codes[runEnd]);
+    if (cards && (grouped || runEnd - at >= SHORTEST_CARD)) {
       const to = cardEnd(codes, at, start, end);
       if (to > 0) return fill(found, at, to, 'credit_card');
     }
-    if (ssns) {
+    if (ssns && grouped) {
       const to = ssnEnd(codes, at, end);
       if (to > 0) return fill(found, at, to, 'us_ssn');
     }
@@ -62,10 +64,13 @@ export function createFind(detectors: ReadonlySet<Detector>): Find {
       while (at < end && triggers[codes[at]!] === NONE) at++;
       if (at === end) return 'nothing';
       switch (triggers[codes[at]!]) {
-        case DIGITS:
-          if (atDigits(codes, at, start, end, found)) return 'found';
-          while (at + 1 < end && isDigit(codes[at + 1])) at++;
+        case DIGITS: {
+          let runEnd = at + 1;
+          while (runEnd < end && triggers[codes[runEnd]!] === DIGITS) runEnd++;
+          if (atDigits(codes, at, runEnd, start, end, found)) return 'found';
+          at = runEnd - 1;
           break;
+        }
         case AT_SIGN: {
           const local = localStart(codes, at, from);
           const to = local < at ? domainEnd(codes, at, end) : -1;

@@ -4,6 +4,7 @@ import { type CellKind, type Fingerprint, standIn } from './cell.ts';
 import { createFind, type Find, type Found } from './find.ts';
 import { createJsonCutter, type Cut } from './json.ts';
 import { type NormalForm, normalForm } from './normal-form.ts';
+import { createSieve } from './sieve.ts';
 
 export interface CellScanner {
   /** Some rule wants what cannot be scanned (binary, compressed, …) to be refused rather than passed. */
@@ -13,6 +14,8 @@ export interface CellScanner {
    * @returns undefined when nothing is found (and then nothing was allocated), null for NULL, else the bytes that replace the cell's
    */
   scan(bytes: Buffer, start: number, end: number, kind: CellKind): Buffer | null | undefined;
+  /** Whether a closer look at bytes [start, end) is worth while. They may be several cells with what stands between them, if no match can hold that. */
+  mayHold(bytes: Buffer, start: number, end: number): boolean;
   /** The name of the rule that would replace something there, for masks in shadow. */
   find(bytes: Buffer, start: number, end: number): string | undefined;
 }
@@ -21,18 +24,23 @@ export interface CellScanner {
 export function createCellScanner(masks: readonly DetectorMask[], fingerprint: Fingerprint): CellScanner {
   const rules = strictestByDetector(masks);
   const find = createFind(new Set(rules.keys()));
+  const holdsNothing = createSieve(new Set(rules.keys()));
   const found: Found = { start: 0, end: 0, detector: 'email' };
 
   return {
     strict: masks.some(({ strict }) => strict),
     scan(bytes, start, end, kind) {
+      if (holdsNothing(bytes, start, end)) return undefined;
       const outcome = find(bytes, start, start, end, found);
       if (outcome === 'nothing') return undefined;
       const matches =
         outcome === 'found' ? allMatches(find, bytes, start, end, found) : disguised(find, bytes, start, end, found);
       return matches.length === 0 ? undefined : replaced(bytes, start, end, kind, matches, rules, fingerprint);
     },
+    mayHold: (bytes, start, end) =>
+      !holdsNothing(bytes, start, end) && find(bytes, start, start, end, found) !== 'nothing',
     find(bytes, start, end) {
+      if (holdsNothing(bytes, start, end)) return undefined;
       const outcome = find(bytes, start, start, end, found);
       if (outcome === 'nothing') return undefined;
       const detector = outcome === 'found' ? found.detector : disguised(find, bytes, start, end, found)[0]?.detector;

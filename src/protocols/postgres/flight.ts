@@ -22,7 +22,7 @@ import {
 } from './messages.ts';
 import { codeOf, limitCut, plainError, cancelledError } from './refuse.ts';
 import type { Held, Passed, ResultHandler, RowFlow, Stopped } from './results.ts';
-import { copyScan, type Detectors, rowScan, Sample, spokenScan } from './rows.ts';
+import { copyScan, type Detectors, isWorthScanning, rowScan, Sample, spokenScan } from './rows.ts';
 import type { Scrub, Telling } from './scrub.ts';
 import type { SessionState } from './state.ts';
 import type { Mirror, Portal, Prepared, Reading } from './statements.ts';
@@ -510,7 +510,7 @@ export class Flight implements ResultHandler {
     const digests = running.unit.readings[running.offset]?.shown?.hashed;
     if (!isExpected(fields, digests)) this.problem ??= 'hashes came in other columns than were asked for';
     const looked = detectors ?? (digests === undefined || digests.length === 0 ? undefined : NO_DETECTORS);
-    const scan = looked && rowScan(fields, looked, hashing);
+    const scan = looked && isWorthScanning(fields) ? rowScan(fields, looked, hashing) : undefined;
     running.fields = fields;
     running.hidden = hiddenColumns(fields, running.unit.readings[running.offset]);
     running.flow = newFlow(this.#metered(permit, running), scan && 'row' in scan ? scan : undefined);
