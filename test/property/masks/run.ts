@@ -44,7 +44,8 @@ await fc.check(
     try {
       await compare(text);
     } catch (error) {
-      differences.push(String(error).slice(0, 4000));
+      differences.push(text);
+      console.error(String(error).slice(0, 4000));
       if (differences.length >= ENOUGH) throw error;
     }
     const done = counts.answered + counts.failed + counts.refused;
@@ -73,7 +74,7 @@ const share = (count: number) => `${((100 * count) / total).toFixed(1)} %`;
 console.log({ ...counts, seconds: seconds() });
 console.log(`answered ${share(counts.answered)}, failed ${share(counts.failed)}, refused ${share(counts.refused)}`);
 for (const [why, count] of [...whys].sort((a, b) => b[1] - a[1]).slice(0, 12)) console.log(`  ${count} ${why}`);
-for (const difference of differences) console.error(difference);
+for (const text of differences) console.error(`differs: ${text}`);
 if (differences.length > 0) {
   const rest = server === 'installed' ? '' : ` --server ${server}`;
   console.error(
