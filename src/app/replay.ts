@@ -7,6 +7,7 @@ import {
   readEvents,
   replay,
   type Source,
+  type Unsealer,
 } from '../record/index.ts';
 
 export interface ReplayRequest {
@@ -17,6 +18,8 @@ export interface ReplayRequest {
   readonly openedAt?: string | undefined;
   /** The recording as fetched from a gateway. */
   readonly source?: Source | undefined;
+  /** Opens what is written for an auditor alone. */
+  readonly unsealer?: Unsealer | undefined;
 }
 
 const fail = errorTable({
@@ -24,10 +27,11 @@ const fail = errorTable({
 });
 
 /** @throws SESSION_UNKNOWN, or RECORDING_UNREADABLE once the lines come to a damaged one */
-export function replaySession({ session, recordings, openedAt, source }: ReplayRequest): AsyncGenerator<ReplayLine> {
+export function replaySession(request: ReplayRequest): AsyncGenerator<ReplayLine> {
+  const { session, recordings, openedAt, source, unsealer } = request;
   const found = source ?? (recordings === undefined ? undefined : findRecording(recordings, session, openedAt));
   if (found === undefined) throw fail('SESSION_UNKNOWN', `there is no recording of session ${session}`);
-  return replay(readEvents(found));
+  return replay(readEvents(found, unsealer));
 }
 
 /** The same of events as they come. */

@@ -22,9 +22,12 @@ export async function replay(ctx: Context, args: Arguments, options: Options): P
   const played = !ctx.out.json && options.has('wait') && atTerminal(ctx);
   // What the keys do stands where the progress would.
   const source = isPath(session) ? resolve(ctx.cwd, session) : await fetched(ctx, session, !played);
+  const { openUnsealing } = await import('../app/unsealing.ts');
+  const unsealer = await openUnsealing(identityOf(ctx, options), ctx.out.json);
   if (ctx.out.json) {
     const { recordedEvents } = await import('../app/recording.ts');
-    for await (const event of recordedEvents(source)) {
+    for await (const event of recordedEvents(source, unsealer)) {
+      tellSealed(ctx, unsealer);
       ctx.out.ndjson(event);
       await ctx.out.ready();
     }
@@ -34,7 +37,8 @@ export async function replay(ctx: Context, args: Arguments, options: Options): P
   const pace = await paceOf(ctx, options, speed);
   let before = 0;
   try {
-    for await (const line of replaySession({ session, source })) {
+    for await (const line of replaySession({ session, source, unsealer })) {
+      tellSealed(ctx, unsealer);
       if (!(await pace.wait(line.afterMs - before))) break;
       before = Math.max(before, line.afterMs);
       showLine(ctx, line);
@@ -44,6 +48,18 @@ export async function replay(ctx: Context, args: Arguments, options: Options): P
     pace.close();
   }
   return 0;
+}
+
+/** The file with an auditor's key, where one is named. */
+export function identityOf({ cwd }: Context, options: Options): string | undefined {
+  const path = options.text('identity');
+  return path === undefined ? undefined : resolve(cwd, path);
+}
+
+/** Says once that there is more than can be shown. */
+export function tellSealed({ out }: Context, unsealing: { notice(): string | undefined }): void {
+  const notice = unsealing.notice();
+  if (notice !== undefined) out.notice(notice);
 }
 
 function speedOf(options: Options): number | undefined {

@@ -5,7 +5,7 @@ import { describeEnd, type SessionEnd } from '../domain/end.ts';
 import type { Arguments, Options } from './command.ts';
 import type { Context } from './context.ts';
 import type { Progress } from './progress.ts';
-import { showLine } from './replay.ts';
+import { fetched, identityOf, showLine, tellSealed } from './replay.ts';
 import { agentName, seconds } from './wording.ts';
 
 export async function tail(ctx: Context, args: Arguments, options: Options): Promise<number> {
@@ -17,7 +17,10 @@ export async function tail(ctx: Context, args: Arguments, options: Options): Pro
     out.notice(`following ${view.id}: ${view.principal} on ${view.target}${agent}; Ctrl-C leaves it as it is`);
   }
   if (view.state === 'live' && !options.has('from-start')) await tellHeld(ctx, client, view.id);
-  const events = tailEvents({
+  const { openUnsealing, unsealed } = await import('../app/unsealing.ts');
+  const identity = identityOf(ctx, options);
+  const unsealer = await openUnsealing(identity, out.json);
+  const tailed = tailEvents({
     client,
     session: view.id,
     from: options.has('from-start') ? 'start' : 'now',
@@ -26,7 +29,11 @@ export async function tail(ctx: Context, args: Arguments, options: Options): Pro
     signal,
     tell: (happening) => tellOf(ctx, happening),
   });
-  return out.json ? asJson(ctx, view.id, events) : asText(ctx, events);
+  // The key stands in the first line, which is not among those to come.
+  const first = options.has('from-start') || identity === undefined ? undefined : await fetched(ctx, view.id, false);
+  const events = unsealed(tailed, unsealer, first);
+  const told = () => tellSealed(ctx, unsealer);
+  return out.json ? asJson(ctx, view.id, events, told) : asText(ctx, events, told);
 }
 
 /** What is waited for now was asked before one began to look, and until people have decided nothing else would be seen. */
@@ -43,9 +50,10 @@ async function tellHeld({ out, signal }: Context, client: GatewayClient, session
 
 type Events = ReturnType<typeof import('../app/session-tail.ts').tailEvents>;
 
-async function asJson({ out }: Context, session: string, events: Events): Promise<number> {
+async function asJson({ out }: Context, session: string, events: Events, told: () => void): Promise<number> {
   for (;;) {
     const { value, done } = await events.next();
+    told();
     if (done) {
       out.event({ event: 'ended', session, end: value });
       return 0;
@@ -55,7 +63,7 @@ async function asJson({ out }: Context, session: string, events: Events): Promis
   }
 }
 
-async function asText(ctx: Context, events: Events): Promise<number> {
+async function asText(ctx: Context, events: Events, told: () => void): Promise<number> {
   const { replayEvents } = await import('../app/replay.ts');
   let closed = false;
   let end: SessionEnd | undefined;
@@ -67,6 +75,7 @@ async function asText(ctx: Context, events: Events): Promise<number> {
     for await (const line of replayEvents(followed())) {
       waiting?.end();
       waiting = line.kind === 'held' ? ctx.out.progress({ what: line.text }) : undefined;
+      told();
       closed ||= line.kind === 'closed';
       showLine(ctx, line);
       await ctx.out.ready();

@@ -55,8 +55,12 @@ export interface Unsealer {
   read(event: RecordedEvent): Eventual<RecordedEvent>;
 }
 
-/** For one recording, from its first event on. */
-export function createUnsealer(identities: Identities | undefined): Unsealer {
+/**
+ * For one recording, from its first event on.
+ *
+ * @param fill says `(encrypted)` where something cannot be opened; else the event stays as it is written
+ */
+export function createUnsealer(identities: Identities | undefined, fill = true): Unsealer {
   let state: Unsealing = { kind: 'clear' };
   let key: Uint8Array | undefined;
   let session = '';
@@ -73,6 +77,9 @@ export function createUnsealer(identities: Identities | undefined): Unsealer {
     const { sealed, ...clear } = event;
     if (typeof sealed !== 'string') return event;
     const hidden = key && openLine(key, session, { ...event, sealed });
+    // One that is read from its middle on says not for whom it is.
+    if (!hidden && state.kind === 'clear') state = { kind: 'locked', recipients: [] };
+    if (!hidden && !fill) return event;
     return (hidden ? { ...clear, ...hidden } : { ...WITHOUT[event.type], ...event }) as RecordedEvent;
   }
 

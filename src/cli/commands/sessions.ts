@@ -61,6 +61,7 @@ const replayOne: CommandForm = {
     { flags: '--speed <number>', summary: 'so many times as fast as it happened, without a terminal too' },
     { flags: '--no-wait', summary: 'all at once' },
     { flags: '--timing', summary: 'pause between events as it happened, at most 2 s each' },
+    { flags: '--identity <file>', summary: 'age identity that opens an encrypted recording', completes: 'file' },
   ],
   run: replay,
 };
@@ -73,7 +74,10 @@ const tailOne: CommandForm = {
     'Goes on where it was when the gateway was away for a while. Ends with 0 when the session ends, whatever ended it.',
   ],
   arguments: [{ name: 'ID', summary: 'the session', required: true, completes: 'session' }],
-  options: [{ flags: '--from-start', summary: 'from the beginning of the session' }],
+  options: [
+    { flags: '--from-start', summary: 'from the beginning of the session' },
+    { flags: '--identity <file>', summary: 'age identity that opens an encrypted recording', completes: 'file' },
+  ],
   run: tail,
 };
 
