@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import pg from 'pg';
+import { until } from './clients.ts';
 import type { Kind } from './clients/client.ts';
 import { startLab, type Lab, type ServerVersion } from './clients/lab.ts';
 import { OWNER } from './clients/database.sql.ts';
@@ -66,4 +67,10 @@ test('two hundred connections of one run at once are all served', async () => {
     clients.map((_, i) => i),
   );
   await Promise.all(clients.map((client) => client.end()));
+  const dana = await lab.stack.client('dana');
+  await until('no session is left', async () =>
+    (await dana.sessions()).every(({ closedAt }) => closedAt !== undefined),
+  );
+  const left = "SELECT count(*)::int AS n FROM pg_stat_activity WHERE application_name LIKE 'hoopctl ses%'";
+  await until('no connection is left', async () => (await lab.sql('15', left))[0]?.['n'] === 0);
 });

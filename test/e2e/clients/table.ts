@@ -6,6 +6,11 @@ import type { ClientUnderTest, Kind, Tried } from './client.ts';
 export const PAGE = join(import.meta.dirname, '..', '..', '..', 'docs', 'postgres.md');
 const BEGIN = '<!-- written by npm run test:clients: begin -->';
 const END = '<!-- written by npm run test:clients: end -->';
+/** What load takes stands in a place of its own. */
+export const LOAD = {
+  begin: '<!-- load, written by npm run test:clients: begin -->',
+  end: '<!-- load, written by npm run test:clients: end -->',
+};
 
 export interface Trial {
   readonly client: ClientUnderTest;
@@ -84,12 +89,12 @@ function escaped(cell: string): string {
     .replace(/(^|[ (])(\\\S+)/g, '$1`$2`');
 }
 
-export async function writeTable(text: string): Promise<void> {
+export async function writeTable(text: string, { begin, end } = { begin: BEGIN, end: END }): Promise<void> {
   const page = await readFile(PAGE, 'utf8');
-  const [before, rest] = page.split(BEGIN);
-  const after = rest?.split(END)[1];
+  const [before, rest] = page.split(begin);
+  const after = rest?.split(end)[1];
   if (before === undefined || after === undefined) throw new Error(`${PAGE} has no place for the table`);
-  await writeFile(PAGE, `${before}${BEGIN}\n\n${text}\n\n${END}${after}`);
+  await writeFile(PAGE, `${before}${begin}\n\n${text}\n\n${end}${after}`);
 }
 
 /** The rows that are there, by client. */
