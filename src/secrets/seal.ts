@@ -24,6 +24,10 @@ export interface Sealer {
   seal(secret: Secret, whose: string): string;
   /** @throws HoopError SEAL_BROKEN: another key sealed it, for somebody else, or it was changed. */
   unseal(sealed: string, whose: string): Secret;
+  /** The same for a text that is no credential. */
+  sealText(text: string, whose: string): string;
+  openText(sealed: string, whose: string): string;
+  isSealed(text: string): boolean;
 }
 
 const VERSION = 'hoop-seal-1:';
@@ -37,27 +41,33 @@ const TAG = 16;
 export function openSealer(keysFolder: string): Sealer {
   const path = join(keysFolder, 'seal.key');
   const key = Buffer.from(hkdfSync('sha256', readKey(path), '', 'hoopctl seal v1', 32));
+
+  function sealText(text: string, whose: string): string {
+    const nonce = randomBytes(NONCE);
+    const cipher = createCipheriv('aes-256-gcm', key, nonce).setAAD(aboutOf(whose));
+    const sealed = Buffer.concat([cipher.update(text, 'utf8'), cipher.final()]);
+    return VERSION + Buffer.concat([nonce, cipher.getAuthTag(), sealed]).toString('base64url');
+  }
+
+  function openText(sealed: string, whose: string): string {
+    const bytes = Buffer.from(sealed.slice(VERSION.length), 'base64url');
+    try {
+      if (!sealed.startsWith(VERSION)) throw new Error('another form');
+      const decipher = createDecipheriv('aes-256-gcm', key, bytes.subarray(0, NONCE), { authTagLength: TAG });
+      decipher.setAAD(aboutOf(whose)).setAuthTag(bytes.subarray(NONCE, NONCE + TAG));
+      return Buffer.concat([decipher.update(bytes.subarray(NONCE + TAG)), decipher.final()]).toString('utf8');
+    } catch {
+      // What the library says of it helps nobody: the reason is one of these.
+      throw fail('SEAL_BROKEN', "a stored secret cannot be opened with the gateway's key");
+    }
+  }
+
   return {
-    seal(secret, whose) {
-      const nonce = randomBytes(NONCE);
-      const cipher = createCipheriv('aes-256-gcm', key, nonce).setAAD(aboutOf(whose));
-      const sealed = Buffer.concat([cipher.update(secret.reveal(), 'utf8'), cipher.final()]);
-      return VERSION + Buffer.concat([nonce, cipher.getAuthTag(), sealed]).toString('base64url');
-    },
-    unseal(sealed, whose) {
-      const bytes = Buffer.from(sealed.slice(VERSION.length), 'base64url');
-      try {
-        if (!sealed.startsWith(VERSION)) throw new Error('another form');
-        const decipher = createDecipheriv('aes-256-gcm', key, bytes.subarray(0, NONCE), { authTagLength: TAG });
-        decipher.setAAD(aboutOf(whose)).setAuthTag(bytes.subarray(NONCE, NONCE + TAG));
-        return Secret.of(
-          Buffer.concat([decipher.update(bytes.subarray(NONCE + TAG)), decipher.final()]).toString('utf8'),
-        );
-      } catch {
-        // What the library says of it helps nobody: the reason is one of these.
-        throw fail('SEAL_BROKEN', "a stored secret cannot be opened with the gateway's key");
-      }
-    },
+    seal: (secret, whose) => sealText(secret.reveal(), whose),
+    unseal: (sealed, whose) => Secret.of(openText(sealed, whose)),
+    sealText,
+    openText,
+    isSealed: (text) => text.startsWith(VERSION),
   };
 }
 

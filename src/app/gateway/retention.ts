@@ -2,6 +2,7 @@
 import type { Logger } from 'pino';
 import type { Clock } from '../../base/clock.ts';
 import type { GatewayConfig } from '../../config/index.ts';
+import type { SessionStore } from '../../domain/store.ts';
 import type { LocalRecordings } from '../../record/index.ts';
 import { type Chore, startChore } from './chore.ts';
 
@@ -10,13 +11,15 @@ export interface RetentionChoreParts {
   readonly hold: NonNullable<GatewayConfig['recordings']['hold']>;
   readonly targets: readonly { readonly name: string; readonly labels: Readonly<Record<string, string>> }[];
   readonly recordings: Pick<LocalRecordings, 'retention'>;
+  /** Where texts of sessions are found by: theirs go with their recordings. */
+  readonly sessions: Pick<SessionStore, 'forgetTexts'>;
   readonly clock: Clock;
   readonly log: Pick<Logger, 'info' | 'warn'>;
 }
 
 const EVERY_MS = 3_600_000;
 
-export function startRetention({ keep, hold, targets, recordings, clock, log }: RetentionChoreParts): Chore {
+export function startRetention({ keep, hold, targets, recordings, sessions, clock, log }: RetentionChoreParts): Chore {
   const retention = recordings.retention(keep, ({ target }) => isHeld(target, hold, targets));
   let told = '';
   return startChore({
@@ -24,8 +27,9 @@ export function startRetention({ keep, hold, targets, recordings, clock, log }: 
     async work(signal) {
       const { removed, held, left } = await retention.sweep(signal);
       if (removed.length > 0) {
-        const sessions = removed.map(({ session }) => session);
-        log.info({ removed: sessions.length, held, sessions: sessions.slice(0, 100) }, 'old recordings were removed');
+        const gone = removed.map(({ session }) => session);
+        await sessions.forgetTexts(gone);
+        log.info({ removed: gone.length, held, sessions: gone.slice(0, 100) }, 'old recordings were removed');
       }
       if (left.length > 0 && left.join() !== told) {
         log.warn(

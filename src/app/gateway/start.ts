@@ -40,6 +40,7 @@ import { createMetrics } from './metrics.ts';
 import { recordingLines } from './recording-lines.ts';
 import { recordingTail } from './recording-tail.ts';
 import { startRetention } from './retention.ts';
+import { sealedApprovals } from './sealed-approvals.ts';
 import { createRoles } from './roles.ts';
 import { createReindexer } from './reindex.ts';
 import { createRotation } from './rotation.ts';
@@ -154,8 +155,9 @@ async function start(options: GatewayOptions, undo: (() => Promise<void> | void)
     runs: () => runs,
     withdraw: (which, why) => withdraw(which, why),
   });
+  const encrypted = config.recordings.recipients !== undefined;
   const desk = createDesk({
-    store,
+    store: encrypted ? { ...store, approvals: sealedApprovals(store.approvals, sealer) } : store,
     clock,
     publicUrl: config.publicUrl,
     policy: () => policy.current(),
@@ -267,7 +269,17 @@ async function start(options: GatewayOptions, undo: (() => Promise<void> | void)
 
   const { keep, hold = [] } = config.recordings;
   const retention =
-    keep === undefined ? undefined : startRetention({ keep, hold, targets: config.targets, recordings, clock, log });
+    keep === undefined
+      ? undefined
+      : startRetention({
+          keep,
+          hold,
+          targets: config.targets,
+          recordings,
+          sessions: store.sessions,
+          clock,
+          log,
+        });
   undo.push(() => retention?.stop());
   rotation.start();
   roles.start();
