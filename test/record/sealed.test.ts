@@ -8,6 +8,7 @@ import {
   createUnsealer,
   type LocalRecordings,
   readEvents,
+  readGist,
   readIdentities,
   replay,
   summarize,
@@ -179,6 +180,17 @@ describe('sealed recordings', () => {
     const [sent, fate] = [events.find(({ type }) => type === 'command'), events.find(({ type }) => type === 'outcome')];
     assert.ok(sent?.type === 'command' && sent.sent.text === canary('sql'));
     assert.ok(fate?.type === 'outcome' && fate.state === 'unknown');
+  });
+
+  test('are indexed by their counts alone', async () => {
+    using at = bench();
+    const recordings = await record(at);
+    await recordings.close();
+    for (const texts of [true, false]) {
+      const gist = await readGist(fileOf(at), 's1', { texts });
+      assert.deepEqual([gist?.commands, gist?.tables, gist?.texts, gist?.partial], [1, [], [], true]);
+      assert.equal(gist?.opened.principal.name, 'dana@example.test');
+    }
   });
 
   test('for several are read by each of them', async () => {
