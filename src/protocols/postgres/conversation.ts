@@ -477,6 +477,7 @@ export class PostgresConversation implements Conversation<Turn, Judged> {
   #notice(body: Buffer): Passed {
     const telling = this.#telling;
     if (telling === 'code' || telling === 'nothing') return 'drop';
+    if (this.#mode.kind === 'flight' && this.#mode.flight.spend(body.length)) return 'drop';
     const notice = this.#parts.scrub.error(body, 'N', telling, this.#spoken);
     return notice?.bytes ?? { problem: 'the target sent a malformed notice' };
   }

@@ -2,7 +2,7 @@
  * One permitted turn on its way: what is sent to the target, what the target is expected to answer, and what each answer means for the client, the record
  * and what we know of the session. An answer that is not expected ends the session.
  */
-import type { Permit } from '../../domain/permit.ts';
+import type { LimitReached, Permit } from '../../domain/permit.ts';
 import type { OutcomeState } from '../../domain/recording.ts';
 import type { Refusal } from '../../domain/session.ts';
 import { exhaustive } from '../../base/exhaustive.ts';
@@ -20,7 +20,7 @@ import {
   readText,
   type TransactionStatus,
 } from './messages.ts';
-import { codeOf, limitCut, plainError, cancelledError } from './refuse.ts';
+import { codeOf, limitCut, plainError, cancelledError, withheldError } from './refuse.ts';
 import type { Held, Passed, ResultHandler, RowFlow, Stopped } from './results.ts';
 import { copyScan, type Detectors, isWorthScanning, rowScan, Sample, spokenScan } from './rows.ts';
 import type { Scrub, Telling } from './scrub.ts';
@@ -217,6 +217,16 @@ export class Flight implements ResultHandler {
     return (flow ?? this.#copyOut)?.stopped !== undefined;
   }
 
+  /** What the target says beside a result counts like one: an error may quote a value of any length. @returns the limit that it would exceed */
+  spend(bytes: number): LimitReached | undefined {
+    const item = this.#expected[this.#at];
+    const running = item && 'unit' in item ? this.#running[item.unit] : this.#running.at(-1);
+    const { meter } = (running && this.#parts.permit?.commands[running.unit.first + running.offset]) ?? {};
+    const over = meter?.reached(0, bytes);
+    if (!over) meter?.take(0, bytes);
+    return over;
+  }
+
   #answer(type: string, body: Buffer, item: Item): 'pass' | 'drop' | Buffer | undefined {
     switch (type) {
       case 'T':
@@ -373,6 +383,7 @@ export class Flight implements ResultHandler {
     this.fatal = error.fatal;
     const running = 'unit' in item ? this.#running[item.unit] : undefined;
     const stopped = (running?.flow ?? this.#copyOut)?.stopped;
+    const over = error.fatal ? undefined : this.spend(body.length);
     // Parsing to the unnamed statement drops the one before, whatever becomes of the new one.
     if (item.kind === 'parse' && item.statement.name === '') mirror.statements.delete('');
     if (running && !running.settled) {
@@ -391,7 +402,8 @@ export class Flight implements ResultHandler {
       while (this.#at < this.#expected.length && !isEnd(this.#expected[this.#at] as Item)) this.#at++;
     if (this.#told) return 'drop';
     this.#told = true;
-    return stopped ? this.#stoppedError(stopped, undefined) : error.bytes;
+    if (stopped) return this.#stoppedError(stopped, undefined);
+    return over ? withheldError(error.code, over) : error.bytes;
   }
 
   #copyInBegins(item: Item): 'pass' | undefined {

@@ -93,6 +93,11 @@ function limitReached({ rule, limit, allowed }: LimitReached): Refusal {
   return { kind: 'refusal', code: 'HOOP_LIMIT', message, hint: 'ask for less: LIMIT, fewer columns, an aggregate' };
 }
 
+/** The target's own error, whose text a limit has no room for. */
+export function withheldError(code: string, reached: LimitReached): Buffer {
+  return plainError(code, `${limitReached(reached).message}: the message of the target is withheld`);
+}
+
 const TOOK = 'the statement took effect unless a transaction undoes it; return fewer rows';
 
 /** The client called it off, by cancel request, while it waited or ran. */
