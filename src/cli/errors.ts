@@ -7,6 +7,8 @@ export const fail = errorTable({
   NO_TERMINAL: { exit: 2 },
   NOT_CONFIRMED: { exit: 2, hint: 'nothing was changed; add --yes to go ahead without being asked' },
   FILE_UNREADABLE: { exit: 2 },
+  FILE_UNWRITABLE: { exit: 2, hint: 'name a file in a folder that is there, and that you may write to' },
+  FILE_EXISTS: { exit: 2, hint: 'name another file, or replace it with --force' },
   INTERRUPTED: { exit: 130 },
   NOT_FOUND: { exit: 4 },
   LAUNCHER_ONLY: { exit: 4 },

@@ -7,7 +7,6 @@ export interface NotBuilt {
 }
 
 export const NOT_BUILT: readonly NotBuilt[] = [
-  { path: 'sessions export', hint: 'read the recording as NDJSON with: hoopctl sessions replay ID --json' },
   { path: 'sessions flag', hint: 'find sessions with: hoopctl sessions list' },
   { path: 'audit checkpoint', hint: 'verify recordings against the pinned key with: hoopctl audit verify PATH' },
   {

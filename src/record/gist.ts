@@ -15,7 +15,7 @@ export interface Gist {
 }
 
 export interface GistOptions {
-  /** Texts are left out where recordings are encrypted: nobody but their reader shall find them. */
+  /** Texts and tables are left out where recordings are encrypted: what only their reader shall know stands nowhere else. */
   readonly texts: boolean;
 }
 
@@ -47,10 +47,16 @@ export function createGist({ texts: withTexts }: GistOptions, digestOf = recorde
     changed = true;
     if (event.verdict === 'allow') counts.allowed += 1;
     else if (event.verdict === 'deny') counts.denied += 1;
+    if (!withTexts) return;
+    // Read back from an encrypted recording there is neither.
+    if (event.resources === undefined || event.text === undefined) {
+      partial = true;
+      return;
+    }
     // The same statement again is read once, and what is known of it is the same object.
     if (event.resources !== lastRead) for (const { kind, name } of event.resources) if (TABLES.has(kind)) table(name);
     lastRead = event.resources;
-    if (withTexts) said(event.text);
+    said(event.text);
   }
 
   function table(name: string): void {

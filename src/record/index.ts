@@ -3,6 +3,9 @@ export { type CheckpointEvent, canonicalJson, GENESIS, lineHash } from './chain.
 export { type Codec, type CodecName, codecByName } from './codecs.ts';
 export { keyIdOf, type PublicKeys, readPublicKeys, statementOf } from './checkpoint.ts';
 export type { Disk } from './disk.ts';
+export { castLines } from './export/cast.ts';
+export { csvHead, csvRows } from './export/csv.ts';
+export { type HtmlSession, htmlPieces } from './export/html.ts';
 export { createGist, type Gist, type GistOptions, type ReadGist, readGist } from './gist.ts';
 export { findRecording, type RecordingFile, recordingsBelow } from './layout.ts';
 export type { Source } from './lines.ts';

@@ -27,6 +27,8 @@ export interface ReplayLine {
     | 'notice'
     | 'closed';
   readonly command?: string;
+  /** Of what was asked. */
+  readonly verdict?: 'allow' | 'hold' | 'deny';
   /** A statement of the gateway itself, not of who is in the session. */
   readonly own?: true;
   readonly text: string;
@@ -69,6 +71,7 @@ function lineOf(event: RecordedEvent, asked: ReadonlyMap<string, string>): Spoke
       return {
         kind: 'asked',
         command: event.command,
+        verdict: event.verdict,
         ...said(event.text, event.params),
         detail: [...why, ...would, ...(event.sealed === undefined ? [] : ['encrypted'])].join(', '),
       };

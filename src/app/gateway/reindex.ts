@@ -178,7 +178,8 @@ function countsOf({ commands, refused, held, rows, maskedCells, wouldBe }: ReadG
   return { commands, refused, held, rows, maskedCells, wouldBe };
 }
 
-function endOf({ closed, lastAt }: ReadGist): { closedAt: number; end: SessionEnd } {
-  const { at, end } = closed ?? { at: lastAt, end: { kind: 'crashed' } as const };
-  return { closedAt: Date.parse(at), end };
+function endOf({ closed, lastAt }: ReadGist): { closedAt: number; end?: SessionEnd } {
+  const { at, end }: { at: string; end?: SessionEnd } = closed ?? { at: lastAt, end: { kind: 'crashed' } };
+  // Why it ended is nobody's but the reader's where the recording is encrypted.
+  return { closedAt: Date.parse(at), ...(end === undefined ? {} : { end }) };
 }

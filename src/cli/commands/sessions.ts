@@ -6,6 +6,7 @@ import type { Context } from '../context.ts';
 import { fail } from '../errors.ts';
 import { replay } from '../replay.ts';
 import { tail } from '../tail.ts';
+import { exportSessions, FORMATS } from '../sessions/export.ts';
 import { FILTER_OPTIONS } from '../sessions/filter.ts';
 import { listSessions } from '../sessions/list.ts';
 import { reindex } from '../sessions/reindex.ts';
@@ -81,6 +82,25 @@ const tailOne: CommandForm = {
   run: tail,
 };
 
+const exportThem: CommandForm = {
+  name: 'export',
+  summary: 'Write sessions to a file: for programs, a spreadsheet, a player, a browser, or as evidence',
+  details: [
+    'ndjson is the recordings as they are kept; csv one command a row; cast one session for asciinema; html one page that plays them in a',
+    'browser, without a network; bundle a tar archive with recordings, proofs, key and how to verify them.',
+    'Either sessions are named, or a filter says which: as in hoopctl sessions list.',
+  ],
+  arguments: [{ name: 'ID', summary: 'sessions', many: true, completes: 'session' }],
+  options: [
+    { flags: '--format <format>', summary: 'ndjson unless told', choices: FORMATS },
+    { flags: '--out <file>', summary: 'where to; stdout unless told', completes: 'file' },
+    { flags: '--force', summary: 'replace the file' },
+    { flags: '--identity <file>', summary: 'age identity that opens encrypted recordings', completes: 'file' },
+    ...FILTER_OPTIONS,
+  ],
+  run: exportSessions,
+};
+
 const kill: CommandForm = {
   name: 'kill',
   summary: 'Cut one session now; its run may open another',
@@ -104,8 +124,8 @@ const kill: CommandForm = {
 
 export const command: CommandForm = {
   name: 'sessions',
-  summary: 'List, replay and cut sessions',
-  subcommands: [list, show, replayOne, tailOne, kill, reindexAll],
+  summary: 'List, replay, export and cut sessions',
+  subcommands: [list, show, replayOne, tailOne, exportThem, kill, reindexAll],
   defaultSubcommand: 'list',
 };
 

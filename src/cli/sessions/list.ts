@@ -23,7 +23,7 @@ export async function listSessions(ctx: Context, _args: Arguments, options: Opti
   else out.table(sessions, columns(ctx, options.has('would-be')));
   if (filter.limit === undefined && sessions.length === LISTED)
     out.notice(`these are the latest ${grouped(LISTED)}; for more, give a --limit`);
-  if (filter.text !== undefined) await tellUnsearched(ctx, client, filter);
+  if (filter.text !== undefined || filter.table !== undefined) await tellUnsearched(ctx, client, filter);
   return 0;
 }
 
@@ -38,7 +38,7 @@ async function several(
 
 /** Not to be found is not the same as not to have been said. */
 export async function tellUnsearched(ctx: Context, client: GatewayClient, filter: SessionQuery): Promise<void> {
-  const { text: _, limit: __, after: ___, ...rest } = filter;
+  const { text: _, table: __, limit: ___, after: ____, ...rest } = filter;
   const asked = ctx.clock.now();
   const all = await client.sessions({ ...rest, partlyIndexed: true, limit: LISTED }, ctx.signal);
   // What has just begun is indexed in a moment.
@@ -48,7 +48,7 @@ export async function tellUnsearched(ctx: Context, client: GatewayClient, filter
   const more = unsearched.length > NAMED ? ', …' : '';
   const many = all.length === LISTED ? `${grouped(LISTED)} sessions or more` : count(unsearched.length, 'session');
   ctx.out.warn(
-    `${many} could not be searched whole: more was said than the index holds, or they are older than it (${some.join(', ')}${more}); index them with hoopctl sessions reindex, or read them with hoopctl sessions export`,
+    `${many} could not be searched whole: more was said than the index holds, they are older than it, or encrypted (${some.join(', ')}${more}); index them with hoopctl sessions reindex, or read them with hoopctl sessions export`,
   );
 }
 

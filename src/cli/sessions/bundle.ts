@@ -1,0 +1,1 @@
+export async function writeBundle(_ctx: unknown, _parts: unknown): Promise<void> {}
