@@ -77,6 +77,61 @@ describe('a reader that does not read', () => {
   });
 });
 
+describe('a client that does not wait', () => {
+  test('for ten thousand statements before one Sync is answered in order, and one that fails skips the rest', async () => {
+    const house = await openHouse(pg);
+    try {
+      const client = await rawClient(house.port);
+      await client.login({ secret: RUN_SECRET });
+      const each = (text: string) => `P - ${text} | B - - | E -`;
+      const numbers = Array.from({ length: 10_000 }, (_, i) => i);
+      const answers = await client.ask(`${numbers.map((i) => each(`SELECT ${i % 100}`)).join(' | ')} | S`);
+      const rows = answers.filter((word) => word.startsWith('D '));
+      assert.deepEqual(
+        rows,
+        numbers.map((i) => `D ${i % 100}`),
+      );
+      const failing = await client.ask(
+        `${numbers
+          .slice(0, 300)
+          .map((i) => each(i === 200 ? 'SELECT 1/0' : 'SELECT 7'))
+          .join(' | ')} | S`,
+      );
+      assert.equal(failing.filter((word) => word === 'D 7').length, 200);
+      assert.equal(failing.filter((word) => word.startsWith('E 22012')).length, 1);
+      assert.equal(failing.at(-1), 'Z I');
+      client.close();
+    } finally {
+      await house.close();
+    }
+  });
+
+  test('but asks with Flush after each message is answered each time', async () => {
+    const house = await openHouse(pg);
+    try {
+      const client = await rawClient(house.port);
+      await client.login({ secret: RUN_SECRET });
+      for (let round = 0; round < 50; round++) {
+        for (const [said, answer] of [
+          ['P s SELECT generate_series(1, 3) | H', /^1/],
+          ['B p s | H', /^2/],
+          ['D P p | H', /^T /],
+          ['E p 2 | H', /^s/],
+          ['E p 2 | H', /^C SELECT 1/],
+          ['C P p | C S s | H', /^3/],
+        ] as const) {
+          client.say(said);
+          assert.match(await client.hear(answer), answer);
+        }
+        assert.deepEqual((await client.ask('S')).at(-1), 'Z I');
+      }
+      client.close();
+    } finally {
+      await house.close();
+    }
+  });
+});
+
 describe('a session that is cut', () => {
   test('is told, its statement is cancelled at the target, and its fate is known', async () => {
     const house = await openHouse(pg);
