@@ -164,6 +164,9 @@ export function createGatewayClient(options: GatewayClientOptions) {
       withoutEmpty(
         lines({ method: 'GET', path: `/v1/sessions/${part(id)}/events${query({ follow: true, from })}`, signal }),
       ),
+    /** A file of the gateway's log of sessions, such as `checkpoint` or `tile/0/000`. */
+    auditFile: (name: string, signal?: AbortSignal) =>
+      call<Buffer>({ method: 'GET', path: `/v1/audit/${name}`, answer: 'bytes', signal }),
     killSession: (id: string, reason?: string, signal?: AbortSignal) =>
       post<RevocationReceipt['sessions'][number]>(
         `/v1/sessions/${part(id)}/kill`,
@@ -187,16 +190,6 @@ export function createGatewayClient(options: GatewayClientOptions) {
 
     explain: (request: ExplainRequest, signal?: AbortSignal) =>
       post<ExplainView>('/v1/policy/explain', request, signal),
-
-    auditCheckpoint: (signal?: AbortSignal) =>
-      call<string>({ method: 'GET', path: '/v1/audit/checkpoint', answer: 'text', signal }),
-    auditTile: (path: string, signal?: AbortSignal) =>
-      call<Buffer>({
-        method: 'GET',
-        path: `/v1/audit/tile/${path.split('/').map(part).join('/')}`,
-        answer: 'bytes',
-        signal,
-      }),
   };
 }
 

@@ -16,6 +16,8 @@ export type Audience =
   | 'approver'
   /** Admins, and owners of what is named. */
   | 'admin-or-owner'
+  /** Admins and auditors. */
+  | 'auditor'
   | 'admin';
 
 export interface Exchange<Body = unknown> {

@@ -22,6 +22,7 @@ import { approvalPage } from './page.ts';
 import { createRateLimit } from './rate-limit.ts';
 import type { Exchange, Route, TokenKind } from './route.ts';
 import { approvalRoutes } from './routes/approvals.ts';
+import { auditRoutes } from './routes/audit.ts';
 import { peopleRoutes } from './routes/people.ts';
 import { runRoutes } from './routes/runs.ts';
 import { sessionRoutes } from './routes/sessions.ts';
@@ -58,6 +59,7 @@ export const ROUTES: readonly Route[] = [
   ...runRoutes,
   ...approvalRoutes,
   ...sessionRoutes,
+  ...auditRoutes,
 ];
 
 const BODY_BYTES = 16 * 1024;

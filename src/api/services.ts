@@ -124,6 +124,8 @@ export interface Services {
   sessionEvents(caller: UserCaller, id: string): Promise<AsyncIterable<string> | undefined>;
   /** The same from one line on, or from the last there is, and what is still written; an empty one now and then while nothing is. */
   sessionTail(caller: UserCaller, id: string, from: number | 'last'): Promise<AsyncIterable<string> | undefined>;
+  /** A file of the log of sessions by its name: `checkpoint`, `witnessed`, `tile/…`. */
+  auditFile(caller: UserCaller, name: string): Promise<Uint8Array | undefined>;
   killSession(
     caller: UserCaller,
     id: string,

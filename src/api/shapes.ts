@@ -18,6 +18,8 @@ export interface ConfigView {
   issuers: { issuer: string; clientId: string; scopes: string[]; audience: string; use: 'accessToken' | 'idToken' }[];
   /** The evidence key, for pinning at first login: PEM (SPKI, Ed25519). */
   evidenceKey: { id: string; pem: string };
+  /** Keys of the witnesses that sign heads of the log of sessions (c2sp.org/signed-note). */
+  witnesses?: string[];
 }
 
 /** GET /v1/me */

@@ -8,7 +8,6 @@ export interface NotBuilt {
 
 export const NOT_BUILT: readonly NotBuilt[] = [
   { path: 'sessions flag', hint: 'find sessions with: hoopctl sessions list' },
-  { path: 'audit checkpoint', hint: 'verify recordings against the pinned key with: hoopctl audit verify PATH' },
   {
     path: 'policy diff',
     hint: 'compare what single statements get with: hoopctl policy explain TARGET --policy FILE -- TEXT',

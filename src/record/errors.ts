@@ -34,6 +34,11 @@ export const fail = errorTable({
     exit: 1,
     hint: 'no session opens until it can be written again: check space, rights and health of the disk',
   },
+  LOG_NOT_FOUND: { exit: 8, hint: 'name the folder of the recordings, in which .log lies' },
+  NOTE_INVALID: {
+    exit: 2,
+    hint: 'keep the note as `hoopctl audit checkpoint` printed it, and give the key of that time',
+  },
   KEY_SEALED: { exit: 2, hint: 'name the passphrase: keys: { url: …, passphrase: { file: PATH } }' },
   RECORDING_QUOTA: { exit: 9, hint: 'start another run, or have recordings.quota raised' },
   RECIPIENT_INVALID: { exit: 2, hint: 'recordings.encrypt takes age recipients, as age-keygen prints them: age1…' },

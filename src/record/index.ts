@@ -23,9 +23,12 @@ export { type VerifyOptions, type VerifyReport, verifyAll, verifyRecording } fro
 export { gatewayOfOrigin, isTrustedHead, originOf, parseHead, type SignedHead } from './log/head.ts';
 export { decodeLeaf, type LoggedLeaf, type LogLeaf } from './log/leaf.ts';
 export type { SessionLog } from './log/log.ts';
+export { findInLog, type InLog } from './log/lookup.ts';
 export { cosignedAt, type NoteVerifier, noteVerifier, parseNote, parseVerifierKey, verifierKey } from './log/note.ts';
 export { logFolder, logsBelow, recordingsAbove } from './log/places.ts';
 export { folderReader, readHead } from './log/restore.ts';
+export { proveConsistency } from './log/tiles.ts';
+export { conflictSize, witnessesOf, witnessLines, witnessRequest } from './log/witness.ts';
 export { parseTilePath, type TileReader } from './log/tiles.ts';
 export {
   type LoggedReport,
@@ -33,4 +36,5 @@ export {
   verifyLogAlone,
   verifyLogs,
   type VerifyLogOptions,
+  withProblems,
 } from './log/verify-log.ts';

@@ -35,6 +35,7 @@ async function verify(request: AuditRequest) {
   const failing: string[] = [];
   const grades: Record<string, string> = {};
   const result = await auditVerify({ keyFiles: [keyFile], ...request }, (report) => {
+    if (report.kind === 'log') return;
     grades[report.session ?? '?'] = report.grade;
     if (report.fails) failing.push(report.session ?? '?');
   });
@@ -119,11 +120,14 @@ describe('hoopctl audit verify', () => {
     rmSync(other);
   });
 
-  test('what this version does not do ends with 2', async () => {
-    const requests: AuditRequest[] = [{ log: true }, { since: 'x' }, { allow: 'missing' }, { allow: 'open,expired' }];
-    for (const request of requests) {
-      await assert.rejects(verify({ path: at.recordings, ...request }), { code: 'NOT_BUILT', exit: 2 });
-    }
+  test('a grade or a note that is none ends with 2, and a log that is not there with 8', async () => {
+    await assert.rejects(verify({ path: at.recordings, log: true }), { code: 'LOG_NOT_FOUND', exit: 8 });
+    await assert.rejects(verify({ path: at.recordings, since: ['x'] }), { code: 'NOTE_UNREADABLE', exit: 2 });
+    await assert.rejects(verify({ path: at.recordings, since: [keyFile] }), { code: 'NOTE_INVALID', exit: 2 });
+    await assert.rejects(verify({ session: 'whole', path: at.recordings, log: true }), {
+      code: 'AUDIT_USAGE',
+      exit: 2,
+    });
     await assert.rejects(verify({ path: at.recordings, allow: 'opne' }), { code: 'GRADE_UNKNOWN', exit: 2 });
   });
 
@@ -145,7 +149,7 @@ describe('hoopctl sessions replay', () => {
     const lines = await Array.fromAsync(replaySession({ session: 'dead', recordings: at.recordings }));
     assert.deepEqual(
       lines.map(({ kind }) => kind),
-      ['opened', 'asked', 'notice', 'closed', 'unknown'],
+      ['opened', 'asked', 'notice', 'unknown', 'closed'],
     );
   });
 

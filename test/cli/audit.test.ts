@@ -78,15 +78,6 @@ test("a session is fetched from its gateway and proven with the pinned key, not 
   assert.equal((await home.run(['audit', 'verify', '--session', 'whole', '--key', key], { env })).code, 8);
 });
 
-test('what the log of sessions would be needed for is refused', async (t) => {
-  const { at, key, home } = await recorded(t);
-  for (const args of [['--log'], ['--since', 'note'], ['--allow', 'missing']]) {
-    const ended = await home.run(['audit', 'verify', at.recordings, '--key', key, '--json', ...args]);
-    assert.equal(ended.code, 2, args.join(' '));
-    assert.equal(jsonError(ended).code, 'NOT_BUILT');
-  }
-});
-
 test('a recording file is replayed without a gateway and without a login', async (t) => {
   const { file, home } = await recorded(t);
   const text = await home.run(['sessions', 'replay', file]);

@@ -114,7 +114,10 @@ export async function verified(
   const problems: string[] = [];
   const keyFiles = [join(stack.gatewayFolder, 'keys', 'recording.pub')];
   const { grades } = await auditVerify({ path: stack.recordings, keyFiles, strict: true, allow }, (report) => {
-    if (report.fails) problems.push(`${report.session}: ${report.grade} ${report.remarks.join(', ')}`);
+    if (report.fails)
+      problems.push(
+        `${report.kind === 'log' ? report.gateway : report.session}: ${report.grade} ${report.remarks.join(', ')}`,
+      );
   });
   assert.deepEqual(problems, []);
   return grades;

@@ -112,27 +112,7 @@ export const peopleRoutes: readonly Route[] = [
     bodyBytes: 2 * 1024 * 1024,
     handle: ({ services, user, body }) => services.explain(user(), withoutUndefined(body) as ExplainRequest),
   }),
-  route({
-    method: 'GET',
-    path: '/v1/audit/checkpoint',
-    summary: 'the signed head of the log of sessions',
-    tokens: ['user'],
-    audience: 'own',
-    handle: () => notBuilt('the log of sessions'),
-  }),
-  route({
-    method: 'GET',
-    path: '/v1/audit/tile/*',
-    summary: 'a tile of the log of sessions',
-    tokens: ['user'],
-    audience: 'own',
-    handle: () => notBuilt('the log of sessions'),
-  }),
 ];
-
-function notBuilt(what: string): never {
-  throw fail('NOT_BUILT', `${what}: not in this version`);
-}
 
 function notFound(what: string, name: string): never {
   throw fail('NOT_FOUND', `no ${what} "${name}"`);

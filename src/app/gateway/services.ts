@@ -29,6 +29,7 @@ import type { ApprovalRow, SessionRow, Store, StoredScope } from '../../domain/s
 import type { PolicySource } from '../../domain/verdict.ts';
 import type { Door, LiveRun, Registry, Revocations, Runs, ServedTarget, StartRun } from '../../gateway/index.ts';
 import type { Reindexed } from './reindex.ts';
+import type { LogLeaf } from '../../record/index.ts';
 import type { AccountState, Rotated } from './rotation.ts';
 import { createSessionLists } from './session-lists.ts';
 import {
@@ -98,6 +99,8 @@ const LOOKS_BETWEEN_LINES = 5;
 /** Lines of a recording that are sent before it is looked again whether its reader still may. */
 const LINES_BETWEEN_LOOKS = 256;
 
+type RevocationLeaf = Extract<LogLeaf, { type: 'revocation.made' | 'revocation.lifted' }>;
+
 export interface ServiceParts {
   readonly config: ConfigView;
   readonly gatewayId: string;
@@ -121,6 +124,10 @@ export interface ServiceParts {
   reindex(): AsyncIterable<Reindexed>;
   /** Lines of a session's recording. */
   recording(session: string): Promise<AsyncIterable<string> | undefined>;
+  /** A file of the log of sessions. */
+  auditFile(name: string): Promise<Uint8Array | undefined>;
+  /** Tells the log of sessions that a revocation was made or lifted. */
+  logRevocation(leaf: RevocationLeaf): void;
   /** The same while it is written, and undefined every second in which nothing was. */
   recordingTail(session: string, from: number | 'last'): Promise<AsyncIterable<string | undefined> | undefined>;
   explain(caller: UserCaller, request: ExplainRequest): Promise<ExplainView>;
@@ -380,6 +387,7 @@ export function createServices(parts: ServiceParts): Services {
       request.dryRun,
     );
     const by = caller.principal.name;
+    if (result.row) parts.logRevocation({ type: 'revocation.made', revocation: result.row.id, scope: scope.kind, by });
     const planned = {
       id: '',
       scope: scopeView(scope),
@@ -553,6 +561,13 @@ export function createServices(parts: ServiceParts): Services {
       release();
       return undefined;
     },
+    async auditFile(caller, name) {
+      if (name.startsWith('tile/') && !seesAll(caller))
+        throw fail('FORBIDDEN', 'only an admin or an auditor reads the log of sessions', {
+          hint: 'ask somebody with the role admin or auditor',
+        });
+      return parts.auditFile(name);
+    },
     async killSession(caller, id, reason) {
       const row = await findSession({ ...caller, roles: isAdmin(caller) ? caller.roles : [] }, id);
       const live = row && registry.find(row.id);
@@ -587,7 +602,9 @@ export function createServices(parts: ServiceParts): Services {
     },
     async lift(caller, id, reason) {
       if (!isAdmin(caller)) throw fail('FORBIDDEN', 'only an admin lifts a revocation');
-      return revocationView(await revocations.lift(id, caller.principal, reason));
+      const lifted = await revocations.lift(id, caller.principal, reason);
+      parts.logRevocation({ type: 'revocation.lifted', revocation: lifted.id, by: caller.principal.name });
+      return revocationView(lifted);
     },
 
     explain: (caller, request) => parts.explain(caller, request),

@@ -35,6 +35,7 @@ import { approvalLoginsFor } from './approval-logins.ts';
 import { explainText } from './explain.ts';
 import { gatewayIdentity } from './gateway-id.ts';
 import { listening } from './listening.ts';
+import { tellLog } from './log-leaves.ts';
 import { startLocalIssuer } from './local-issuer.ts';
 import { createMetrics } from './metrics.ts';
 import { recordingLines } from './recording-lines.ts';
@@ -46,6 +47,7 @@ import { createReindexer } from './reindex.ts';
 import { createRotation } from './rotation.ts';
 import { createServices } from './services.ts';
 import { createSessionIndexer } from './session-indexer.ts';
+import { startWitnesses } from './witnesses.ts';
 import { createOfflineReader, type OfflineReader } from '../policy-text.ts';
 
 export interface GatewayOptions {
@@ -100,7 +102,8 @@ async function start(options: GatewayOptions, undo: (() => Promise<void> | void)
 
   const store = await createStore({ url: `sqlite:${config.store.path}`, clock });
   undo.push(() => store.close());
-  const recordings: LocalRecordings = await openRecordings(config, gatewayId, clock, log);
+  const keysPassphrase = config.keysPassphrase && (await secrets.resolveToken(config.keysPassphrase)).expose();
+  const recordings: LocalRecordings = await openRecordings(config, { gatewayId, clock, log, version, keysPassphrase });
   undo.push(() => recordings.close());
 
   const policy = await createPolicySource({
@@ -174,6 +177,12 @@ async function start(options: GatewayOptions, undo: (() => Promise<void> | void)
     onError: (error) => log.error({ err: error }, 'the store failed under an approval request'),
   });
   undo.push(() => desk.close());
+  const warn = (message: string, error: unknown): void => log.warn({ err: error }, message);
+  const leaves = tellLog({ log: recordings.log, policy, desk, warn });
+  undo.push(() => leaves.stop());
+  const witnesses =
+    recordings.log && startWitnesses({ log: recordings.log, witnesses: config.recordings.witnesses, clock, warn });
+  undo.push(() => witnesses?.stop());
   const ledger = await openLedger(clock, store.spending);
   const runs: Runs = createRuns({
     store: store.runs,
@@ -269,9 +278,7 @@ async function start(options: GatewayOptions, undo: (() => Promise<void> | void)
 
   const { keep, hold = [] } = config.recordings;
   const retention =
-    keep === undefined
-      ? undefined
-      : startRetention({
+    keep === undefined ? undefined : startRetention({
           keep,
           hold,
           targets: config.targets,
@@ -294,12 +301,13 @@ async function start(options: GatewayOptions, undo: (() => Promise<void> | void)
   };
   const readiness = async () => {
     const { ok, problems } = await fitness();
+    const unwitnessed = (witnesses?.problems() ?? []).map((problem) => `witness ${problem}`);
     const kept = (await accounts().catch(() => [])).flatMap(({ target, problem }) =>
       problem === undefined ? [] : [`account of ${target}: ${problem}`],
     );
     return {
       ok,
-      problems: [...problems, ...(policy.problem ? [`policy: ${policy.problem}`] : []), ...kept],
+      problems: [...problems, ...(policy.problem ? [`policy: ${policy.problem}`] : []), ...unwitnessed, ...kept],
       local: config.identity.local !== undefined,
     };
   };
@@ -325,6 +333,7 @@ async function start(options: GatewayOptions, undo: (() => Promise<void> | void)
             ],
       ),
       evidenceKey: { id: recordings.publicKey.id, pem: recordings.publicKey.pem },
+      witnesses: config.recordings.witnesses.map(({ key }) => key),
     },
     gatewayId,
     isolation,
@@ -348,6 +357,8 @@ async function start(options: GatewayOptions, undo: (() => Promise<void> | void)
     },
     acceptTunnel,
     rotate: (served) => rotation.rotate(served),
+    auditFile: async (name) => recordings.log?.read(name),
+    logRevocation: leaves.tell,
     reindex: () => reindexer.all(),
     recording: (session) => recordingLines(() => findRecording(config.recordings.dir, session)),
     recordingTail: (session, from) => {
@@ -435,17 +446,25 @@ function served(
   return { target, protocol: protocols[target.protocol] as Protocol, address, secrets, holdInTransaction };
 }
 
+interface RecordingParts {
+  readonly gatewayId: string;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly version: string;
+  readonly keysPassphrase: string | undefined;
+}
+
 async function openRecordings(
   config: GatewayConfig,
-  gatewayId: string,
-  clock: Clock,
-  log: Logger,
+  { gatewayId, clock, log, version, keysPassphrase }: RecordingParts,
 ): Promise<LocalRecordings> {
   const { dir, durability, resultsLimit, compress, quotaPerRun, recipients } = config.recordings;
   const recordings = await createRecordings({
     dir,
     journalDir: join(dirname(config.store.path), 'journal'),
     keysDir: config.keys,
+    ...(keysPassphrase === undefined ? {} : { keysPassphrase }),
+    log: { version },
     keysApartFrom: [config.store.path],
     gatewayId,
     durability,

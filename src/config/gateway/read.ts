@@ -179,7 +179,7 @@ function checkIssuers(document: YamlDocument, issuers: readonly IssuerConfig[]):
   });
 }
 
-type Places = Pick<GatewayConfig, 'store' | 'recordings' | 'keys'>;
+type Places = Pick<GatewayConfig, 'store' | 'recordings' | 'keys' | 'keysPassphrase'>;
 
 function readPlaces(document: YamlDocument, folder: string): Places | undefined {
   const store = document.read(['store'], schema.store);
@@ -197,8 +197,10 @@ function readPlaces(document: YamlDocument, folder: string): Places | undefined 
       ...(recordings.keep !== undefined && { keep: recordings.keep }),
       ...(recordings.hold !== undefined && { hold: recordings.hold }),
       ...(recordings.encrypt !== undefined && { recipients: recordings.encrypt.recipients }),
+      witnesses: recordings.log?.witness ?? [],
     },
-    keys: resolve(folder, keys),
+    keys: resolve(folder, keys.url),
+    ...(keys.passphrase !== undefined && { keysPassphrase: keys.passphrase }),
   };
   for (const [name, place] of [
     ['recordings', places.recordings.dir],

@@ -120,10 +120,13 @@ const recordingsUrl = byShape<string>((value) => {
   return pathOf(value, 'file');
 });
 
+const unbuilt = (what: string) => byShape<never>(() => say(`${what} is not in this version`, 'leave the key out'));
+
 export interface RecordingsDocument {
   readonly url: string;
   readonly durability?: 'strict' | 'effects' | 'process';
   readonly results?: number;
+  readonly log?: { readonly witness?: readonly { readonly url: string; readonly key: string }[] };
   readonly compress?: 'gzip' | 'zstd';
   readonly quota?: { readonly perRun: number };
   readonly keep?: number;
@@ -163,10 +166,22 @@ const recipient = byShape<string>((value) => {
   return say('must be an age recipient of the X25519 kind', hint);
 });
 
+const WITNESS_KEY = /^[^\s+]{1,255}\+[0-9a-f]{8}\+[A-Za-z0-9+/]{44}$/;
+
+const witness = fields({
+  url: webUrl,
+  key: byShape<string>((value) =>
+    typeof value === 'string' && WITNESS_KEY.test(value)
+      ? given(value)
+      : say('must be the key of a witness', 'as it publishes it: NAME+KEYID+KEY'),
+  ),
+});
+
 export const recordings = byShape<RecordingsDocument>((value) =>
   isMapping(value)
     ? fields({
         url: recordingsUrl,
+        log: fields({ witness: filled(witness).exactOptional() }).exactOptional(),
         durability: word(['strict', 'effects', 'process']).exactOptional(),
         results: byShape<number>((kept) => (kept === 'none' ? given(0) : size)).exactOptional(),
         compress: word(['gzip', 'zstd']).exactOptional(),
@@ -181,8 +196,26 @@ export const recordings = byShape<RecordingsDocument>((value) =>
     : recordingsUrl.transform((url): RecordingsDocument => ({ url })),
 );
 
-export const keys = byShape<string>((value) =>
-  typeof value === 'string' ? pathOf(value, 'file') : 'must be file:PATH',
+export const secretRef = byShape<SecretRef>((value) => {
+  if (!isMapping(value)) return say('must name where the secret is', 'write { env: NAME } or { file: PATH }');
+  return 'file' in value ? fields({ file: text }) : fields({ env: text });
+});
+
+const keysUrl = byShape<string>((value) => (typeof value === 'string' ? pathOf(value, 'file') : 'must be file:PATH'));
+
+export interface KeysDocument {
+  readonly url: string;
+  readonly passphrase?: SecretRef;
+}
+
+export const keys = byShape<KeysDocument>((value) =>
+  isMapping(value)
+    ? fields({
+        url: keysUrl,
+        passphrase: secretRef.exactOptional(),
+        kms: unbuilt('a key that a KMS keeps').exactOptional(),
+      })
+    : keysUrl.transform((url): KeysDocument => ({ url })),
 );
 export const policy = text;
 
@@ -193,11 +226,6 @@ function pathOf(value: string, scheme: string): z.ZodType<string> | string {
     ? say(`must be ${scheme}:PATH`, `such as ${scheme}:./data/…`)
     : given(path);
 }
-
-export const secretRef = byShape<SecretRef>((value) => {
-  if (!isMapping(value)) return say('must name where the secret is', 'write { env: NAME } or { file: PATH }');
-  return 'file' in value ? fields({ file: text }) : fields({ env: text });
-});
 
 export const notifier = fields({
   name: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/, 'must be letters, digits, "." "_" "-"'),

@@ -41,13 +41,24 @@ export interface GatewayConfig {
     readonly hold?: readonly { readonly labels: Readonly<Record<string, string>> }[];
     /** age recipients who alone can read what is said in recordings. */
     readonly recipients?: readonly string[];
+    /** Who signs the heads of the log of sessions too. */
+    readonly witnesses: readonly ConfiguredWitness[];
   };
   /** Folder of the gateway's keys. */
   readonly keys: string;
+  /** Opens the key that signs recordings; seals it where it lies open. */
+  readonly keysPassphrase?: SecretRef;
   /** A policy file, or a folder of them. */
   readonly policy: string;
   readonly notify: readonly ConfiguredNotifier[];
   readonly targets: readonly ConfiguredTarget[];
+}
+
+export interface ConfiguredWitness {
+  /** Before `/add-checkpoint`. */
+  readonly url: string;
+  /** `<name>+<key id>+<key>`, as c2sp.org/signed-note writes verifier keys. */
+  readonly key: string;
 }
 
 export interface ConfiguredNotifier {

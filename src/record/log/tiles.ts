@@ -5,7 +5,7 @@
  *     tile/entries/<n>            the entries themselves, each after its length in two bytes
  *     …/<n>.p/<width>             the same, not full yet
  */
-import { HASH_BYTES, type Hash, nodeHash, rangeRoot, type Subtrees } from './merkle.ts';
+import { consistencyProof, HASH_BYTES, type Hash, nodeHash, rangeRoot, type Subtrees } from './merkle.ts';
 
 export const TILE_WIDTH = 256;
 export const LONGEST_ENTRY = 0xffff;
@@ -121,6 +121,11 @@ export function tiledSubtrees(read: TileReader, size: number): Subtrees {
 /** The root of a tree of `size`, from its tiles. */
 export function tiledRoot(read: TileReader, size: number): Promise<Hash> {
   return rangeRoot(tiledSubtrees(read, size), 0, size);
+}
+
+/** That a tree of `size` begins with the leaves of one of `old`. */
+export function proveConsistency(read: TileReader, old: number, size: number): Promise<Hash[]> {
+  return consistencyProof(tiledSubtrees(read, size), old, size);
 }
 
 /** Root over a power of two of hashes. */

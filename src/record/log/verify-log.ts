@@ -12,6 +12,7 @@ import type { Problem } from '../verifier.ts';
 import { type VerifyOptions, type VerifyReport, verifyRecording } from '../verify.ts';
 import { gatewayOfOrigin, isTrustedHead, originOf, parseHead, type SignedHead } from './head.ts';
 import { type LoggedLeaf, rotationStatement } from './leaf.ts';
+import { contradictionsOf } from './lookup.ts';
 import { logFolder, logsBelow } from './places.ts';
 import { folderReader } from './restore.ts';
 import type { TileReader } from './tiles.ts';
@@ -324,23 +325,11 @@ async function* unlogged(
 }
 
 function disagreements(report: VerifyReport, opened: Opened, sealed: SealedLeaf | undefined): Problem[] {
-  const problems: Problem[] = [];
-  if (report.first !== opened.first)
-    problems.push({ code: 'log', message: 'its first line is not the one in the log' });
-  if (sealed && !report.sealed)
-    problems.push({
-      code: 'log',
-      message: `the log says that it was sealed with ${sealed.size} events, and it is not`,
-    });
-  else if (sealed && (report.checkpoint?.size !== sealed.size || report.checkpoint.root !== sealed.root))
-    problems.push({
-      code: 'log',
-      message: `the log says that it was sealed with ${sealed.size} events and another root`,
-    });
-  return problems;
+  const said = [opened, ...(sealed ? [sealed] : [])].flatMap((leaf) => contradictionsOf(leaf, report));
+  return said.map((message) => ({ code: 'log', message }));
 }
 
-function withProblems(report: VerifyReport, problems: readonly Problem[]): VerifyReport {
+export function withProblems(report: VerifyReport, problems: readonly Problem[]): VerifyReport {
   if (problems.length === 0) return report;
   return {
     ...report,

@@ -9,6 +9,7 @@ import { createDesk } from '../../../src/approvals/index.ts';
 import type { HoopError } from '../../../src/base/error.ts';
 import type { ApprovalQuestion } from '../../../src/domain/approval.ts';
 import { type Principal, principalKey } from '../../../src/domain/principal.ts';
+import type { LogLeaf } from '../../../src/record/index.ts';
 import { ask, dana, riley } from '../../fakes/gate.ts';
 import { gatewayUnderTest, OPEN, VERIFIER } from '../../fakes/gateway.ts';
 import { aSession } from '../../store/samples.ts';
@@ -42,6 +43,7 @@ async function api(people: readonly Principal[] = [dana, riley, alex, admin, aud
   const logins = new Map<string, { principal: Principal; request: string; madeAt: number }>();
   const begun: { id: string; from: string }[] = [];
   const rotated: string[] = [];
+  const logged: LogLeaf[] = [];
   const kept = {
     target: { name: 'kept-db', protocol: 'postgres', labels: {}, account: 'app', settings: {} },
     protocol: { forget: ({ name }: { name: string }) => void forgotten.push(name) },
@@ -104,6 +106,8 @@ async function api(people: readonly Principal[] = [dana, riley, alex, admin, aud
     async *reindex() {
       yield { read: 1, of: 1, restored: 0, unreadable: [], gone: 0, done: true };
     },
+    auditFile: async (name) => (name === 'checkpoint' || name === 'tile/0/000' ? Buffer.from(name) : undefined),
+    logRevocation: (leaf) => void logged.push(leaf),
     rotate: async ({ target }) => {
       rotated.push(target.name);
       return { target: target.name, account: target.account, changedAt: 0, nextAt: 86_400_000 };
@@ -142,7 +146,7 @@ async function api(people: readonly Principal[] = [dana, riley, alex, admin, aud
     afterwards: { text: "UPDATE c SET ssn = '***'" },
     ...more,
   });
-  return { under, clock, services, desk, logins, begun, rotated, forgotten, as, start, question };
+  return { under, clock, services, desk, logins, begun, rotated, forgotten, logged, as, start, question };
 }
 
 function refusedWith(code: string) {
@@ -196,6 +200,26 @@ describe('a name', () => {
     const { services, as, under } = await api([dana]);
     await under.revocations.revoke({ scope: { kind: 'agent', name: 'x' } }, same);
     assert.deepEqual(await services.revocations(await as(dana)), []);
+  });
+});
+
+describe('the log of sessions', () => {
+  test('is told of every revocation and of its lifting', async () => {
+    const { services, as, logged } = await api();
+    const who = riley.name;
+    const { revocation } = await services.revoke(await as(admin), revoke({ kind: 'user', who }));
+    await services.lift(await as(admin), revocation.id, 'a mistake');
+    assert.deepEqual(logged, [
+      { type: 'revocation.made', revocation: revocation.id, scope: 'user', by: admin.name },
+      { type: 'revocation.lifted', revocation: revocation.id, by: admin.name },
+    ]);
+  });
+
+  test('shows its head to everybody, and what is in it to who has a role', async () => {
+    const { services, as } = await api();
+    assert.equal(String(await services.auditFile(await as(dana), 'checkpoint')), 'checkpoint');
+    await assert.rejects(async () => services.auditFile(await as(dana), 'tile/0/000'), refusedWith('FORBIDDEN'));
+    assert.equal(String(await services.auditFile(await as(auditor), 'tile/0/000')), 'tile/0/000');
   });
 });
 
