@@ -47,6 +47,7 @@ import { createReindexer } from './reindex.ts';
 import { createRotation } from './rotation.ts';
 import { createServices } from './services.ts';
 import { createSessionIndexer } from './session-indexer.ts';
+import { createSpans } from './spans.ts';
 import { startWitnesses } from './witnesses.ts';
 import { createOfflineReader, type OfflineReader } from '../policy-text.ts';
 
@@ -248,6 +249,8 @@ async function start(options: GatewayOptions, undo: (() => Promise<void> | void)
   const texts = config.recordings.recipients === undefined;
   const indexer = createSessionIndexer({ sessions: store.sessions, clock, onFault, texts });
   undo.push(() => indexer.stop());
+  const spans = await createSpans({ env, version, gatewayId });
+  if (spans) undo.push(() => spans.close());
   const isLive = (session: string) => registry.find(session) !== undefined || recordings.isLive(session);
   const reindexer = createReindexer({ dir: config.recordings.dir, store, clock, texts, isLive });
   const door = createDoor({
@@ -256,7 +259,7 @@ async function start(options: GatewayOptions, undo: (() => Promise<void> | void)
     targets,
     policy,
     registry,
-    recordings: indexer.watch(recordings),
+    recordings: spans ? spans.watch(indexer.watch(recordings)) : indexer.watch(recordings),
     sessions: store.sessions,
     desk,
     clock,
