@@ -17,10 +17,15 @@ export function checkWrites(guarded: Guarded): SqlRefusal | undefined {
   if (reading !== undefined) return reading;
   for (const { use, meaning } of resolved.relations) {
     if (use.role !== 'target' || meaning.kind !== 'user') continue;
-    const write = writeOf(use, guarded.raw.node, meaning.relation);
+    const { relation } = meaning;
+    const write = writeOf(use, guarded.raw.node, relation);
     if (write === undefined) continue;
-    const refusal = checkParts(guarded, use, meaning.relation) ?? checkBelow(guarded, meaning.relation, write);
-    if (refusal !== undefined) return refusal;
+    const parts = checkParts(guarded, use, relation);
+    if (parts !== undefined) return parts;
+    for (const each of [write, ...updateOnConflict(use.modifies ?? guarded.raw.node)]) {
+      const refusal = checkBelow(guarded, relation, each) ?? checkBehind(guarded, relation, each);
+      if (refusal !== undefined) return refusal;
+    }
   }
   return undefined;
 }
@@ -54,6 +59,18 @@ function checkBelow(guarded: Guarded, relation: Relation, write: Write): SqlRefu
       const refusal = checkTarget(guarded, one, each);
       if (refusal !== undefined) return refusal;
     }
+  }
+  return undefined;
+}
+
+/** A write to a view is one to the table behind it. Which of its columns are which is not followed: it may be any. */
+function checkBehind(guarded: Guarded, relation: Relation, write: Write): SqlRefusal | undefined {
+  if (relation.kind !== 'v') return undefined;
+  for (const table of guarded.knowledge.view(relation)?.relations ?? []) {
+    if (table.kind === 'v') continue;
+    const columns = write.kind === 'delete' ? [] : table.columns.map((column) => column.name);
+    const refusal = checkBelow(guarded, table, { ...write, columns });
+    if (refusal !== undefined) return refusal;
   }
   return undefined;
 }
@@ -102,6 +119,13 @@ export function writeOf(use: RelationUse, top: Fields, relation: Relation): Writ
     default:
       return undefined;
   }
+}
+
+/** `ON CONFLICT … DO UPDATE` updates too, and other columns than the INSERT sets. */
+function updateOnConflict(insert: Fields): Write[] {
+  const conflict = insert['onConflictClause'];
+  const columns = isFields(conflict) ? targetNames(conflict['targetList']) : undefined;
+  return columns === undefined ? [] : [{ kind: 'update', columns, conflict: false }];
 }
 
 function targetNames(list: unknown): string[] | undefined {
@@ -264,9 +288,15 @@ function checkReferences({ knowledge, book }: Guarded, relation: Relation, write
 }
 
 /** Deleting a row, or changing its key, asks whether a masked foreign key points at it; cascades ask further down. */
-function checkKeyAnswers(guarded: Guarded, relation: Relation, write: Write, seen: Set<Oid>): SqlRefusal | undefined {
-  if (write.kind === 'insert' || seen.has(relation.oid)) return undefined;
-  seen.add(relation.oid);
+function checkKeyAnswers(
+  guarded: Guarded,
+  relation: Relation,
+  write: Write,
+  seen: Set<string>,
+): SqlRefusal | undefined {
+  const asked = `${relation.oid} ${write.kind} ${write.columns.join()}`;
+  if (write.kind === 'insert' || seen.has(asked)) return undefined;
+  seen.add(asked);
   const { knowledge, book } = guarded;
   for (const one of knowledge.catalog.constraints) {
     if (one.kind !== 'foreign' || one.references !== relation.oid || !changesKey(relation, one, write)) continue;
@@ -279,20 +309,30 @@ function checkKeyAnswers(guarded: Guarded, relation: Relation, write: Write, see
       );
     }
     const child = knowledge.names.relationByOid(one.relation);
-    const action = write.kind === 'update' ? one.onUpdate : one.onDelete;
-    if (child === undefined || action === 'a' || action === 'r') continue;
-    const columns = child.columns.filter((column) => one.columns.includes(column.attnum)).map((column) => column.name);
-    const follows: Write =
-      action === 'c' && write.kind !== 'update'
-        ? { kind: 'delete', columns: [], conflict: false }
-        : { kind: 'update', columns, conflict: false };
-    const further = checkFollowing(guarded, child, follows, seen);
-    if (further !== undefined) return further;
+    if (child === undefined) continue;
+    for (const follows of cascades(one, child, write)) {
+      const further = checkFollowing(guarded, child, follows, seen);
+      if (further !== undefined) return further;
+    }
   }
   return undefined;
 }
 
-function checkFollowing(guarded: Guarded, child: Relation, follows: Write, seen: Set<Oid>): SqlRefusal | undefined {
+/** What a foreign key does to the rows that point at the one that is written. */
+function cascades(key: Constraint, child: Relation, write: Write): Write[] {
+  const columns = child.columns.filter((column) => key.columns.includes(column.attnum)).map((column) => column.name);
+  const update: Write = { kind: 'update', columns, conflict: false };
+  const follows: Write[] = [];
+  if (write.kind !== 'delete' && !QUIET.has(key.onUpdate)) follows.push(update);
+  if (write.kind !== 'update' && !QUIET.has(key.onDelete))
+    follows.push(key.onDelete === 'c' ? { kind: 'delete', columns: [], conflict: false } : update);
+  return follows;
+}
+
+/** pg_constraint.confupdtype and confdeltype: NO ACTION and RESTRICT. */
+const QUIET: ReadonlySet<string> = new Set(['a', 'r']);
+
+function checkFollowing(guarded: Guarded, child: Relation, follows: Write, seen: Set<string>): SqlRefusal | undefined {
   const masked = guarded.book.masked.get(child.oid);
   if (masked !== undefined && follows.kind === 'update') {
     const refusal = checkOwnConstraints(guarded, masked, follows, qualified(child.schema, child.name));

@@ -352,4 +352,11 @@ export const ATTACKS: readonly string[] = [
   'DELETE FROM branch WHERE id = 2',
   "INSERT INTO customers (id, name) VALUES (1, 'x') ON CONFLICT (id) DO UPDATE SET name = customers.ssn RETURNING id",
   "INSERT INTO unique_secret (id) VALUES (1) ON CONFLICT (id) DO UPDATE SET secret = '919-01-0012'",
+  'INSERT INTO branch (id) VALUES (2) ON CONFLICT (id) DO UPDATE SET id = 92',
+  "INSERT INTO points_at_secret (id) VALUES (7) ON CONFLICT (id) DO UPDATE SET secret = '919-01-0011'",
+  'DELETE FROM v_branch WHERE id = 2',
+  'UPDATE v_branch SET id = 7 WHERE id = 1',
+  "INSERT INTO v_points VALUES ('919-01-0011', 5)",
+  "INSERT INTO v_twice VALUES ('919-01-0011', 5)",
+  "UPDATE v_twice SET claimed = '919-01-0011'",
 ];

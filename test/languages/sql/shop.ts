@@ -140,6 +140,9 @@ export const SHOP_SCHEMA = `
     CREATE TABLE branch (id integer PRIMARY KEY, stem_id integer REFERENCES stem (id) ON DELETE CASCADE);
     CREATE TABLE leaf (id integer PRIMARY KEY, secret integer REFERENCES branch (id));
     CREATE TABLE late (id integer PRIMARY KEY);
+    CREATE VIEW v_branch AS SELECT id, stem_id FROM branch WHERE id < 50;
+    CREATE VIEW v_points AS SELECT secret AS claimed, id FROM points_at_secret;
+    CREATE VIEW v_twice AS SELECT claimed, id FROM v_points;
     CREATE TABLE "Mixed Case" (id integer, "Odd Name" text);`;
 
 /** From PostgreSQL 16 on a column is generated in a child only where it is in its parent. */

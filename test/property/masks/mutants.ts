@@ -131,6 +131,22 @@ export const MUTANTS: readonly Mutant[] = [
     ],
   },
   {
+    missing: 'ON CONFLICT changes a key that a masked value may point at',
+    told: 'INSERT INTO branch (id) VALUES (2) ON CONFLICT (id) DO UPDATE SET id = 92',
+    changes: [
+      {
+        file: 'writes.ts',
+        from: 'for (const each of [write, ...updateOnConflict(use.modifies ?? guarded.raw.node)]) {',
+        to: 'for (const each of [write, ...updateOnConflict({})]) {',
+      },
+    ],
+  },
+  {
+    missing: 'a write to a view is not taken for one to its table',
+    told: 'DELETE FROM v_branch WHERE id = 2',
+    changes: [{ file: 'writes.ts', from: ' ?? checkBehind(guarded, relation, each)', to: '' }],
+  },
+  {
     missing: 'a cascade asks a masked foreign key',
     told: 'DELETE FROM stem WHERE id = 1',
     changes: [

@@ -88,7 +88,8 @@ export async function startTwins(server: Server = 'installed'): Promise<Twins> {
       // whose columns were renamed by place has their new names in JSON when it comes through masks.
       if (/\bRETURNING\b|^EXPLAIN\b|\(k0\b.*json|json.*\(k0\b/i.test(text) || text.endsWith(ANY_ORDER))
         return undefined;
-      const manner = mannerOf(text);
+      // In binary the row of a table says of which.
+      const manner = mannerOf(text) === 'binary' ? 'extended' : mannerOf(text);
       const ordered = /\bORDER BY\b/i.test(text);
       const through = inOrder(await answer(shown, statement.rewrite.text, manner, true, text), ordered);
       const direct = inOrder(await answer(shown, text, manner, true), ordered);

@@ -42,7 +42,9 @@ const OPEN: readonly Target[] = [
   { name: 'refs', key: 'id', clear: ['customer_ssn'], numbers: [], masked: [] },
   { name: 'points_at_secret', key: 'id', clear: [], numbers: ['id'], masked: [] },
   { name: 'stem', key: 'id', clear: [], numbers: ['id'], masked: [] },
-  { name: 'branch', key: 'id', clear: [], numbers: ['id', 'stem_id'], masked: [] },
+  ...['branch', 'v_branch'].map((name) => ({ name, key: 'id', clear: [], numbers: ['id', 'stem_id'], masked: [] })),
+  { name: 'v_points', key: 'id', clear: ['claimed'], numbers: [], masked: [] },
+  { name: 'v_orders', key: 'id', clear: [], numbers: ['amount'], masked: [] },
 ];
 
 /** Whose masked column is one. */
