@@ -159,7 +159,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     missing: 'ON CONFLICT writes to a masked table',
-    told: "INSERT INTO unique_secret (id) VALUES (1) ON CONFLICT (id) DO UPDATE SET secret = '919-01-0012'",
+    told: "INSERT INTO customers (id, name) VALUES (1, 'x') ON CONFLICT (id) DO UPDATE SET name = customers.ssn",
     changes: [
       { file: 'writes.ts', from: '    if (write.conflict)\n', to: "    if (write.conflict && label === '')\n" },
     ],
