@@ -114,6 +114,10 @@ export const psqlClient: ClientUnderTest = {
     masked: {
       'SELECT * FROM nosuch;': NAMES,
       '\\errverbose': NAMES,
+      'SELECT :missing;': {
+        says: /syntax error at character 8/,
+        why: 'what the parser stopped at is not quoted, as it may be a value that was meant for a masked column; its place is told',
+      },
       ...Object.fromEntries(
         [
           ['\\des+', 'pg_foreign_server'],
