@@ -5,6 +5,7 @@ import { type Bench, judgeStatement } from './judge.ts';
 import { createKnowledge } from './knowledge.ts';
 import { bookMasks } from './masks.ts';
 import { ParserBroken, parse } from './parser.ts';
+import { createScope } from './scope.ts';
 import type { Knowledge } from './understanding.ts';
 
 export interface Read {
@@ -65,9 +66,10 @@ export function createBases(): Bases {
         knowledges.set(key, knowledge);
       }
       benches.set(id, {
-        basis: { ...basis, guarded: basis.guarded || basis.masks.length > 0 },
+        basis: { ...basis, guarded: basis.guarded || basis.masks.length > 0 || basis.scope !== undefined },
         knowledge,
         book: bookMasks(knowledge, basis.masks),
+        ...(basis.scope === undefined ? {} : { scope: createScope(knowledge, basis.scope) }),
       });
     },
     forget(ids, versions) {

@@ -17,6 +17,8 @@ export interface SqlBasis {
   /** Schemas in the order the session looks through them: what `current_schemas(false)` gives, `"$user"` already resolved. */
   readonly searchPath: readonly string[];
   readonly trustedFunctions: readonly TrustedFunction[];
+  /** The schemas that names, catalogs and look-ups are kept to. Absent: all. */
+  readonly scope?: readonly string[];
   /** Settings the gateway holds in place, by lower-case name: each may be set to what it is, a time-out to something shorter. */
   readonly pinned?: Readonly<Record<string, string>>;
 }
@@ -62,6 +64,8 @@ export interface StatementAnalysis {
   readonly refused?: SqlRefusal;
   /** It names a relation with masked columns: errors and notices of its turn are to be generic. */
   readonly touchesMasked: boolean;
+  /** An error of it may name what depends on its tables from outside the scope: likewise. */
+  readonly namesOutside?: boolean;
   /** How its result shows masked columns, for counting. Absent where it names no relation with any. */
   readonly shown?: Shown;
   /** Columns with a mask in shadow that it touches: `public.customers.name`. Absent without any. */
@@ -111,6 +115,7 @@ export type RefusalWord =
   | 'NAME_UNKNOWN'
   | 'USER_CODE'
   | 'SENSITIVE_CATALOG'
+  | 'OUTSIDE_SCOPE'
   | 'TEMPORARY'
   | 'NOT_REWRITABLE'
   /** It can be judged again once another session has let go of a lock. */
@@ -194,6 +199,7 @@ export function resolveIndirect(statement: StatementAnalysis, runs: StatementAna
         : [...new Set([...statement.schemas, ...runs.schemas])],
     objects: [...new Set([...statement.objects, ...runs.objects])],
     touchesMasked: statement.touchesMasked || runs.touchesMasked,
+    ...(statement.namesOutside || runs.namesOutside ? { namesOutside: true } : {}),
     ranUserCode: statement.ranUserCode || runs.ranUserCode,
     struck: [...statement.struck, ...struck],
     ...(watched.length === 0 ? {} : { watched }),

@@ -19,6 +19,7 @@ import { MOST_LAYERS, openOnce } from './open.ts';
 import { maskReturning } from './returning.ts';
 import { isStandIn, rewrite } from './rewrite.ts';
 import { type Aim, CREDENTIAL_STATEMENTS, findStruck, namesOf } from './struck.ts';
+import { hasDependentsOutside, knowledgeFor, narrow, outsideRefusal, type Scope } from './scope.ts';
 import { shownMasks } from './shown.ts';
 import { touchedBy } from './touched.ts';
 import { eachObject, type Fields, isFields, type Site } from './tree.ts';
@@ -29,10 +30,12 @@ export interface Bench {
   readonly basis: Omit<SqlBasis, 'catalog'>;
   readonly knowledge: Knowledge;
   readonly book: MaskBook;
+  readonly scope?: Scope;
 }
 
-export function judgeStatement(text: string, raw: RawStatement, bench: Bench): StatementAnalysis {
-  const { basis, knowledge, book } = bench;
+export function judgeStatement(text: string, raw: RawStatement, whole: Bench): StatementAnalysis {
+  const bench = { ...whole, knowledge: knowledgeFor(raw.kind, whole.scope, whole.knowledge) };
+  const { basis, knowledge, book, scope } = bench;
   const path = effectivePath(basis.searchPath);
   const site: Site = { kind: raw.kind, node: raw.node, field: 'stmt' };
   if (book.masked.size > 0) maskReturning(site, knowledge, book, path);
@@ -40,7 +43,7 @@ export function judgeStatement(text: string, raw: RawStatement, bench: Bench): S
   const resolved = resolve(knowledge, gathered, path);
   const own = ownControl(raw, basis);
   const calls = settingCalls(raw, gathered, basis);
-  const touched = touchedBy(raw, gathered, resolved, knowledge, path);
+  const touched = touchedBy(raw, gathered, resolved, knowledge, path, scope !== undefined);
   const watched = watchedColumns(resolved, knowledge, basis.watched ?? []);
   const functionsDo = functionEffects(gathered, resolved, calls);
   // What it names is known from how it was written; what it would show, from how it looks with views opened.
@@ -67,6 +70,8 @@ export function judgeStatement(text: string, raw: RawStatement, bench: Bench): S
   const prepared = preparedOf(raw, effects, text);
   const facts = factsOf({ raw, gathered, resolved, touched, masked: masked.map(({ hit }) => hit), own });
 
+  const namesOutside = scope !== undefined && hasDependentsOutside(resolved, raw, scope);
+
   // Everything that needs the tree as it was written is done: the rewrite changes it.
   const locked = lockedRefusal(resolved, knowledge, basis.guarded);
   const guarded = locked
@@ -86,6 +91,7 @@ export function judgeStatement(text: string, raw: RawStatement, bench: Bench): S
     objects: touched.objects,
     ...guarded,
     touchesMasked: masked.length > 0,
+    ...(namesOutside ? { namesOutside } : {}),
     ...(shown === undefined ? {} : { shown: hashed === undefined ? shown : { ...shown, hashed } }),
     ...(watched.length === 0 ? {} : { watched }),
     ranUserCode: opened.resolved.reached.length > 0 || behind.some((one) => one.reached.length > 0),
@@ -213,12 +219,16 @@ function guard(
   calls: readonly ControlReading[],
   path: readonly string[],
 ): Partial<Pick<StatementAnalysis, 'refused' | 'rewrite'>> {
-  const { knowledge, book } = bench;
+  const { knowledge, book, scope } = bench;
+  const outside = scope && outsideRefusal(raw, looked.gathered, scope);
+  if (outside !== undefined) return { refused: outside };
   const changed = [...(own === undefined ? [] : [own]), ...calls].find((reading) => reading.effect === 'unknown');
   if (changed !== undefined) return { refused: settingRefusal(changed) };
   const { hashes, gathered, resolved } = hashesIn(raw, looked, bench, path);
   const refused = refusalOf({ raw, gathered, resolved, knowledge, book, behind, hashes });
   if (refused !== undefined) return { refused };
+  const narrowed = scope && narrow({ raw, resolved, scope, book, path });
+  if (narrowed !== undefined) return { refused: narrowed };
   if (!REWRITABLE.has(raw.kind)) return {};
   const aimed = maskedUses(resolved, book);
   const rewritten = rewrite(raw, resolved, book, hashes?.wanted);

@@ -4,6 +4,8 @@ import { isOurs } from './ours.ts';
 import { eachChild, eachObject, type Fields, isFields, nameParts, stringNode } from './tree.ts';
 import type { Resolved } from './understanding.ts';
 
+type Named = Pick<Relation, 'schema' | 'name'>;
+
 /** Changes the tree that was resolved. */
 export function qualify(resolved: Resolved): void {
   for (const { use, meaning } of resolved.relations) {
@@ -44,8 +46,8 @@ const LIKES: ReadonlySet<string> = new Set(['AEXPR_LIKE', 'AEXPR_ILIKE', 'AEXPR_
  *
  * @param replaced what would come to be sub-queries of their names
  */
-export function shortensToOther(root: Fields, replaced: readonly Relation[]): boolean {
-  const long = new Set<Relation>();
+export function shortensToOther(root: Fields, replaced: readonly Named[]): boolean {
+  const long = new Set<Named>();
   const names = new Set<unknown>();
   eachObject(root, (node) => {
     const { ColumnRef: reference, alias, ctename } = node;
@@ -61,7 +63,7 @@ export function shortensToOther(root: Fields, replaced: readonly Relation[]): bo
 }
 
 // `public.customers.id` cannot name a column of a sub-query; `customers.id` can, for the sub-query keeps the table's name.
-export function shortenReferences(node: Fields, replaced: readonly Relation[]): void {
+export function shortenReferences(node: Fields, replaced: readonly Named[]): void {
   eachChild('', node, (site) => {
     if (site.kind !== 'ColumnRef') {
       if (!isOurs(site.node)) shortenReferences(site.node, replaced);

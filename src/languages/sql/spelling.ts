@@ -12,6 +12,11 @@ export function spellings(relation: Pick<Relation, 'schema' | 'name'>): readonly
   return plain === exact ? [plain] : [plain, exact];
 }
 
+/** A literal. A backslash is plain under standard_conforming_strings, which the gateway holds on. */
+export function quoteText(text: string): string {
+  return `'${text.replaceAll("'", "''")}'`;
+}
+
 function part(name: string): string {
   return /[."]/.test(name) ? `"${name.replaceAll('"', '""')}"` : name;
 }

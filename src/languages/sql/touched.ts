@@ -25,12 +25,14 @@ export function touchedBy(
   resolved: Resolved,
   knowledge: Knowledge,
   path: readonly string[],
+  /** Catalogs show what lies in the scope alone. */
+  scoped = false,
 ): Touched {
   const list = new Collector();
   const home = path.find((schema) => schema !== 'pg_catalog');
   for (const { use, meaning } of resolved.relations) {
     if (meaning.kind === 'user') list.relation(meaning.relation, use.access, knowledge, use.node['inh'] === true);
-    else if (meaning.kind === 'system' && VALUES_OF_ALL.has(meaning.name))
+    else if (meaning.kind === 'system' && VALUES_OF_ALL.has(meaning.name) && !scoped)
       list.everywhere(qualified(meaning.schema, meaning.name), use.access);
     else if (meaning.kind === 'system')
       list.catalog(qualified(meaning.schema, meaning.name), meaning.class === 'structure' ? use.access : 'administer');

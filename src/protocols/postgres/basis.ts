@@ -82,7 +82,7 @@ function makeBasis(
   const masks = snapshot.bind(
     view.masks.columns.map(({ relation, column, with: how }): SqlMask => ({ relation, column, with: how })),
   );
-  const { guarded } = view.grant;
+  const { guarded, scope } = view.grant;
   const shadow = view.masks.shadow.columns;
   return {
     id: `${view.basis} ${snapshot.catalog.version} ${searchPath.join(',')}`,
@@ -96,6 +96,7 @@ function makeBasis(
       guarded,
       searchPath,
       trustedFunctions: view.trustedFunctions,
+      ...(scope?.['schemas'] === undefined ? {} : { scope: scope['schemas'] }),
       pinned: { ...Object.fromEntries(pinned), search_path: searchPath.join(', ') },
     },
     guarded,
