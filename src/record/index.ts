@@ -3,9 +3,11 @@ export { type CheckpointEvent, canonicalJson, GENESIS, lineHash } from './chain.
 export { type Codec, type CodecName, codecByName } from './codecs.ts';
 export { keyIdOf, type PublicKeys, readPublicKeys, statementOf } from './checkpoint.ts';
 export type { Disk } from './disk.ts';
+export { type BundleLog, logOf, pathInBundle, sessionsIn, verifyText } from './export/bundle.ts';
 export { castLines } from './export/cast.ts';
 export { csvHead, csvRows } from './export/csv.ts';
 export { type HtmlSession, htmlPieces } from './export/html.ts';
+export { tarEnd, tarHeader, tarPadding } from './export/tar.ts';
 export { createGist, type Gist, type GistOptions, type ReadGist, readGist } from './gist.ts';
 export { findRecording, type RecordingFile, recordingsBelow } from './layout.ts';
 export type { Source } from './lines.ts';

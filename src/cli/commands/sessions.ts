@@ -95,6 +95,10 @@ const exportThem: CommandForm = {
     { flags: '--format <format>', summary: 'ndjson unless told', choices: FORMATS },
     { flags: '--out <file>', summary: 'where to; stdout unless told', completes: 'file' },
     { flags: '--force', summary: 'replace the file' },
+    {
+      flags: '--complete',
+      summary: 'in a bundle: also the first line of every other session of the log, which says whose it is',
+    },
     { flags: '--identity <file>', summary: 'age identity that opens encrypted recordings', completes: 'file' },
     ...FILTER_OPTIONS,
   ],

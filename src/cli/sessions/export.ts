@@ -22,6 +22,10 @@ export async function exportSessions(ctx: Context, args: Arguments, options: Opt
   const ids = args.many('ID');
   const filter = filterOf(options, ctx.clock);
   refuseUnclear(ids, filter);
+  if (options.has('complete') && format !== 'bundle')
+    throw fail('USAGE', '--complete is for a bundle', { hint: 'add --format bundle' });
+  if (format === 'bundle' && file === undefined && ctx.stdout.isTTY)
+    throw fail('USAGE', 'a bundle is no text for a terminal', { hint: 'name a file: --out FILE.tar' });
   if (file !== undefined && !options.has('force') && existsSync(resolve(ctx.cwd, file)))
     throw fail('FILE_EXISTS', `${file} is there already`);
   const { client } = await ctx.gateway();
@@ -39,7 +43,17 @@ export async function exportSessions(ctx: Context, args: Arguments, options: Opt
     const missing: string[] = [];
     if (format === 'bundle') {
       const { writeBundle } = await import('./bundle.ts');
-      await writeBundle(ctx, { client, sessions, filter, ids, target, missing });
+      const asked = ids.length > 0 ? { ids } : { ...filter };
+      const lines = (id: string) => begun(client.sessionEvents(id, ctx.signal));
+      await writeBundle(ctx, {
+        client,
+        sessions,
+        filter: asked,
+        complete: options.has('complete'),
+        target,
+        missing,
+        lines,
+      });
     } else await writeAll(ctx, { format, client, sessions, target, missing, identity: identityOf(ctx, options) });
     tell(ctx, format, file, sessions.length - missing.length, await target.finish());
     for (const id of missing) out.warn(`there is no recording of session ${id}`);
@@ -121,7 +135,7 @@ async function writeAll(ctx: Context, { format, client, sessions, target, missin
 }
 
 /** @returns undefined where the gateway has no recording of it (any more) */
-export async function begun(lines: AsyncGenerator<string>): Promise<AsyncIterable<string> | undefined> {
+async function begun(lines: AsyncGenerator<string>): Promise<AsyncIterable<string> | undefined> {
   const first = await lines.next().catch((error: { code?: string }) => {
     if (error.code === 'NOT_FOUND') return undefined;
     throw error;

@@ -24,15 +24,15 @@ const MODE = 0o600;
 const FLUSH_BYTES = 256 * 1024;
 
 /** @param file undefined for stdout, where a terminal gets everything escaped */
-export async function openOut({ cwd, out }: Context, file: string | undefined, force: boolean): Promise<OutFile> {
+export async function openOut(ctx: Context, file: string | undefined, force: boolean): Promise<OutFile> {
   const hash = createHash('sha256');
   let bytes = 0;
   let waiting: Uint8Array[] = [];
   let waitingBytes = 0;
   const sink =
     file === undefined
-      ? { write: (chunk: Buffer) => out.data(chunk.toString('utf8')) }
-      : await draft(resolve(cwd, file), force);
+      ? { write: (chunk: Buffer) => toStdout(ctx, chunk) }
+      : await draft(resolve(ctx.cwd, file), force);
 
   async function flush(): Promise<void> {
     const chunk = Buffer.concat(waiting);
@@ -59,6 +59,12 @@ export async function openOut({ cwd, out }: Context, file: string | undefined, f
       if ('abandon' in sink) await sink.abandon();
     },
   };
+}
+
+/** A terminal gets text, escaped; what goes elsewhere goes as it is. */
+async function toStdout({ out, stdout }: Context, chunk: Buffer): Promise<void> {
+  if (stdout.isTTY) return out.data(chunk.toString('utf8'));
+  if (!stdout.write(chunk)) await out.ready();
 }
 
 async function draft(path: string, force: boolean) {
