@@ -2,7 +2,7 @@
 import { errorTable, type HoopError } from '../base/error.ts';
 import type { Command, Facts, Resource } from '../domain/command.ts';
 import type { TargetName } from '../domain/target.ts';
-import { createSqlReader, EMPTY_CATALOG, type StatementAnalysis } from '../languages/sql/index.ts';
+import { createSqlReader, EMPTY_CATALOG, factsIn, type StatementAnalysis } from '../languages/sql/index.ts';
 
 /** Turns a text into what policy judges, one command for each statement. */
 export type Interpret = (
@@ -37,7 +37,10 @@ export function createOfflineReader(): OfflineReader {
       const basis = { catalog: EMPTY_CATALOG, masks: [], guarded: false, searchPath: [ASSUMED], trustedFunctions: [] };
       const analysis = await sql.analyse(bytes, basis);
       if (!analysis.ok) throw unreadable(analysis.message);
-      return analysis.statements.map((statement) => commandOf(statement, bytes));
+      const situation = { statements: analysis.statements.length, transaction: 'none' } as const;
+      return analysis.statements.map((statement) =>
+        commandOf({ ...statement, facts: factsIn(statement.facts, situation) }, bytes),
+      );
     },
     async close() {
       clearInterval(alive);

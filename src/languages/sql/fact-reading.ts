@@ -24,7 +24,7 @@ export interface Read {
 export function factsOf({ raw, gathered, resolved, touched, masked, own }: Read): Facts {
   const facts: Partial<Record<PostgresFact, FactValue>> = {
     'postgres.statement': own?.name ?? statementClass(innermost(raw)).name,
-    'postgres.statements': unique(
+    'postgres.kinds': unique(
       gathered.statements.map((kind) =>
         kind === raw.kind && own !== undefined ? own.name : statementClass(kind).name,
       ),

@@ -23,7 +23,7 @@ export {
 } from './catalog.ts';
 export { CATALOG_PROBE, CATALOG_QUERY } from './catalog-queries.ts';
 export { HASH_LENGTH, HASH_TYPE } from './hashed.ts';
-export { POSTGRES_FACTS, type PostgresFact } from './facts.ts';
+export { factsIn, POSTGRES_FACTS, type PostgresFact, type Situation } from './facts.ts';
 export { bindMasks, maskedOrigins, refusedParameterType } from './bind.ts';
 export { loadShapes, type ShapeOf } from './shape.ts';
 export { createSqlReader, type SqlReader, type SqlReaderOptions } from './reader.ts';

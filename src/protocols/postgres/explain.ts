@@ -36,7 +36,11 @@ export function createInterpreter({
     if (statements.length === 0) return [emptyCommand(bytes, NO_STATE)];
     const slices = slicesOf(bytes, statements);
     return statements.map((statement, i) =>
-      commandOf(statement, slices[i] as Slice, { context: NO_STATE, sent: statement.rewrite?.text }),
+      commandOf(statement, slices[i] as Slice, {
+        context: NO_STATE,
+        situation: { statements: statements.length, transaction: 'none' },
+        sent: statement.rewrite?.text,
+      }),
     );
   };
 }

@@ -1,12 +1,19 @@
 /** Turns what was read of a text into commands: what is judged, recorded and shown to approvers, each with its exact bytes. Pure. */
 import type { Command, Effect, Impossible, Parameter, Span } from '../../domain/command.ts';
-import type { Analysis, NotRead, StatementAnalysis } from '../../languages/sql/index.ts';
+import {
+  type Analysis,
+  factsIn,
+  type NotRead,
+  type Situation,
+  type StatementAnalysis,
+} from '../../languages/sql/index.ts';
 import type { Portal, Prepared } from './statements.ts';
 
 /** What a command's text means in this session at this moment. */
 export interface Meaning {
   /** Canonical JSON of the session's state. */
   readonly context: string;
+  readonly situation: Situation;
   /** The text of the statement that EXECUTE or FETCH runs. */
   readonly runs?: Buffer | undefined;
   readonly part?: 'prepare' | 'continue' | undefined;
@@ -20,13 +27,16 @@ export interface Meaning {
 /** One statement of a text as a command. `bytes` are the statement's own, or the whole text where it stands alone. */
 export function commandOf(analysis: StatementAnalysis, text: Slice, meaning: Meaning): Command {
   const template = templateOf(analysis, text);
+  const facts = factsIn(analysis.facts, meaning.situation);
   const { runs, part, parameters, sent } = meaning;
   const impossible = meaning.impossible ?? template.impossible;
   if (runs === undefined && part === undefined && parameters === undefined && impossible === undefined) {
     const { last } = template;
-    if (last && last.context === meaning.context && last.command.sent === sent) return last.command;
+    if (last && last.context === meaning.context && last.command.facts === facts && last.command.sent === sent)
+      return last.command;
     const command = {
       ...template.command,
+      facts,
       context: contextOf(analysis, meaning),
       ...(sent === undefined ? {} : { sent }),
     };
@@ -35,6 +45,7 @@ export function commandOf(analysis: StatementAnalysis, text: Slice, meaning: Mea
   }
   return {
     ...template.command,
+    facts,
     context: contextOf(analysis, meaning),
     ...(sent === undefined ? {} : { sent }),
     ...(part === undefined ? {} : { part }),

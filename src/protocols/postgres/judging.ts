@@ -5,7 +5,7 @@
 import type { Command, Impossible } from '../../domain/command.ts';
 import { type Eventual, then } from '../../base/eventual.ts';
 import type { Session, SubmitOptions, Turn as SubmittedTurn } from '../../domain/session.ts';
-import { type Analysis, resolveIndirect, type StatementAnalysis } from '../../languages/sql/index.ts';
+import { type Analysis, resolveIndirect, type Situation, type StatementAnalysis } from '../../languages/sql/index.ts';
 import type { Basis } from './basis.ts';
 import type { TransactionStatus } from './messages.ts';
 import { type Judged, type JudgedUnit, strictest } from './flight.ts';
@@ -75,6 +75,8 @@ class TurnReading {
   readonly commands: Command[] = [];
   /** Columns with a mask in shadow that it touches. */
   readonly watched = new Set<string>();
+  /** As it will be when what was read so far has run. */
+  #transaction: Situation['transaction'];
   #telling: Telling = 'all';
   #position: number | undefined;
   /** Something was prepared under another basis, and would now be sent otherwise. */
@@ -83,6 +85,7 @@ class TurnReading {
   constructor(parts: JudgeParts, basis: Basis) {
     this.#parts = parts;
     this.#basis = basis;
+    this.#transaction = TRANSACTION[parts.transaction()];
   }
 
   /** A loop, not a chain: a turn may hold tens of thousands of units. */
@@ -144,7 +147,8 @@ class TurnReading {
   ): Eventual<readonly Reading[]> {
     for (let i = readings.length; i < statements.length; i++) {
       const statement = statements[i] as StatementAnalysis;
-      const reading = this.#add(statement, slices[i] as Slice, { sent: statement.rewrite?.text });
+      const own = { sent: statement.rewrite?.text, statements: statements.length };
+      const reading = this.#add(statement, slices[i] as Slice, own);
       if (reading instanceof Promise)
         return reading.then((late) => {
           readings.push(late);
@@ -229,6 +233,7 @@ class TurnReading {
     this.commands.push(
       commandOf(analysis, slice, {
         context: this.#parts.state.context,
+        situation: { statements: meaning.statements ?? 1, transaction: this.#transaction },
         runs: resolved.runs,
         part: resolved.part ?? part,
         parameters,
@@ -237,6 +242,7 @@ class TurnReading {
           resolved.impossible ?? meaning.impossible ?? (detectors?.enforced ? unscannableCopy(analysis) : undefined),
       }),
     );
+    if (part !== 'prepare') this.#transaction = transactionAfter(this.#transaction, analysis);
     if (part !== 'prepare') for (const column of analysis.watched ?? []) this.watched.add(column);
     this.#telling = strictest(this.#telling, tellingOf(analysis, guarded, sent));
     this.#note(statement, slice);
@@ -316,7 +322,26 @@ interface ReadUnit {
 
 const NOTHING: ReadUnit = { readings: [], sent: undefined };
 
-type OwnMeaning = Pick<Meaning, 'part' | 'parameters' | 'sent' | 'impossible'>;
+type OwnMeaning = Pick<Meaning, 'part' | 'parameters' | 'sent' | 'impossible'> & {
+  /** How many statements its text holds; 1 unless told. */
+  readonly statements?: number;
+};
+
+const TRANSACTION = { I: 'none', T: 'open', E: 'failed' } as const satisfies Record<
+  TransactionStatus,
+  Situation['transaction']
+>;
+
+/** In which state a statement leaves the session, where it succeeds. */
+function transactionAfter(before: Situation['transaction'], { control }: StatementAnalysis): Situation['transaction'] {
+  let now = before;
+  for (const one of control) {
+    if (one.op === 'begin' && now === 'none') now = 'open';
+    else if (one.op === 'commit' || one.op === 'rollback') now = one.chain && now !== 'none' ? 'open' : 'none';
+    else if (one.op === 'rollbackTo' && now === 'failed') now = 'open';
+  }
+  return now;
+}
 
 interface Resolved {
   readonly analysis: StatementAnalysis;
@@ -384,11 +409,11 @@ function unscannableCopy({ copy }: StatementAnalysis): Impossible | undefined {
 
 // Where masks or a scope apply, user code and masked relations may speak of what must not be seen.
 function tellingOf(
-  { ranUserCode, touchesMasked }: StatementAnalysis,
+  { ranUserCode, touchesMasked, namesOutside }: StatementAnalysis,
   guarded: boolean,
   sent: string | undefined,
 ): Telling {
   if (guarded && ranUserCode) return 'nothing';
-  if (touchesMasked) return 'code';
+  if (touchesMasked || namesOutside) return 'code';
   return sent === undefined ? 'all' : 'noPosition';
 }

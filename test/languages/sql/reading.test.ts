@@ -150,7 +150,7 @@ describe('facts', () => {
     assert.deepEqual(facts['postgres.tables'], ['hr.employees', 'public.orders']);
     assert.deepEqual(facts['postgres.columns'], ['hr.employees.id', 'hr.employees.salary']);
     assert.deepEqual(facts['postgres.functions'], ['count']);
-    assert.deepEqual(facts['postgres.statements'], ['delete', 'insert', 'select']);
+    assert.deepEqual(facts['postgres.kinds'], ['delete', 'insert', 'select']);
     assert.equal(facts['postgres.returning'], true);
   });
 
