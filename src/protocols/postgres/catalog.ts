@@ -34,13 +34,13 @@ export interface Outdated {
 }
 
 export interface Catalogs {
-  /** @param key names target and account */
+  /** @param key names target, account and, behind the last NUL, the database */
   current(key: string, asker: CatalogAsker): Promise<Snapshot> | Snapshot;
   /** What the last one to ask was told, however long ago; asks nothing. */
   known(key: string): Snapshot | undefined;
   /** How old that is, and whether it is less than what is there now: it could not be read again, or not whole. */
   state(key: string): { readonly ageMs: number; readonly outdated: boolean } | undefined;
-  /** Definitions changed: what is known is no longer enough. */
+  /** Definitions changed: what is known of that database is no longer enough, whoever asks. */
   forget(key: string): void;
   /** The target spoke of tables or types by these numbers, and they are not known. Those that stay unknown, such as temporary ones, are not asked for again. */
   strange(key: string, oids: readonly number[]): void;
@@ -155,8 +155,8 @@ export function createCatalogs(clock: Clock, read = readCatalog): Catalogs {
       return { ageMs: clock.monotonic() - entry.readAt, outdated: entry.failed !== undefined || !entry.whole };
     },
     forget(key) {
-      const entry = entries.get(key);
-      if (entry) forgetEntry(entry);
+      const place = placeOf(key);
+      for (const [other, entry] of entries) if (placeOf(other) === place) forgetEntry(entry);
     },
     strange(key, oids) {
       const entry = entryOf(key);
@@ -166,6 +166,11 @@ export function createCatalogs(clock: Clock, read = readCatalog): Catalogs {
       forgetEntry(entry);
     },
   };
+}
+
+/** Several targets and accounts may lead to one database. */
+function placeOf(key: string): string {
+  return key.slice(key.lastIndexOf('\0') + 1);
 }
 
 function forgetEntry(entry: Entry): void {

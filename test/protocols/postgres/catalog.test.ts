@@ -86,6 +86,20 @@ describe('a reading', () => {
     assert.equal(catalogs.known('shop')?.server, 'new');
   });
 
+  test('of one database is asked for anew by all its targets and accounts when one session changed something there', async () => {
+    const { catalogs, readings, last } = keeper();
+    for (const key of ['open\0owner\0db:5432/shop', 'masked\0reader\0db:5432/shop', 'other\0owner\0db:5432/other']) {
+      const first = catalogs.current(key, asker());
+      last().give('one');
+      await first;
+    }
+    catalogs.forget('open\0owner\0db:5432/shop');
+    void catalogs.current('other\0owner\0db:5432/other', asker());
+    assert.equal(readings.length, 3);
+    void catalogs.current('masked\0reader\0db:5432/shop', asker());
+    assert.equal(readings.length, 4);
+  });
+
   test('that ends late does not make an old one fresh', async () => {
     const { ask, catalogs, readings, last } = keeper();
     const before = ask(asker());
