@@ -45,9 +45,9 @@ export function createInterpreter({
   };
 }
 
-/** Whose catalog it is: one account's, on one database. */
+/** Whose catalog it is: one account's, on one database, which stands behind the last NUL. */
 export function catalogKey({ name, account, settings }: Target<PostgresSettings>): string {
-  return `${name} ${account} ${settings.host}:${settings.port}/${settings.database}`;
+  return [name, account, `${settings.host}:${settings.port}/${settings.database}`].join('\0');
 }
 
 const NO_STATE = '{}';
