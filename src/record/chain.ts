@@ -2,7 +2,6 @@
 import { hash } from 'node:crypto';
 import type { Checkpoint, SessionEvent } from '../domain/recording.ts';
 import { fail } from './errors.ts';
-import type { LineSealer } from './sealed-lines.ts';
 
 /** `prev` of a recording's first line. */
 export const GENESIS = '0'.repeat(64);
@@ -12,6 +11,14 @@ export const LONGEST_LINE = 16 * 1024 * 1024;
 
 /** What a recording holds besides a session's own events. */
 export type CheckpointEvent = { readonly type: 'checkpoint' } & Checkpoint;
+
+/** Splits events and seals the hidden part under one session's key. */
+export interface LineSealer {
+  /** @returns the event as it is written: its clear fields, and `sealed` */
+  seal(event: SessionEvent, seq: number): Record<string, unknown>;
+  /** Forgets the key. */
+  forget(): void;
+}
 
 export interface ChainState {
   /** How many lines there are: the next line's `seq`. */

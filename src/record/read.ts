@@ -1,18 +1,10 @@
 /** Reads a recording's events back, for people. Says nothing of whether they are proven: that is for `verify`. */
-import type { SessionEvent } from '../domain/recording.ts';
-import type { CheckpointEvent } from './chain.ts';
 import { fail } from './errors.ts';
 import { readLines, type Source } from './lines.ts';
+import type { RecordedEvent } from './recorded.ts';
 import { createUnsealer, type Unsealer } from './unseal.ts';
 
-/** An event as it stands in a recording. */
-export type RecordedEvent = (SessionEvent | CheckpointEvent) & {
-  readonly seq: number;
-  readonly at: string;
-  readonly prev: string;
-  /** What of it was written for somebody else to read, and is not opened. */
-  readonly sealed?: string;
-};
+export type { RecordedEvent };
 
 /**
  * Yields the events in order. A torn last line, as a running recording may have, is left out.

@@ -10,7 +10,7 @@
  */
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
 import type { SessionEvent } from '../domain/recording.ts';
-import { canonicalJson, fromParts } from './chain.ts';
+import { canonicalJson, fromParts, type LineSealer } from './chain.ts';
 
 export const SCHEME = 'hoopctl-sealed-v1';
 export const KEY_BYTES = 32;
@@ -46,14 +46,6 @@ const CLEAR: Readonly<Record<SessionEvent['type'], readonly string[]>> = {
   notice: ['notice'],
   'session.closed': [],
 };
-
-/** Splits events and seals the hidden part under one session's key. */
-export interface LineSealer {
-  /** @returns the event as it is written: its clear fields, and `sealed` */
-  seal(event: SessionEvent, seq: number): Record<string, unknown>;
-  /** Forgets the key. */
-  forget(): void;
-}
 
 /** @param key is taken over: `forget` wipes it */
 export function createSealer(session: string, key: Buffer): LineSealer {

@@ -6,7 +6,7 @@
 import type { Eventual } from '../base/eventual.ts';
 import type { SessionEvent } from '../domain/recording.ts';
 import { fail } from './errors.ts';
-import type { RecordedEvent } from './read.ts';
+import type { RecordedEvent } from './recorded.ts';
 import { KEY_BYTES, openLine, SCHEME } from './sealed-lines.ts';
 
 /** age identities as `age-keygen` writes them: one a line, comments after `#`. */
