@@ -221,7 +221,11 @@ const SCENES: Readonly<Record<string, readonly Scene[] | string>> = {
   'revocations show': [
     { args: ['revocations', 'show', 'rev_1'], answers: get('/v1/revocations', [revocationView(EVIL)]) },
   ],
-  'sessions list': [{ args: ['sessions', 'list', '--would-be'], answers: get('/v1/sessions', [sessionView(EVIL)]) }],
+  'sessions list': [
+    { args: ['sessions', 'list', '--would-be'], answers: get('/v1/sessions', [sessionView(EVIL)]) },
+    { args: ['sessions', 'list', '--text', EVIL], answers: get('/v1/sessions', [sessionView(EVIL, { id: EVIL })]) },
+    { args: ['sessions', 'list', '--verdict', EVIL] },
+  ],
   'sessions show': [{ args: ['sessions', 'show', 'ses_1'], answers: get('/v1/sessions/ses_1', sessionView(EVIL)) }],
   'sessions replay': [
     { args: ['sessions', 'replay', 'ses_1'], answers: { 'GET /v1/sessions/ses_1/events': { lines: recording() } } },
@@ -249,6 +253,35 @@ const SCENES: Readonly<Record<string, readonly Scene[] | string>> = {
       args: ['sessions', 'tail', 'ses_1'],
       answers: { ...get('/v1/sessions/ses_1', sessionView(EVIL)), 'GET /v1/sessions/ses_1/events': { lines: [] } },
     },
+  ],
+  'sessions export': [
+    ...['csv', 'cast', 'html'].map((format) => ({
+      args: ['sessions', 'export', 'ses_1', '--format', format],
+      answers: {
+        ...get('/v1/sessions/ses_1', sessionView(EVIL, { state: 'live' })),
+        'GET /v1/sessions/ses_1/events': { lines: recording() },
+      },
+    })),
+    {
+      args: ['sessions', 'export', '--table', 'x', '--out', `./${EVIL.replaceAll(/[\0/]/g, '')}`],
+      answers: {
+        ...get('/v1/sessions', [sessionView(EVIL, { id: EVIL })]),
+        [`GET /v1/sessions/${encodeURIComponent(EVIL.toWellFormed())}/events`]: refusal(404, 'NOT_FOUND', EVIL, 4),
+      },
+    },
+    { args: ['sessions', 'export', '--user', EVIL], answers: { 'GET /v1/sessions': REFUSED } },
+    { args: ['sessions', 'export', 'ses_1', '--since', EVIL] },
+  ],
+  'sessions reindex': [
+    {
+      args: ['sessions', 'reindex'],
+      answers: {
+        'POST /v1/sessions/reindex': {
+          lines: [{ read: 1, of: 1, restored: 0, gone: 0, unreadable: [EVIL], done: true }],
+        },
+      },
+    },
+    { args: ['sessions', 'reindex'], answers: { 'POST /v1/sessions/reindex': REFUSED } },
   ],
   'sessions kill': [
     {

@@ -21,6 +21,7 @@ interface Told {
 
 type Cell = string | number | undefined;
 
+// A recording may come from anywhere: what is missing is empty.
 const COLUMNS: readonly (readonly [name: string, cell: (told: Told, session: Of<'session.opened'>) => Cell])[] = [
   ['session', (_, { session }) => session],
   ['command', ({ verdict }) => verdict.command],
@@ -37,13 +38,13 @@ const COLUMNS: readonly (readonly [name: string, cell: (told: Told, session: Of<
   ['account', (_, { account }) => account],
   ['verdict', ({ verdict }) => verdict.verdict],
   ['part', ({ verdict }) => verdict.part],
-  ['rules', ({ verdict }) => verdict.rules.join(', ')],
+  ['rules', ({ verdict }) => verdict.rules?.join(', ')],
   ['reason', ({ verdict }) => verdict.reason],
-  ['effects', ({ verdict }) => verdict.effects.join(', ')],
-  ['resources', ({ verdict }) => verdict.resources.map(({ name }) => name).join(', ')],
-  ['text', ({ verdict }) => verdict.text.text],
+  ['effects', ({ verdict }) => verdict.effects?.join(', ')],
+  ['resources', ({ verdict }) => verdict.resources?.map(({ name }) => name).join(', ')],
+  ['text', ({ verdict }) => verdict.text?.text],
   ['parameters', ({ verdict }) => verdict.params?.map((one, i) => parameter(one, i)).join(', ')],
-  ['sent', ({ verdict, sent }) => (sent?.sent.text === verdict.text.text ? undefined : sent?.sent.text)],
+  ['sent', ({ verdict, sent }) => (sent?.sent?.text === verdict.text?.text ? undefined : sent?.sent?.text)],
   ['approvals', ({ approvals }) => approvals.join(', ')],
   ['decision', ({ decisions }) => decisions.map(({ decision }) => decision).join(', ')],
   ['decidedBy', ({ decisions }) => decisions.flatMap(({ by }) => by ?? []).join(', ')],
