@@ -2,7 +2,7 @@
  * A recording as lines to read, one after another, as plain data: who looks at them (a terminal, a page) escapes and colours them.
  * Text in them comes from outside and may hold anything.
  */
-import { describeEnd } from '../domain/end.ts';
+import { describeEnd, type SessionEnd } from '../domain/end.ts';
 import type { Outcome, RecordedParameter, RecordedText } from '../domain/recording.ts';
 import type { RecordedEvent } from './read.ts';
 
@@ -124,11 +124,17 @@ function lineOf(event: RecordedEvent, asked: ReadonlyMap<string, string>): Spoke
       };
     }
     case 'session.closed':
-      return { kind: 'closed', text: describeEnd(event.end) };
+      return { kind: 'closed', text: describeEnd(event.sealed === undefined ? event.end : withoutWords(event.end)) };
     // Checkpoints are proof, not happenings; what a newer recorder added is not known here.
     default:
       return undefined;
   }
+}
+
+// Of an end that is written for somebody else only its kind is known.
+function withoutWords(end: SessionEnd): SessionEnd {
+  const words = { message: '(encrypted)', by: '(encrypted)', limit: '(encrypted)' };
+  return { ...words, ...end } as SessionEnd;
 }
 
 function remember(event: RecordedEvent, asked: Map<string, string>, sent: Set<string>): void {

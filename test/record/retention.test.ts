@@ -77,6 +77,27 @@ describe('recordings that are old enough', () => {
     await recordings.close();
   });
 
+  test('leave a leaf in the log of sessions, which says so ever after', async () => {
+    using at = bench();
+    const recordings = await at.start({ durability: 'process', log: { version: '0' } });
+    await sealedSession(recordings, 's1');
+    await packed(at, 's1');
+    const before = recordings.log?.head.size ?? 0;
+    await at.clock.advance(91 * DAYS);
+    assert.equal((await recordings.retention(90 * DAYS, () => false).sweep()).removed.length, 1);
+    assert.deepEqual(left(at), []);
+    assert.equal(recordings.log?.head.size, before + 1);
+    await recordings.close();
+    // The next life does not take it for a loss.
+    const again = await at.start({ durability: 'process', log: { version: '0' } });
+    assert.deepEqual(again.recovery.problems, []);
+    assert.equal(
+      at.warnings.some((line) => line.includes('s1')),
+      false,
+    );
+    await again.close();
+  });
+
   test('count from when the session ended', async () => {
     using at = bench();
     const recordings = await at.start({ durability: 'process' });

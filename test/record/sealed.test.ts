@@ -158,6 +158,7 @@ describe('sealed recordings', () => {
       assert.deepEqual(lines.map(({ kind, text, detail }) => [kind, text, detail].join('|')).slice(1, 2), [
         'asked|(encrypted)|hold, encrypted',
       ]);
+      assert.equal(lines.at(-1)?.text, 'the target went away: (encrypted)');
       assert.equal(JSON.stringify(lines).includes(CANARY), false);
       const summary = await summarize(readEvents(fileOf(at), createUnsealer(identities)));
       assert.equal(summary.commands, 1);
