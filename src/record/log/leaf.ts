@@ -56,11 +56,31 @@ export function decodeLeaf(entry: Buffer): LoggedLeaf | undefined {
   try {
     const value: unknown = JSON.parse(text);
     if (typeof value !== 'object' || value === null || canonicalJson(value) !== text) return undefined;
-    const { at, type } = value as { at?: unknown; type?: unknown };
-    return typeof at === 'string' && typeof type === 'string' ? (value as LoggedLeaf) : undefined;
+    return hasShape(value as Readonly<Record<string, unknown>>) ? (value as LoggedLeaf) : undefined;
   } catch {
     return undefined;
   }
+}
+
+const TEXTS: Readonly<Record<LogLeaf['type'], readonly string[]>> = {
+  'gateway.started': ['gateway', 'version', 'key'],
+  'session.opened': ['session', 'path', 'first'],
+  'session.sealed': ['session', 'path', 'first', 'root', 'end'],
+  'recording.expired': ['session', 'root', 'why'],
+  'policy.inForce': ['policy'],
+  'approval.decided': ['approval', 'digest', 'decision'],
+  'revocation.made': ['revocation', 'scope', 'by'],
+  'revocation.lifted': ['revocation', 'by'],
+  'key.rotated': ['from', 'to', 'public', 'signature'],
+};
+
+// A type that is not known here is a later version's: its leaf is in the tree all the same.
+function hasShape(value: Readonly<Record<string, unknown>>): boolean {
+  const { at, type, size } = value;
+  if (typeof at !== 'string' || typeof type !== 'string') return false;
+  if (type === 'session.sealed' && typeof size !== 'number') return false;
+  const texts = Object.hasOwn(TEXTS, type) ? TEXTS[type as LogLeaf['type']] : [];
+  return texts.every((name) => typeof value[name] === 'string');
 }
 
 /** What the old key signs when a new one takes its place. The first line keeps the signature from meaning anything else. */
