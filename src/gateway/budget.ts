@@ -61,10 +61,35 @@ export function createMeter(
   run: RunBudget,
   watch: MeterWatch,
 ): BudgetMeter {
-  return new StatementMeter(
-    withDefaults(limits, protocol).map((rule) => new Entry(rule, run.shared(rule) ?? accountOf(run, rule))),
-    watch,
+  return createMeters(limits, protocol, run, watch)();
+}
+
+/** @returns makes a meter for each further statement under the same rules: what they share is worked out once */
+export function createMeters(
+  limits: readonly LimitRule[],
+  protocol: string,
+  run: RunBudget,
+  watch: MeterWatch,
+): () => BudgetMeter {
+  const counted = withDefaults(limits, protocol).map(
+    (rule): Counted => ({
+      rule,
+      account: run.shared(rule) ?? accountOf(run, rule),
+      limits: LIMITS.filter((limit) => (rule[limit] ?? Infinity) < Infinity),
+    }),
   );
+  return () =>
+    new StatementMeter(
+      counted.map((one) => new Entry(one)),
+      watch,
+    );
+}
+
+/** A rule, where what is taken under it is counted, and what of it limits anything. */
+interface Counted {
+  readonly rule: LimitRule;
+  readonly account: Account;
+  readonly limits: readonly LimitName[];
 }
 
 class StatementMeter implements BudgetMeter {
@@ -98,7 +123,7 @@ class StatementMeter implements BudgetMeter {
 
   grant({ rule, limit, ask }: LimitReached): void {
     const entry = this.#entries.find((one) => one.rule.rule === rule);
-    if (entry) entry.purse[limit] += ask?.more ?? 0;
+    if (entry) entry.purse = { ...entry.purse, [limit]: entry.purse[limit] + (ask?.more ?? 0) };
   }
 
   continues(earlier: Meter): void {
@@ -132,20 +157,23 @@ class StatementMeter implements BudgetMeter {
   }
 }
 
+/** Of a statement that was granted nothing. */
+const EMPTY_PURSE = { rowsPerStatement: 0, bytesPerStatement: 0, rowsPerRun: 0, bytesPerRun: 0 };
+
 /** One rule over one statement. */
 class Entry {
   readonly rule: LimitRule;
   noticed = false;
-  purse: Record<LimitName, number> = { rowsPerStatement: 0, bytesPerStatement: 0, rowsPerRun: 0, bytesPerRun: 0 };
+  purse: Readonly<Record<LimitName, number>> = EMPTY_PURSE;
   readonly #account: Account;
   readonly #limits: readonly LimitName[];
   #rows = 0;
   #bytes = 0;
 
-  constructor(rule: LimitRule, account: Account) {
+  constructor({ rule, account, limits }: Counted) {
     this.rule = rule;
     this.#account = account;
-    this.#limits = LIMITS.filter((limit) => (rule[limit] ?? Infinity) < Infinity);
+    this.#limits = limits;
   }
 
   left(limit: LimitName): number {
@@ -191,7 +219,7 @@ class Entry {
 
   #draw(limit: LimitName, wanted: number): number {
     const drawn = Math.min(this.purse[limit], wanted);
-    this.purse[limit] -= drawn;
+    if (drawn > 0) this.purse = { ...this.purse, [limit]: this.purse[limit] - drawn };
     return drawn;
   }
 

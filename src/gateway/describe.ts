@@ -10,15 +10,16 @@ const STRUCK = Buffer.from("'***'");
 export function createDescribe(fingerprint: (bytes: Uint8Array) => string): Describe {
   return {
     verdict(id, command, verdict, policy, code = command.impossible?.code) {
+      const { text, effects } = wordsOf(command, fingerprint);
       const { rules, wouldBe } = verdict;
       return {
         type: 'verdict',
         command: id,
         verdict: verdict.kind,
         ...(command.part === undefined ? {} : { part: command.part }),
-        text: wordsOf(command, fingerprint).text,
+        text,
         ...parametersOf(command),
-        effects: wordsOf(command, fingerprint).effects,
+        effects,
         resources: command.resources,
         facts: command.facts,
         rules,
@@ -29,14 +30,15 @@ export function createDescribe(fingerprint: (bytes: Uint8Array) => string): Desc
       };
     },
     intent(id, command, by, approvals) {
+      const { sent, effects } = wordsOf(command, fingerprint);
       return {
         type: 'command',
         command: id,
         by,
         ...(command.part === undefined ? {} : { part: command.part }),
-        sent: wordsOf(command, fingerprint).sent,
+        sent,
         ...parametersOf(command),
-        effects: wordsOf(command, fingerprint).effects,
+        effects,
         ...(approvals.length > 0 ? { approvals } : {}),
       };
     },
@@ -108,11 +110,24 @@ export function strike(bytes: Uint8Array, spans: readonly Span[]): string {
 }
 
 function parametersOf({ parameters }: Command): { params?: readonly RecordedParameter[] } {
-  return parameters && parameters.length > 0 ? { params: parameters.map(recordedParameter) } : {};
+  if (!parameters || parameters.length === 0) return NOTHING;
+  // Verdict and intent of a command follow one another.
+  if (latest.of !== parameters) latest = { of: parameters, recorded: { params: parameters.map(recordedParameter) } };
+  return latest.recorded;
 }
+
+const NOTHING = {};
+let latest: {
+  readonly of: readonly Parameter[];
+  readonly recorded: { readonly params: readonly RecordedParameter[] };
+} = {
+  of: [],
+  recorded: { params: [] },
+};
 
 function recordedParameter({ type, format, value, struck }: Parameter): RecordedParameter {
   if (struck) return { type, format, struck: true };
   if (value === null) return { type, format, value: null };
-  return { type, format, value: Buffer.from(value).toString(format === 'text' ? 'utf8' : 'base64') };
+  const bytes = Buffer.isBuffer(value) ? value : Buffer.from(value);
+  return { type, format, value: bytes.toString(format === 'text' ? 'utf8' : 'base64') };
 }

@@ -14,7 +14,7 @@ import type { Refusal, Session, SessionView, SubmitOptions, Turn } from '../doma
 import type { SessionRow } from '../domain/store.ts';
 import type { Target } from '../domain/target.ts';
 import type { Ask, Circumstances, Grant, Policy, PolicySource, Verdict } from '../domain/verdict.ts';
-import { createMeter } from './budget.ts';
+import { type BudgetMeter, createMeters } from './budget.ts';
 import { circumstancesOf, policyChanged } from './circumstances.ts';
 import { createDescribe, strike } from './describe.ts';
 import { type Address, dial } from './dialer.ts';
@@ -97,6 +97,7 @@ export class LiveSession {
   #cancelAtTarget: (() => Promise<Fate>) | undefined;
   #view: SessionView | undefined;
   #verdicts = new WeakMap<object, Judged>();
+  #meters: (() => BudgetMeter) | undefined;
   #cut: Promise<CutReceipt> | undefined;
 
   constructor(parts: SessionParts) {
@@ -207,6 +208,7 @@ export class LiveSession {
     const current = policy.current();
     const circumstances = this.circumstances();
     this.#verdicts = new WeakMap();
+    this.#meters = undefined;
     return {
       basis: `${current.digest}:${run.version}`,
       grant: current.admit(circumstances) ?? grant,
@@ -255,13 +257,22 @@ export class LiveSession {
       question: (turn, ask, digest) => this.#question(turn, ask, digest),
       waitFor: (ask, turn) => this.#waitFor(ask, turn),
       limits: () => this.#parts.policy.current().limits(this.circumstances()),
-      meter: () =>
-        createMeter(this.#parts.policy.current().limits(this.circumstances()), target.protocol, run.budget, {
-          wouldBe: (reached) => {
-            this.counts.wouldBe++;
-            this.session.note({ type: 'notice', notice: 'limit', wouldBe: reached });
+      meter: () => {
+        // Of the view in force: looking at a new one forgets them.
+        this.view();
+        this.#meters ??= createMeters(
+          this.#parts.policy.current().limits(this.circumstances()),
+          target.protocol,
+          run.budget,
+          {
+            wouldBe: (reached) => {
+              this.counts.wouldBe++;
+              this.session.note({ type: 'notice', notice: 'limit', wouldBe: reached });
+            },
           },
-        }),
+        );
+        return this.#meters();
+      },
       watch: {
         refused: (answer) => this.#refused(answer),
         held: (request, ask) => {

@@ -26,7 +26,8 @@ export const CODECS: Readonly<Record<CodecName, Codec>> = {
     magic: 2,
     // No name, no time, made on a Unix (RFC 1952, 2.3).
     head: Buffer.from([0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3]),
-    pack: () => createGzip(),
+    // Two thirds of the default's time, for files that are a twenty-fifth larger; and the same first bytes, which the quickest levels do not have.
+    pack: () => createGzip({ level: 3 }),
     unpack: (chunkSize) => createGunzip({ chunkSize }),
   },
   zstd: {

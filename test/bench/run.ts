@@ -55,7 +55,7 @@ async function measure({ plan, only }: BenchOptions): Promise<Report> {
   const began = Date.now();
   const machine = describeMachine();
   await using world = await openWorld(say);
-  await using ladders = createLadders(world, plan.quick ? 1 : 3);
+  await using ladders = createLadders(world);
   const sections: SectionReport[] = [];
   const seconds = (list: readonly Section[]) => list.reduce((sum, section) => sum + section.seconds(plan), 0);
   const sectionsBegan = Date.now();

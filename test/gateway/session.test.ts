@@ -284,6 +284,24 @@ describe('a new policy', () => {
     assert.equal(session.signal.aborted, false);
   });
 
+  test('with other limits counts by them from the next statement on, and goes on from what was taken', async () => {
+    const { under, session } = await admitted();
+    const limiting = (rowsPerRun: number): Policy => ({
+      ...OPEN,
+      digest: String(rowsPerRun).padStart(64, '0'),
+      limits: () => [{ rule: 'rows', rowsPerRun }],
+    });
+    const left = async () => {
+      const answer = await send(session, select());
+      return answer.kind === 'permit' ? answer.commands[0]?.meter : undefined;
+    };
+    under.changePolicy(limiting(10));
+    assert.equal((await left())?.take(4, 0), undefined);
+    assert.equal((await left())?.rowsLeft, 6);
+    under.changePolicy(limiting(100));
+    assert.equal((await left())?.rowsLeft, 96);
+  });
+
   test('with other masks ends a session with something in flight, and not one without', async () => {
     const { under, run, session } = await admitted();
     const quiet = await under.connect(run);

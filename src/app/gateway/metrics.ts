@@ -19,12 +19,7 @@ export function createMetrics(gauges: Gauges): Metrics {
   const register = new Registry();
   const registers = [register];
   collectDefaultMetrics({ register });
-  const commands = new Counter({
-    name: 'hoop_commands_total',
-    help: 'commands let through',
-    labelNames: ['target'],
-    registers,
-  });
+  const commands = tally('hoop_commands_total', 'commands let through', 'target');
   const refused = new Counter({
     name: 'hoop_refused_total',
     help: 'turns refused',
@@ -32,24 +27,9 @@ export function createMetrics(gauges: Gauges): Metrics {
     registers,
   });
   const held = new Counter({ name: 'hoop_held_total', help: 'approval requests', labelNames: ['target'], registers });
-  const rows = new Counter({
-    name: 'hoop_rows_total',
-    help: 'rows sent to clients',
-    labelNames: ['target'],
-    registers,
-  });
-  const masked = new Counter({
-    name: 'hoop_masked_cells_total',
-    help: 'values masked in results',
-    labelNames: ['target'],
-    registers,
-  });
-  const outcomes = new Counter({
-    name: 'hoop_outcomes_total',
-    help: 'outcomes of commands',
-    labelNames: ['target', 'state'],
-    registers,
-  });
+  const rows = tally('hoop_rows_total', 'rows sent to clients', 'target');
+  const masked = tally('hoop_masked_cells_total', 'values masked in results', 'target');
+  const outcomes = tally('hoop_outcomes_total', 'outcomes of commands', 'target', 'state');
   gauge('hoop_sessions', 'sessions open now', gauges.sessions);
   gauge('hoop_runs', 'runs alive now', gauges.runs);
   ofTargets('hoop_catalog_age_seconds', "since a target's definitions were read", ({ ageMs }) => ageMs / 1000);
@@ -58,6 +38,28 @@ export function createMetrics(gauges: Gauges): Metrics {
     "1 while a target's definitions are not all known as they are now: they could not be read again, or something was locked",
     ({ outdated }) => (outdated ? 1 : 0),
   );
+
+  /** What every command counts: a look into two maps, and the library's own counting only when somebody asks. */
+  function tally(name: string, help: string, first: string, second?: string) {
+    const counts = new Map<string, Map<string, number>>();
+    new Counter({
+      name,
+      help,
+      labelNames: second === undefined ? [first] : [first, second],
+      registers,
+      collect() {
+        for (const [one, others] of counts)
+          for (const [other, count] of others)
+            this.inc(second === undefined ? { [first]: one } : { [first]: one, [second]: other }, count);
+        counts.clear();
+      },
+    });
+    return (one: string, other: string, count: number) => {
+      const others = counts.get(one) ?? new Map<string, number>();
+      if (others.size === 0) counts.set(one, others);
+      others.set(other, (others.get(other) ?? 0) + count);
+    };
+  }
 
   function gauge(name: string, help: string, read: () => number): void {
     new Gauge({
@@ -84,13 +86,13 @@ export function createMetrics(gauges: Gauges): Metrics {
 
   return {
     stats: {
-      permitted: (target, count) => commands.inc({ target }, count),
+      permitted: (target, count) => commands(target, '', count),
       refused: (target, code) => refused.inc({ target, code }),
       held: (target) => held.inc({ target }),
       settled(target, { state, rows: count, maskedCells }) {
-        outcomes.inc({ target, state });
-        if (count) rows.inc({ target }, count);
-        if (maskedCells) masked.inc({ target }, maskedCells);
+        outcomes(target, state, 1);
+        if (count) rows(target, '', count);
+        if (maskedCells) masked(target, '', maskedCells);
       },
     },
     render: async () => ({ type: register.contentType, text: await register.metrics() }),

@@ -608,11 +608,15 @@ function knows(portal: Portal, described: ReadonlySet<Portal | Prepared>): boole
 }
 
 function withFormats(fields: readonly Field[], formats: readonly number[]): readonly Field[] {
-  if (formats.length === 0) return fields.map((field) => ({ ...field, format: 0 as const }));
-  return fields.map((field, i) => ({
-    ...field,
-    format: (formats.length === 1 ? formats[0] : formats[i]) === 1 ? 1 : 0,
-  }));
+  const isAsked = (field: Field, i: number) => field.format === formatAt(formats, i);
+  // Mostly it is bound as it was described.
+  if (fields.every(isAsked)) return fields;
+  return fields.map((field, i) => ({ ...field, format: formatAt(formats, i) }));
+}
+
+/** One stands for all columns, none for text (PostgreSQL, "Bind"). */
+function formatAt(formats: readonly number[], i: number): 0 | 1 {
+  return (formats.length === 1 ? formats[0] : formats[i]) === 1 ? 1 : 0;
 }
 
 function newFlow({ meter }: Permit['commands'][number], scan: RowFlow['scan']): RowFlow {

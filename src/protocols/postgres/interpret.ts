@@ -30,18 +30,9 @@ export function commandOf(analysis: StatementAnalysis, text: Slice, meaning: Mea
   const facts = factsIn(analysis.facts, meaning.situation);
   const { runs, part, parameters, sent } = meaning;
   const impossible = meaning.impossible ?? template.impossible;
-  if (runs === undefined && part === undefined && parameters === undefined && impossible === undefined) {
-    const { last } = template;
-    if (last && last.context === meaning.context && last.command.facts === facts && last.command.sent === sent)
-      return last.command;
-    const command = {
-      ...template.command,
-      facts,
-      context: contextOf(analysis, meaning),
-      ...(sent === undefined ? {} : { sent }),
-    };
-    template.last = { context: meaning.context, command };
-    return command;
+  if (runs === undefined && impossible === undefined) {
+    const command = ordinary(analysis, template, facts, meaning);
+    return parameters === undefined ? command : { ...command, parameters };
   }
   return {
     ...template.command,
@@ -52,6 +43,22 @@ export function commandOf(analysis: StatementAnalysis, text: Slice, meaning: Mea
     ...(parameters === undefined ? {} : { parameters }),
     ...(impossible === undefined ? {} : { impossible }),
   };
+}
+
+/** All but the values: the same for each execution while the session's state stays. */
+function ordinary(analysis: StatementAnalysis, template: Template, facts: Command['facts'], meaning: Meaning): Command {
+  const { context, part, sent } = meaning;
+  const known = template.last?.context === context ? template.last.command : undefined;
+  if (known && known.facts === facts && known.sent === sent && known.part === part) return known;
+  const command = {
+    ...template.command,
+    facts,
+    context: contextOf(analysis, meaning),
+    ...(sent === undefined ? {} : { sent }),
+    ...(part === undefined ? {} : { part }),
+  };
+  template.last = { context, command };
+  return command;
 }
 
 /** Where a statement's bytes stand in the text they came in. */

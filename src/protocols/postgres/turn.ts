@@ -60,7 +60,8 @@ export class TurnBuilder {
   readonly #mirror: Mirror;
   readonly #units: Unit[] = [];
   readonly #items: Item[] = [];
-  readonly #statements = new Map<string, { statement: Prepared; unit: number | undefined } | undefined>();
+  /** Names this turn has made or dropped; many a turn makes one portal and no more. */
+  #statements: Map<string, { statement: Prepared; unit: number | undefined } | undefined> | undefined;
   readonly #portals = new Map<string, { portal: Portal; unit: number } | undefined>();
   #bytes = 0;
   #broken: Broken | undefined;
@@ -98,7 +99,7 @@ export class TurnBuilder {
     // A copy: the chunk it came in need not live as long as the statement.
     const statement: Prepared = { name, text: Buffer.from(text), types };
     const unit = this.#unit({ kind: 'statement', statement, part: 'prepare' });
-    this.#statements.set(name, { statement, unit });
+    this.#named.set(name, { statement, unit });
     this.#items.push({ kind: 'parse', unit, statement, bytes });
   }
 
@@ -124,7 +125,7 @@ export class TurnBuilder {
       const found = this.#statement(message.name);
       if (!found) return this.#noStatement(message.name);
       const unit = found.unit ?? this.#unit({ kind: 'statement', statement: found.statement, part: 'prepare' });
-      this.#statements.set(message.name, { statement: found.statement, unit });
+      this.#named.set(message.name, { statement: found.statement, unit });
       this.#items.push({ kind: 'describe', unit, of: found.statement, bytes });
     } else {
       const found = this.#portal(message.name);
@@ -143,9 +144,14 @@ export class TurnBuilder {
 
   private close(message: Extract<Extended, { kind: 'close' }>, bytes: Buffer): void {
     const { what, name } = message;
-    if (what === 'statement') this.#statements.set(name, undefined);
+    if (what === 'statement') this.#named.set(name, undefined);
     else this.#portals.set(name, undefined);
     this.#items.push({ kind: 'close', what, name, bytes });
+  }
+
+  get #named() {
+    this.#statements ??= new Map();
+    return this.#statements;
   }
 
   #unit(unit: StatementUnit): number {
@@ -153,7 +159,7 @@ export class TurnBuilder {
   }
 
   #statement(name: string): { statement: Prepared; unit: number | undefined } | undefined {
-    if (this.#statements.has(name)) return this.#statements.get(name);
+    if (this.#statements?.has(name)) return this.#statements.get(name);
     const statement = this.#mirror.statements.get(name);
     return statement && { statement, unit: undefined };
   }

@@ -17,3 +17,23 @@ test('metrics say of each target that was reached how old its definitions are, a
     'hoop_catalog_outdated{target="shop"} 1',
   ]);
 });
+
+test('what commands count is told each time as the sum since the start, by target and by outcome', async () => {
+  const { stats, render } = createMetrics({ sessions: () => 0, runs: () => 0, catalogs: () => [] });
+  const told = async () =>
+    (await render()).text.split('\n').filter((line) => /^hoop_(commands|rows|masked|outcomes)/.test(line));
+  stats.permitted('shop', 2);
+  stats.settled('shop', { state: 'completed', rows: 3, maskedCells: 1, durationMs: 1 });
+  stats.settled('orders-db', { state: 'failed', durationMs: 1 });
+  const first = [
+    'hoop_commands_total{target="shop"} 2',
+    'hoop_rows_total{target="shop"} 3',
+    'hoop_masked_cells_total{target="shop"} 1',
+    'hoop_outcomes_total{target="shop",state="completed"} 1',
+    'hoop_outcomes_total{target="orders-db",state="failed"} 1',
+  ];
+  assert.deepEqual((await told()).sort(), [...first].sort());
+  assert.deepEqual((await told()).sort(), [...first].sort());
+  stats.permitted('shop', 1);
+  assert.ok((await told()).includes('hoop_commands_total{target="shop"} 3'));
+});

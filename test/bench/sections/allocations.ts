@@ -74,7 +74,7 @@ export const allocations: Section = {
 };
 
 function answers({ quick }: Plan): readonly Answer[] {
-  return quick ? ANSWERS.filter(({ door }, i) => door === 'bench' && i < 4) : ANSWERS;
+  return quick ? ANSWERS.filter(({ door }, i) => door === 'bench' && i < 3) : ANSWERS;
 }
 
 function bytesOf(profile: unknown): Map<string, number> {

@@ -1,5 +1,5 @@
 /** A new connection, login and all, for each transaction. */
-import { DIRECT, HAPROXY, MAIN } from '../ladder.ts';
+import { DIRECT, HAPROXY, MAIN, PROCESS } from '../ladder.ts';
 import { pgbench } from '../pgbench.ts';
 import type { Case } from '../rounds.ts';
 import type { Plan, Section } from './section.ts';
@@ -7,16 +7,17 @@ import type { Plan, Section } from './section.ts';
 export const connections: Section = {
   name: 'connections',
   title: 'New connections (pgbench -C, select-only)',
-  seconds: (plan) => 5 + counts(plan).length * MAIN.length * plan.rounds * (plan.seconds + 0.3),
+  seconds: (plan) => 5 + counts(plan).length * peersOf(plan).length * plan.rounds * (plan.seconds + 0.3),
   async run({ ladders, plan, compare }) {
-    const ladder = await ladders.get(MAIN);
+    const peers = peersOf(plan);
+    const ladder = await ladders.get(peers);
     const cases = counts(plan).map(
       (clients): Case => ({
         name: `${clients} client${clients === 1 ? '' : 's'}`,
         unit: 'conn/s',
         better: 'more',
         work: 'connection',
-        peers: MAIN,
+        peers,
         against: [HAPROXY, DIRECT],
         measure: (peer) =>
           pgbench(ladder.peer(peer).address, {
@@ -27,6 +28,10 @@ export const connections: Section = {
     await compare(cases, ladder);
   },
 };
+
+function peersOf({ quick }: Plan) {
+  return quick ? ([DIRECT, 'pgbouncer+stunnel', HAPROXY, PROCESS] as const) : MAIN;
+}
 
 function counts({ quick }: Plan): number[] {
   return quick ? [8] : [1, 8, 32];
