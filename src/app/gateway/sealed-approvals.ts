@@ -41,9 +41,7 @@ export function sealedApprovals(store: ApprovalStore, sealer: () => Sealer): App
       question: {
         ...question,
         ...open(row.id, question.text),
-        ...(later
-          ? { afterwards: { text: later.text, ...(later.parameters ? { parameters: later.parameters } : {}) } }
-          : {}),
+        ...(later ? { afterwards: wordsOf(later) } : {}),
       },
     };
   }
@@ -59,4 +57,8 @@ export function sealedApprovals(store: ApprovalStore, sealer: () => Sealer): App
   function maybe(row: ApprovalRow | undefined): ApprovalRow | undefined {
     return row && show(row);
   }
+}
+
+function wordsOf({ text, sent, parameters }: Said): NonNullable<ApprovalQuestion['afterwards']> {
+  return { text, ...(sent === undefined ? {} : { sent }), ...(parameters ? { parameters } : {}) };
 }
