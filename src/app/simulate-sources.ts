@@ -2,7 +2,7 @@
 import { stat } from 'node:fs/promises';
 import type { GatewayClient } from '../api/client.ts';
 import { errorTable } from '../base/error.ts';
-import { type RecordedEvent, readEvents, recordingsBelow } from '../record/index.ts';
+import { createUnsealer, type Identities, type RecordedEvent, readEvents, recordingsBelow } from '../record/index.ts';
 import type { RecordedSession } from './simulate.ts';
 
 const fail = errorTable({
@@ -14,14 +14,18 @@ const fail = errorTable({
  * twice; it is read once.
  * @throws RECORDINGS_NOT_FOUND
  */
-export async function* sessionsBelow(folder: string, since: number): AsyncGenerator<RecordedSession> {
+export async function* sessionsBelow(
+  folder: string,
+  since: number,
+  identities?: Identities,
+): AsyncGenerator<RecordedSession> {
   const found = await stat(folder).catch(() => undefined);
   if (!found?.isDirectory()) throw fail('RECORDINGS_NOT_FOUND', `${folder} is no folder of recordings`);
   const seen = new Set<string>();
   for (const { path, session } of recordingsBelow(folder)) {
     if (seen.has(session)) continue;
     seen.add(session);
-    const events = readEvents(path);
+    const events = readEvents(path, createUnsealer(identities));
     const first = await events.next().catch((error: unknown) => ({ done: false as const, error }));
     if ('error' in first) yield { id: session, events: failing(first.error) };
     else if (!first.done && Date.parse(first.value.at) >= since)
@@ -44,12 +48,14 @@ export async function* sessionsAt(
   client: Pick<GatewayClient, 'sessions' | 'sessionEvents'>,
   since: number,
   signal: AbortSignal,
+  identities?: Identities,
 ): AsyncGenerator<RecordedSession> {
   const query = { since: new Date(since).toISOString(), limit: PAGE };
   let after: string | undefined;
   do {
     const page = await client.sessions({ ...query, ...(after !== undefined && { after }) }, signal);
-    for (const { id } of page) yield { id, events: readEvents(bytesOf(client.sessionEvents(id, signal))) };
+    for (const { id } of page)
+      yield { id, events: readEvents(bytesOf(client.sessionEvents(id, signal)), createUnsealer(identities)) };
     after = page.length === PAGE ? page.at(-1)?.id : undefined;
   } while (after !== undefined);
 }

@@ -55,8 +55,11 @@ export interface Simulation {
   readonly shapes: readonly ChangedShape[];
 }
 
-/** `struck`: a part of the text is not recorded. `refusedBefore`: not policy refused it. `older`: recorded without who asked from which groups. */
-export type NotRejudged = 'struck' | 'refusedBefore' | 'older';
+/**
+ * `sealed`: it is encrypted for somebody else. `struck`: a part of the text is not recorded. `refusedBefore`: not policy refused it. `older`: recorded without
+ * who asked from which groups.
+ */
+export type NotRejudged = 'sealed' | 'struck' | 'refusedBefore' | 'older';
 
 /** @param onProgress told after each session how many commands were judged so far */
 export async function simulate(
@@ -159,7 +162,8 @@ function judgeAgain(policy: CompiledPolicy, asked: Asked, event: Judged, tally: 
   else tally.add(change, { asked, event, verdict, columns: columns[change as 'masked' | 'unmasked'] });
 }
 
-function notRejudged({ masks }: Asked, { text, code }: Judged): NotRejudged | undefined {
+function notRejudged({ masks }: Asked, { text, code, sealed }: Judged & { sealed?: string }): NotRejudged | undefined {
+  if (sealed !== undefined) return 'sealed';
   if (masks === undefined) return 'older';
   if (code !== undefined) return 'refusedBefore';
   return text.hmac === undefined ? undefined : 'struck';
@@ -241,7 +245,7 @@ function createTally(shapeOf: ShapeOf): Tally {
     judged: 0,
     same: 0,
     changes: { denied: 0, held: 0, allowed: 0, masked: 0, unmasked: 0 },
-    notRejudged: { struck: 0, refusedBefore: 0, older: 0 },
+    notRejudged: { sealed: 0, struck: 0, refusedBefore: 0, older: 0 },
   };
   const shapes = new Map<string, Shape>();
   return {

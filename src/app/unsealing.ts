@@ -1,7 +1,14 @@
 /** Recordings that only an auditor reads: their key from a file, and what is told to who has none. */
 import { readFile } from 'node:fs/promises';
 import { errorTable } from '../base/error.ts';
-import { createUnsealer, type RecordedEvent, readEvents, readIdentities, type Unsealer } from '../record/index.ts';
+import {
+  createUnsealer,
+  type Identities,
+  type RecordedEvent,
+  readEvents,
+  readIdentities,
+  type Unsealer,
+} from '../record/index.ts';
 
 export type { Unsealer };
 
@@ -24,7 +31,7 @@ export interface Unsealing extends Unsealer {
  * @throws IDENTITY_UNREADABLE, IDENTITY_INVALID
  */
 export async function openUnsealing(path: string | undefined, program = false): Promise<Unsealing> {
-  const identities = path === undefined ? undefined : readIdentities(await textOf(path), path);
+  const identities = await identitiesIn(path);
   const unsealer = createUnsealer(identities, !program);
   let told = false;
   return {
@@ -42,6 +49,11 @@ export async function openUnsealing(path: string | undefined, program = false): 
       return `this recording is encrypted: texts, parameters, results and reasons are for ${recipients}; read them with --identity FILE`;
     },
   };
+}
+
+/** @throws IDENTITY_UNREADABLE, IDENTITY_INVALID */
+export async function identitiesIn(path: string | undefined): Promise<Identities | undefined> {
+  return path === undefined ? undefined : readIdentities(await textOf(path), path);
 }
 
 async function textOf(path: string): Promise<string> {

@@ -4,6 +4,7 @@ import type { ChangedShape, Simulation } from '../app/simulate.ts';
 import type { CommandForm, Options } from './command.ts';
 import type { Context } from './context.ts';
 import type { Style } from './part.ts';
+import { identityOf } from './replay.ts';
 import { grouped } from './wording.ts';
 
 export const simulate: CommandForm = {
@@ -18,6 +19,7 @@ export const simulate: CommandForm = {
   options: [
     { flags: '--since <duration>', summary: 'sessions opened within this time; default: 7d' },
     { flags: '--recordings <dir>', summary: 'from a folder of recordings instead of the gateway', completes: 'folder' },
+    { flags: '--identity <file>', summary: 'age identity that opens encrypted recordings', completes: 'file' },
     {
       flags: '--config <file>',
       summary: 'the gateway.yaml that names targets; default: beside the policy',
@@ -48,9 +50,11 @@ async function sessions(ctx: Context, options: Options) {
   const sources = await import('../app/simulate-sources.ts');
   const since = ctx.clock.now() - (options.duration('since') ?? WEEK);
   const folder = options.text('recordings');
-  if (folder !== undefined) return sources.sessionsBelow(resolve(ctx.cwd, folder), since);
+  const { identitiesIn } = await import('../app/unsealing.ts');
+  const identities = await identitiesIn(identityOf(ctx, options));
+  if (folder !== undefined) return sources.sessionsBelow(resolve(ctx.cwd, folder), since, identities);
   const { client } = await ctx.gateway();
-  return sources.sessionsAt(client, since, ctx.signal);
+  return sources.sessionsAt(client, since, ctx.signal, identities);
 }
 
 function show({ out }: Context, result: Simulation): void {
@@ -68,6 +72,7 @@ function show({ out }: Context, result: Simulation): void {
 }
 
 const WHY = {
+  sealed: 'their recordings are encrypted; --identity FILE opens them',
   struck: 'a part of their text was struck, since it was aimed at a masked column',
   refusedBefore: 'something else than policy refused them',
   older: 'recorded by an earlier version, without the groups of who asked',

@@ -134,6 +134,55 @@ describe('another policy', () => {
   });
 });
 
+describe('what cannot be judged again', () => {
+  test('is counted, with why', async () => {
+    const { policy } = await openPolicy(current(), join(stack.gatewayFolder, 'gateway.yaml'));
+    const verdict = {
+      type: 'verdict',
+      command: 'c1',
+      verdict: 'allow',
+      text: { text: 'SELECT 1' },
+      effects: ['read'],
+      resources: [],
+      facts: {},
+    };
+    const opened = {
+      type: 'session.opened',
+      session: 'ses_1',
+      target: 'shop',
+      protocol: 'postgres',
+      account: '',
+      via: 'run',
+      principal: { issuer: 'i', subject: 's', name: 'dana@example.test' },
+    };
+    async function* sessions() {
+      const groups = { ...opened, circumstances: { groups: ['data-agents'] } };
+      const events = [
+        [opened, verdict],
+        [
+          groups,
+          { ...verdict, sealed: 'AAAA' },
+          { ...verdict, text: { text: 'SELECT 1', hmac: 'aa' } },
+          { ...verdict, code: 'HOOP_REVOKED' },
+          { ...verdict, part: 'prepare' },
+        ],
+        [verdict],
+      ];
+      for (const [id, all] of events.entries())
+        yield {
+          id: `ses_${id}`,
+          events: (async function* () {
+            yield* all;
+          })() as never,
+        };
+    }
+    const { notRejudged, judged, sessions: count } = await simulate(policy, sessions());
+    assert.deepEqual(notRejudged, { sealed: 1, struck: 1, refusedBefore: 1, older: 1 });
+    assert.equal(judged, 0);
+    assert.equal(count, 3);
+  });
+});
+
 describe('the command', () => {
   test('prints shapes and ends with 1; from the gateway and from a folder alike', async (t) => {
     const home = newHome(t);
