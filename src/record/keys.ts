@@ -11,6 +11,7 @@ import {
   createHmac,
   createPrivateKey,
   createPublicKey,
+  createSecretKey,
   generateKeyPairSync,
   hkdfSync,
   type KeyObject,
@@ -222,8 +223,9 @@ function refuseExposed(path: string): void {
   });
 }
 
-function derive(secret: Buffer, purpose: string): Buffer {
-  return Buffer.from(hkdfSync('sha256', secret, '', purpose, 32));
+/** As a key of the crypto library: from bytes it would be made anew for every HMAC, and a result may take one for each cell. */
+function derive(secret: Buffer, purpose: string): KeyObject {
+  return createSecretKey(Buffer.from(hkdfSync('sha256', secret, '', purpose, 32)));
 }
 
 function trustedIn(folder: string, own: string): PublicKeys {
