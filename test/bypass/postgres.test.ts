@@ -1,5 +1,6 @@
 /** Ways past a PostgreSQL gateway that once worked somewhere. None of them may reach the target. */
 import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
 import { after, describe, test } from 'node:test';
 import type { Refusal } from '../../src/domain/session.ts';
 import { int16, int32, message, parse, query } from '../../src/protocols/postgres/messages.ts';
@@ -182,6 +183,28 @@ describe('a cancel request', () => {
         target.say('E 57014 canceling statement due to user request | Z I');
         assert.match(await client.hear(/^E /), /57014/);
         assert.deepEqual(target.cancels, [TARGET_KEY]);
+      },
+    ));
+
+  test('that guesses keys, hundreds of times, stops nobody and reaches nobody', () =>
+    onStage(
+      { fake: { reply: (word) => (word === 'Q select slow' ? 'T a | D 1' : undefined) } },
+      async ({ house, target }, open) => {
+        const client = await open();
+        await client.login();
+        client.say('Q select slow');
+        await target.got(/slow/);
+        const dials = house.dials.count;
+        for (let round = 0; round < 10; round++) {
+          const guesses = await Promise.all(Array.from({ length: 30 }, () => open()));
+          for (const [i, guess] of guesses.entries())
+            guess.say(message('', int32(80877102), int32(round * 30 + i), randomBytes(4)));
+          await Promise.all(guesses.map((guess) => guess.closed));
+        }
+        assert.deepEqual(target.cancels, []);
+        assert.equal(house.dials.count, dials);
+        target.say('C SELECT 1 | Z I');
+        assert.equal(await client.hear(/^Z/), 'Z I');
       },
     ));
 });
@@ -368,10 +391,10 @@ describe('values', () => {
 });
 
 describe('a target that does what no target does', () => {
-  const end = async (words: string | Buffer, ...parameters: [PgStageOptions['fake']?]): Promise<string> => {
+  const end = async (words: string | Buffer): Promise<string> => {
     let told = '';
     await onStage(
-      { fake: { reply: (word) => (word === 'Q select 1' ? 'T a' : undefined), ...parameters[0] } },
+      { fake: { reply: (word) => (word === 'Q select 1' ? 'T a' : undefined) } },
       async ({ house, target }, open) => {
         const client = await open();
         await client.login();
@@ -417,10 +440,44 @@ describe('a target that does what no target does', () => {
     ['a message of no length', Buffer.from([0x43, 0, 0, 0, 0])],
     ['a message of a gigabyte', Buffer.from([0x53, 0x40, 0, 0, 0])],
     ['an unknown message', message('~')],
+    ['a row of more values than it has', message('D', int16(2), int32(1), Buffer.from('x'))],
   ] as const) {
     test(`sends ${what}: only that session ends`, async () => {
       assert.match(await end(bytes), /^E 08P01 the target broke the protocol/);
     });
+  }
+});
+
+describe('a row that is looked into for what must not be shown', () => {
+  const scanned: PgStageOptions = {
+    view: () => ({
+      masks: {
+        columns: [],
+        detectors: [{ rule: 'cards', detect: ['credit_card'], with: 'redact', strict: false }],
+        shadow: { columns: [], detectors: [] },
+      },
+    }),
+  };
+  for (const [what, bytes] of [
+    ['has a value of a negative length', message('D', int16(1), int32(-2))],
+    ['has a value that is longer than it', message('D', int16(1), int32(99), Buffer.from('x'))],
+    ['goes on behind its values', message('D', int16(1), int32(1), Buffer.from('xyz'))],
+  ] as const) {
+    test(`ends its session alone where it ${what}`, () =>
+      onStage(
+        { fake: { reply: (word) => (word === 'Q select 1' ? 'T a' : undefined) }, ...scanned },
+        async ({ house, target }, open) => {
+          const client = await open();
+          await client.login();
+          client.say('Q select 1');
+          await target.got(/select 1/);
+          target.say(bytes);
+          assert.match(await client.hear(/^E /), /^E 08P01 the target broke the protocol/);
+          await client.closed;
+          await house.ended(1);
+          assert.equal(await (await open()).login(), 'Z I');
+        },
+      ));
   }
 });
 
