@@ -39,6 +39,7 @@ import {
 import { type Beside, type RunStage, standBeside } from './run-stage.ts';
 import { reportOf, type RunVoice, tell, tellEnvironment, warnOfDotenv } from './run-voice.ts';
 import { type Reachable, type TargetVariables, targetVariables, type VariableMapping } from './run-variables.ts';
+import type { WitnessRequirement } from './witnessed.ts';
 
 export interface AgentRun extends RunOptions {
   readonly program: Program;
@@ -57,6 +58,8 @@ export interface AgentRun extends RunOptions {
   readonly terminal: boolean;
   readonly eventsFile?: string | undefined;
   readonly signals: SignalSource;
+  /** Somebody else must have signed the log of sessions before the agent starts. */
+  readonly witness?: WitnessRequirement | undefined;
   /** A terminal beside the agent: its output is shown there, and what waits for the person. Never where the agent owns the terminal. */
   readonly stage?: RunStage | undefined;
 }
@@ -124,12 +127,30 @@ export async function runAgent(gear: Gear, run: AgentRun, voice: RunVoice): Prom
     const asked = { ...run, launcherKey: beside?.launcherKey };
     const counted = beside === undefined ? gear : { ...gear, client: beside.counting(client) };
     const opened = await openRun(counted, 'run', prepared, asked, onEvent, { signal: early.signal });
+    await requireWitness(gear, run, opened, early.signal);
     return await live({ gear, run, opened, folder, events, voice, early, beside });
   } finally {
     await beside?.end();
     early.over();
     folder.remove();
     events.close();
+  }
+}
+
+/** Nothing was started yet: a run that nobody else has seen ends here. */
+async function requireWitness(
+  { client, clock }: Gear,
+  { witness }: AgentRun,
+  opened: OpenRun,
+  signal: AbortSignal,
+): Promise<void> {
+  if (witness === undefined) return;
+  try {
+    const { awaitWitness } = await import('./witnessed.ts');
+    await awaitWitness(client, witness, clock, signal);
+  } catch (error) {
+    await opened.close('the log was not witnessed');
+    throw error;
   }
 }
 

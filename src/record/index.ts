@@ -9,6 +9,7 @@ export { csvHead, csvRows } from './export/csv.ts';
 export { type HtmlSession, htmlPieces } from './export/html.ts';
 export { tarEnd, tarHeader, tarPadding } from './export/tar.ts';
 export { createGist, type Gist, type GistOptions, type ReadGist, readGist } from './gist.ts';
+export { prepareSuccessor } from './keys.ts';
 export { findRecording, type RecordingFile, recordingsBelow } from './layout.ts';
 export type { Source } from './lines.ts';
 export type { LocalRecordings, RecordingsOptions } from './local.ts';

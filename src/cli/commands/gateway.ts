@@ -1,4 +1,4 @@
-/** `hoopctl gateway (init|check|start)`. */
+/** `hoopctl gateway (init|check|start|rotate-key)`. */
 import { resolve } from 'node:path';
 import type { LocalTarget } from '../../app/init-target.ts';
 import { Secret } from '../../base/secret.ts';
@@ -57,6 +57,17 @@ const check: CommandForm = {
   },
 };
 
+const rotateKey: CommandForm = {
+  name: 'rotate-key',
+  summary: 'Make a new key to sign recordings with, from the next start on',
+  details: [
+    'At that start the old key signs in the log that the new one takes its place. Its public half stays beside the new one: both are needed to verify.',
+    'Runs that are live then have to be started anew.',
+  ],
+  options: [CONFIG],
+  run: runRotateKey,
+};
+
 const start: CommandForm = {
   name: 'start',
   summary: 'Run a gateway until SIGTERM or Ctrl-C',
@@ -87,8 +98,19 @@ const start: CommandForm = {
 export const command: CommandForm = {
   name: 'gateway',
   summary: 'Set up, check and run a gateway',
-  subcommands: [init, check, start],
+  subcommands: [init, check, start, rotateKey],
 };
+
+async function runRotateKey(ctx: Context, _args: Arguments, options: Options): Promise<number> {
+  const { rotateKey: rotate } = await import('../../app/gateway-keys.ts');
+  const made = await rotate({ config: configOf(options), env: ctx.env, warn: (text) => ctx.out.warn(text) });
+  if (ctx.out.json) ctx.out.document(made);
+  else ctx.out.print(`key ${made.key} signs from the gateway's next start on`);
+  ctx.out.notice(
+    'restart the gateway now, then give the new public key to whoever verifies: hoopctl audit key --keys DIR',
+  );
+  return 0;
+}
 
 async function runInit(ctx: Context, args: Arguments, options: Options): Promise<number> {
   const { initLocalGateway, initTemplate } = await import('../../app/init.ts');

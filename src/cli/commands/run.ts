@@ -36,6 +36,12 @@ export const command: CommandForm = {
     { flags: '-i', summary: 'give the agent the terminal itself' },
     { flags: '--events <file>', summary: 'write what happens to a file, as NDJSON', completes: 'file' },
     { flags: '--dry-run', summary: 'show what the agent would get; open nothing' },
+    { flags: '--require-witness', summary: 'start only once a witness has signed the log of sessions' },
+    {
+      flags: '--witness-key <key>',
+      summary: "that this one has, with --require-witness (else one of the gateway's)",
+      repeat: true,
+    },
     { flags: '--sandbox', summary: 'not in this version', hidden: true },
   ],
   passThrough: true,
@@ -51,11 +57,27 @@ export const command: CommandForm = {
     const stage = await stageFor(ctx, args, options, gateway.login.source);
     const run = { ...(await agentRun(ctx, args, options, project)), stage };
     const gear = gearOf(ctx, gateway);
+    const witness = await witnessOf(ctx, options);
     const { planRun, runAgent } = await import('../../app/run.ts');
     if (options.has('dry-run')) return showPlan(ctx, await planRun(gear, run));
-    return runAgent(gear, { ...run, signals: signalsForChild() }, voiceOf(ctx, stage?.out ?? ctx.out));
+    return runAgent(gear, { ...run, witness, signals: signalsForChild() }, voiceOf(ctx, stage?.out ?? ctx.out));
   },
 };
+
+/** How long a witness may take. */
+const WITNESS_MS = 15_000;
+
+async function witnessOf(ctx: Context, options: Options): Promise<AgentRun['witness']> {
+  const keys = options.list('witness-key');
+  if (!options.has('require-witness')) {
+    if (keys.length > 0)
+      throw fail('USAGE', '--witness-key goes with --require-witness', { hint: 'add --require-witness' });
+    return undefined;
+  }
+  const { knownGateway } = await import('../../app/login.ts');
+  const pinned = (await knownGateway(ctx.place))?.evidenceKey?.pem;
+  return { keys, pinned, withinMs: WITNESS_MS };
+}
 
 async function agentRun(
   ctx: Context,
