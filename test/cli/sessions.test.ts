@@ -199,7 +199,7 @@ describe('export', () => {
     assert.deepEqual([refused.code, jsonError(refused).code, readFileSync(file, 'utf8')], [2, 'FILE_EXISTS', 'mine']);
     const { code, stdout } = await home.run([...words, '--force', '--json'], { cwd: home.dir });
     assert.equal(code, 0);
-    assert.equal(readFileSync(file, 'utf8').split('\r\n').length, 5);
+    assert.equal(readFileSync(file, 'utf8').split('\n').length, 5);
     assert.deepEqual([JSON.parse(stdout).sessions, statSync(file).mode & 0o777], [1, 0o600]);
   });
 

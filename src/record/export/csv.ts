@@ -1,11 +1,11 @@
 /**
- * Commands as a table for a spreadsheet, one a row (RFC 4180). What the gateway asked for itself is left out.
+ * Commands as a table for a spreadsheet, one a row (RFC 4180, but for the ends of lines). What the gateway asked for itself is left out.
  *
  * A cell that a spreadsheet would take for a formula begins with an apostrophe, and what a terminal would obey is escaped: a table is opened in the one and
- * looked at in the other. The exact text is in the recording.
+ * looked at in the other. A row is one line. The exact text is in the recording.
  */
 import type { RecordedParameter } from '../../domain/recording.ts';
-import { escapeLinesForDisplay } from '../../base/shown.ts';
+import { escapeForDisplay } from '../../base/shown.ts';
 import type { RecordedEvent } from '../read.ts';
 
 type Of<Type extends RecordedEvent['type']> = Extract<RecordedEvent, { type: Type }>;
@@ -104,7 +104,7 @@ function parameter({ struck, value }: RecordedParameter, index: number): string 
 }
 
 function row(cells: readonly Cell[]): string {
-  return `${cells.map(cellText).join(',')}\r\n`;
+  return `${cells.map(cellText).join(',')}\n`;
 }
 
 // What spreadsheets begin a formula with, in full width too, where an input method wrote it (OWASP, "CSV Injection").
@@ -113,6 +113,6 @@ const FORMULA = /^[\s'"]*[=+\-@\t\r|%\uff1d\uff0b\uff0d\uff20]/;
 function cellText(cell: Cell): string {
   if (cell === undefined || cell === '') return '';
   if (typeof cell === 'number') return Number.isFinite(cell) ? String(cell) : '';
-  const safe = escapeLinesForDisplay(cell).join('\n');
+  const safe = escapeForDisplay(cell);
   return `"${(FORMULA.test(cell) || FORMULA.test(safe) ? `'${safe}` : safe).replaceAll('"', '""')}"`;
 }
