@@ -166,18 +166,19 @@ const choose = (index) => {
   at('about').replaceChildren(...(session ? session.about.fields : []).flatMap(([name, value]) => [make('dt', name), make('dd', value)]));
   document.title = session ? session.about.id : 'Recorded sessions'; draw(); scrollTo(0, 0);
 };
-const again = () => { const all = position >= shown.length, time = position ? shown[position - 1].t : 0; pause(); pick(); position = all ? shown.length : shown.filter((entry) => entry.t <= time).length; if (all) page = 0; draw(); };
+// Who searches looks for all of it, not for what was played so far.
+const again = (everything) => { const all = everything || position >= shown.length, time = position ? shown[position - 1].t : 0; pause(); pick(); position = all ? shown.length : shown.filter((entry) => entry.t <= time).length; if (all) page = 0; draw(); };
 sessions.forEach(({ about }, i) => { const option = make('option', about.id + (about.who ? ' · ' + about.who : '')); option.value = i; at('session').append(option); });
 at('session').onchange = () => choose(Number(at('session').value));
 at('play').onclick = toggle; at('step').onclick = () => step(1); at('back').onclick = () => step(-1);
-at('seek').oninput = () => { pause(); goTo(Number(at('seek').value)); };
+at('seek').oninput = () => { const where = Number(at('seek').value); pause(); goTo(where); };
 at('speed').onchange = () => { if (playing !== undefined) { clearTimeout(playing); begin(); tick(); } };
 at('own').onclick = () => { state.own = !state.own; at('own').setAttribute('aria-pressed', state.own); again(); };
 for (const button of document.querySelectorAll('[data-verdict]')) button.onclick = () => {
   const kind = button.dataset.verdict; verdicts.has(kind) ? verdicts.delete(kind) : verdicts.add(kind);
   button.setAttribute('aria-pressed', verdicts.has(kind)); again();
 };
-let typed; at('search').oninput = () => { clearTimeout(typed); typed = setTimeout(() => { state.search = at('search').value; again(); }, 150); };
+let typed; at('search').oninput = () => { clearTimeout(typed); typed = setTimeout(() => { state.search = at('search').value; again(state.search !== ''); }, 150); };
 at('theme').onclick = () => { const root = document.documentElement, dark = root.dataset.theme ? root.dataset.theme === 'dark' : matchMedia('(prefers-color-scheme: dark)').matches; root.dataset.theme = dark ? 'light' : 'dark'; };
 addEventListener('keydown', (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey) return;
