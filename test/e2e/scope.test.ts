@@ -22,6 +22,8 @@ CREATE FUNCTION reaches() RETURNS int LANGUAGE sql AS $$ SELECT max(salary) FROM
 CREATE TYPE hr.mood AS ENUM ('hidden-mood');
 CREATE TABLE notes (id serial PRIMARY KEY, employee int REFERENCES hr.employees, note text);
 INSERT INTO notes (employee, note) VALUES (1, 'a');
+CREATE TABLE hr.kept (id int REFERENCES notes);
+INSERT INTO hr.kept SELECT min(id) FROM notes;
 GRANT USAGE ON SCHEMA hr TO shop_agent;
 GRANT ALL ON ALL TABLES IN SCHEMA hr, public TO shop_agent;
 GRANT ALL ON ALL SEQUENCES IN SCHEMA hr, public TO shop_agent;
@@ -58,7 +60,6 @@ describe('what lies outside is refused', () => {
     "SELECT setval((SELECT oid FROM pg_class WHERE relname = 'tickets'), 5)",
     "SELECT nextval('hr.' || 'tickets')",
     'SELECT last_value FROM hr.tickets',
-    'SELECT last_value FROM pg_sequences',
     "SELECT pg_sequence_last_value('hr.tickets')",
     'SELECT pg_sequence_last_value(seqrelid) FROM pg_sequence',
     "SELECT 'hidden-mood'::hr.mood",
@@ -110,6 +111,7 @@ describe('what lies inside is answered', () => {
     'SELECT relname FROM pg_class WHERE pg_table_is_visible(oid)',
     "SELECT pg_size_pretty(pg_total_relation_size(oid)) FROM pg_class WHERE relname = 'orders'",
     "SELECT obj_description('orders'::regclass)",
+    "SELECT last_value FROM pg_sequences WHERE schemaname = 'public'",
   ])
     test(text, async () => assert.ok((await client.query(text)).rows.length > 0));
 
@@ -128,9 +130,25 @@ describe('what lies inside is answered', () => {
     '\\dp',
   ])
     test(`psql ${command}`, async () => {
-      const { stderr } = await exec('psql', ['-X', '-c', command], { env: run.libpq });
+      const { stdout, stderr } = await exec('psql', ['-X', '-c', command], { env: run.libpq });
       assert.equal(stderr, '');
+      assert.doesNotMatch(stdout, /\bhr\b(?!\.employees)|hidden|salary|tickets|secret|mood/);
     });
+});
+
+describe('of what lies outside', () => {
+  test('an error that would name it tells its code alone', async () => {
+    await using fresh = await stack.run('dana');
+    await using writer = await connected(fresh);
+    const told = await refused(writer.query('UPDATE notes SET id = id + 1000'));
+    assert.equal(told.code, '23503');
+    assert.doesNotMatch(JSON.stringify(told), /kept/);
+  });
+
+  test('no parameter looks a name up by its type', async () => {
+    const parse = { text: 'SELECT $1', types: [2205], values: ['hr.employees'] };
+    assert.equal((await refused(client.query(parse as never))).code, '42501');
+  });
 });
 
 describe('a run narrowed by who starts it', () => {
@@ -151,7 +169,11 @@ describe('a run narrowed by who starts it', () => {
     await using narrow = await stack.run('dana', { scope: { schema: ['hr'] } });
     await using reader = await connected(narrow);
     assert.equal((await refused(reader.query('SELECT * FROM hr.employees'))).code, '42501');
-    assert.equal((await refused(reader.query('SELECT * FROM orders'))).code, '42501');
+    assert.equal((await refused(reader.query('SELECT * FROM public.orders'))).code, '42501');
+    assert.equal((await refused(reader.query('SELECT * FROM orders'))).code, '42P01');
+    assert.deepEqual((await reader.query("SELECT nspname FROM pg_namespace WHERE nspname !~ '^pg_'")).rows, [
+      { nspname: 'information_schema' },
+    ]);
   });
 
   test('by what there is not does not begin', async () => {

@@ -27,3 +27,4 @@ export { factsIn, POSTGRES_FACTS, type PostgresFact, type Situation } from './fa
 export { bindMasks, maskedOrigins, refusedParameterType } from './bind.ts';
 export { loadShapes, type ShapeOf } from './shape.ts';
 export { createSqlReader, type SqlReader, type SqlReaderOptions } from './reader.ts';
+export { REG_OIDS } from './scope-calls.ts';

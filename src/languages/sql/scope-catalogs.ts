@@ -33,7 +33,7 @@ export const KINDS = {
   namespace: kind('pg_namespace', 2615, 'schema:nspname'),
   constraint: kind('pg_constraint', 2606, 'ns:connamespace'),
   attrdef: kind('pg_attrdef', 2604, 'class:adrelid'),
-  trigger: kind('pg_trigger', 2620, 'class:tgrelid'),
+  trigger: kind('pg_trigger', 2620, 'class:tgrelid', 'class:tgconstrrelid'),
   rewrite: kind('pg_rewrite', 2618, 'class:ev_class'),
   policy: kind('pg_policy', 3256, 'class:polrelid'),
   operator: kind('pg_operator', 2617, 'ns:oprnamespace'),
@@ -85,10 +85,10 @@ const OF_TABLES = ['all', 'user', 'sys'];
 
 const PG_CATALOG = table(
   `pg_am pg_auth_members pg_database pg_foreign_data_wrapper pg_language pg_parameter_acl pg_publication pg_shdescription pg_shseclabel pg_tablespace
-  pg_available_extension_versions pg_available_extensions pg_cursors pg_group pg_roles pg_settings pg_stat_bgwriter pg_stat_checkpointer
+  pg_cursors pg_group pg_roles pg_settings pg_stat_bgwriter pg_stat_checkpointer
   pg_stat_database_conflicts pg_stat_slru pg_timezone_abbrevs pg_timezone_names pg_user pg_wait_events`,
-  // Large objects lie in no schema; the others count for the whole database or server.
-  'pg_largeobject_metadata pg_stat_database pg_stat_io pg_stat_wal',
+  // Large objects lie in no schema; of extensions it is told which are installed; the others count for the whole database or server.
+  'pg_available_extension_versions pg_available_extensions pg_largeobject_metadata pg_stat_database pg_stat_io pg_stat_wal',
   [
     ...Object.values(KINDS)
       .filter(({ catalog }) => catalog !== 'pg_class')

@@ -53,6 +53,19 @@ export function createScopeSql(schemas: readonly string[], types: readonly Oid[]
   const inSight = (kind: ObjectKind, column: string): string =>
     kind === 'namespace' ? exists(kind, column) : `(${ofServer(column)} OR ${exists(kind, column)})`;
 
+  const key = (first: string, second: string) =>
+    `(${first}::pg_catalog.int8 OPERATOR(pg_catalog.*) 4294967296 OPERATOR(pg_catalog.+) ${second}::pg_catalog.int8)`;
+  const objects = (): string =>
+    Object.values(KINDS)
+      .map(({ catalog, oid, terms }: (typeof KINDS)[ObjectKind]) => {
+        const row = `o${++depth}`;
+        const few = oid === KINDS.namespace.oid ? '' : `${row}.oid OPERATOR(pg_catalog.>=) ${FIRST_USER_OID} AND `;
+        const arm = `SELECT ${key(`${oid}`, `${row}.oid`)} FROM pg_catalog.${catalog} AS ${row} WHERE ${few}${condition(terms, row)}`;
+        depth -= 1;
+        return arm;
+      })
+      .join(' UNION ALL ');
+
   const term = (text: string, row: string): string => {
     const [what = '', columns = ''] = text.split(':');
     const [first = '', second = ''] = columns.split(',').map((column) => `${row}.${column}`);
@@ -80,12 +93,8 @@ export function createScopeSql(schemas: readonly string[], types: readonly Oid[]
         // Of other objects than relations pg_locks shows the OIDs.
         return `(CASE WHEN ${first} IS NULL THEN ${row}.classid IS NULL ELSE ${inSight('class', first)} END)`;
       case 'object':
-        return `(CASE ${Object.keys(KINDS)
-          .map((kind) => {
-            const { oid } = KINDS[kind as ObjectKind];
-            return `WHEN ${equal(first, String(oid))} THEN ${inSight(kind as ObjectKind, second)}`;
-          })
-          .join(' ')} ELSE ${ofServer(second)} END)`;
+        // One list of all that is in sight, hashed once: there are many rows, and few objects that are not the server's own.
+        return `((${first} OPERATOR(pg_catalog.<>) ${KINDS.namespace.oid} AND ${ofServer(second)}) OR ${key(first, second)} OPERATOR(pg_catalog.=) ANY (${objects()}))`;
       default:
         return inSight(what as ObjectKind, first);
     }

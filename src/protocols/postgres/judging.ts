@@ -5,7 +5,13 @@
 import type { Command, Impossible } from '../../domain/command.ts';
 import { type Eventual, then } from '../../base/eventual.ts';
 import type { Session, SubmitOptions, Turn as SubmittedTurn } from '../../domain/session.ts';
-import { type Analysis, resolveIndirect, type Situation, type StatementAnalysis } from '../../languages/sql/index.ts';
+import {
+  type Analysis,
+  REG_OIDS,
+  resolveIndirect,
+  type Situation,
+  type StatementAnalysis,
+} from '../../languages/sql/index.ts';
 import type { Basis } from './basis.ts';
 import type { TransactionStatus } from './messages.ts';
 import { type Judged, type JudgedUnit, strictest } from './flight.ts';
@@ -180,7 +186,7 @@ class TurnReading {
         sent,
         part,
         parameters: portal && parametersOf(statement, portal, analysis.struckParameters),
-        impossible: stale ? STALE : undefined,
+        impossible: stale ? STALE : looksUp(statement, this.#basis) ? LOOKS_UP : undefined,
       },
     );
     return then(reading, (one) => ({ readings: [one], sent }));
@@ -396,6 +402,18 @@ const STALE: Impossible = {
   reason: 'policy or catalog changed since this was prepared, and it would now be sent otherwise',
   hint: 'prepare it again',
   protocolCode: '0A000',
+};
+
+// A value of such a type is read as a name when it is bound, whatever the statement does with it.
+function looksUp({ types }: Prepared, { sql }: Basis): boolean {
+  return sql.scope !== undefined && types.some((type) => REG_OIDS.has(type));
+}
+
+const LOOKS_UP: Impossible = {
+  code: 'HOOP_DENIED',
+  reason: 'a parameter of this type is looked up as a name, which may lie outside the scope',
+  hint: 'send it as text',
+  protocolCode: '42501',
 };
 
 function unscannableCopy({ copy }: StatementAnalysis): Impossible | undefined {

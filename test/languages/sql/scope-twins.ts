@@ -12,7 +12,7 @@ import { type Database, loadCatalog, startDatabase } from './database.ts';
 export interface ScopeTwins extends AsyncDisposable {
   /** Through the scope. Rejects where the two answers differ. */
   ask(text: string, values?: readonly unknown[]): Promise<Asked>;
-  /** As it stands. */
+  /** As it stands, as the databases' owner. */
   direct(text: string, values?: readonly unknown[]): Promise<readonly [unknown, unknown]>;
   read(text: string): readonly StatementAnalysis[];
   /** OIDs that are of something outside in one of the two, by a query that gives them. */
@@ -52,7 +52,7 @@ CREATE POLICY own_rows ON secured USING (owner = current_user);
 INSERT INTO customers (name, mood) VALUES ('Ada', 'happy'), ('Bob', 'sad');
 INSERT INTO orders (customer, total, placed) VALUES (1, 120, '2026-01-01'), (2, 30, '2026-01-02');
 INSERT INTO notes VALUES (1, 'first');
-CREATE PUBLICATION pub; CREATE FOREIGN DATA WRAPPER fdw; CREATE SERVER far FOREIGN DATA WRAPPER fdw;
+CREATE PUBLICATION pub; CREATE EXTENSION postgres_fdw; CREATE SERVER far FOREIGN DATA WRAPPER postgres_fdw;
 CREATE ROLE agent LOGIN;
 GRANT USAGE ON SCHEMA public, shared TO agent;
 GRANT ALL ON ALL TABLES IN SCHEMA public TO agent;
@@ -67,7 +67,7 @@ CREATE TYPE hr.mood_${s} AS ENUM ('${s}');
 CREATE TYPE hr.pair_${s} AS (a int, ${s} text);
 CREATE DOMAIN hr.salary_${s} AS int DEFAULT 7 CHECK (VALUE > ${rows});
 CREATE TYPE hr.span_${s} AS RANGE (subtype = int4);
-CREATE TABLE hr.staff_${s} (id int PRIMARY KEY, name_${s} text DEFAULT '${s}', salary hr.salary_${s}, customer int REFERENCES public.notes, CHECK (id > -${rows}));
+CREATE TABLE hr.staff_${s} (id int PRIMARY KEY, name_${s} text DEFAULT '${s}', salary hr.salary_${s}, customer int REFERENCES public.notes, twice_${s} int GENERATED ALWAYS AS (id * 2) STORED, CHECK (id > -${rows}));
 COMMENT ON TABLE hr.staff_${s} IS 'comment ${s}'; COMMENT ON COLUMN hr.staff_${s}.name_${s} IS 'comment ${s}'; COMMENT ON SCHEMA hr IS '${s}';
 INSERT INTO hr.staff_${s} SELECT i, repeat('${s}', 40), ${rows} + i FROM generate_series(1, ${rows}) i;
 UPDATE hr.staff_${s} SET customer = 1 WHERE id = 1;
@@ -104,10 +104,12 @@ CREATE TEXT SEARCH DICTIONARY hr.dict_${s} (TEMPLATE = simple);
 CREATE TEXT SEARCH PARSER hr.prs_${s} (START = prsd_start, GETTOKEN = prsd_nexttoken, END = prsd_end, LEXTYPES = prsd_lextype);
 CREATE TEXT SEARCH TEMPLATE hr.tmpl_${s} (LEXIZE = dsimple_lexize);
 ALTER PUBLICATION pub ADD TABLE hr.staff_${s}, TABLES IN SCHEMA hr_${s};
-CREATE FOREIGN TABLE hr.far_${s} (${s} int OPTIONS (column_name '${s}')) SERVER far OPTIONS (name '${s}');
+CREATE FOREIGN TABLE hr.far_${s} (${s} int OPTIONS (column_name '${s}')) SERVER far OPTIONS (table_name '${s}');
 ALTER DEFAULT PRIVILEGES IN SCHEMA hr GRANT SELECT ON TABLES TO agent;
 ${s === 'red' ? 'ALTER DEFAULT PRIVILEGES IN SCHEMA hr_red GRANT SELECT ON TABLES TO agent;' : ''}
 CREATE TRANSFORM FOR hr.pair_${s} LANGUAGE sql (FROM SQL WITH FUNCTION prsd_lextype(internal), TO SQL WITH FUNCTION hr.t_${s}(internal));
+CREATE EXTENSION ${s === 'red' ? 'pg_trgm' : 'fuzzystrmatch'} SCHEMA hr_${s};
+CREATE FUNCTION hr.g_${s}() RETURNS bigint BEGIN ATOMIC SELECT max(id) + nextval('hr.seq_${s}') + length(hr.f_${s}(1)) FROM hr.staff_${s}; END;
 SELECT lo_create(${rows});
 GRANT USAGE ON SCHEMA hr, hr_${s} TO agent;
 GRANT ALL ON ALL TABLES IN SCHEMA hr TO agent;
@@ -130,10 +132,11 @@ export async function startScopeTwins(): Promise<ScopeTwins> {
     ['twin_b', 'blue', 4000],
   ] as const) {
     const owner = await database.create(name, outside(word, rows), 'shop');
+    await owner.query('SET jit = off');
     const catalog = await loadCatalog(owner);
     const client = await database.client(name);
     // By the account's search_path too no name leads out.
-    await client.query(`SET SESSION AUTHORIZATION agent; SET search_path = ${PATH.join(', ')}`);
+    await client.query(`SET SESSION AUTHORIZATION agent; SET jit = off; SET search_path = ${PATH.join(', ')}`);
     const bases = createBases();
     bases.catalog(catalog.version, catalog);
     bases.basis(1, catalog.version, {
@@ -175,7 +178,7 @@ export async function startScopeTwins(): Promise<ScopeTwins> {
       const said = one as { rows?: readonly unknown[]; code?: string };
       return { kind: 'alike', rows: said.rows, code: said.code };
     },
-    direct: async (text, values) => [await answer(left.client, text, values), await answer(right.client, text, values)],
+    direct: async (text, values) => [await answer(left.owner, text, values), await answer(right.owner, text, values)],
     async oids(query) {
       const found = await Promise.all([left, right].map(async ({ owner }) => (await owner.query(query)).rows));
       return [...new Set(found.flat().map((row) => Number(Object.values(row as object)[0])))];
