@@ -4,6 +4,7 @@
  * A column counts as looked at when its name stands anywhere in the statement, unless every place qualifies it with an alias that can only mean another
  * relation; or when a star, a whole-row reference, a NATURAL JOIN or an alias that renames columns by their place may include it.
  */
+import type { Relation } from './catalog.ts';
 import type { ColumnUse, Gathered, RelationUse } from './gathered.ts';
 import { isFields } from './tree.ts';
 
@@ -56,6 +57,12 @@ export function exposureOf(gathered: Gathered): Exposure {
       (name) => (name === '' ? gathered.relations : (gathered.aliases.get(name) ?? []).filter((use) => use !== null)),
     ),
   };
+}
+
+/** Which columns what stands for the relation has to yield. What is selected from it and is no column is a call on its row: `c.to_json`. */
+export function wantedOf(exposure: Exposure, use: RelationUse, { columns }: Relation): (column: string) => boolean {
+  const row = exposure.selected(use).some((name) => !columns.some((column) => column.name === name));
+  return (name) => row || exposure.column(use, name);
 }
 
 /** Its columns have other names in the statement, by their place. */

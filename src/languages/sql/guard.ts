@@ -6,6 +6,7 @@ import type { SqlRefusal } from './analysis.ts';
 import type { Relation } from './catalog.ts';
 import { checkCounters } from './counters.ts';
 import { hashPlaces } from './hash-outputs.ts';
+import { wantedOf } from './exposure.ts';
 import type { MaskBook } from './masks.ts';
 import { qualified } from './spelling.ts';
 import type { RawStatement } from './parser.ts';
@@ -313,8 +314,14 @@ const reads: Check = ({ raw, resolved, book }) => {
         );
       }
     }
+    const wanted = wantedOf(resolved.exposure, use, hit.relation);
     for (const [name, { with: mask }] of hit.columns) {
-      if (mask === 'last4' && use.role === 'from' && asksForCosts(raw) && resolved.exposure.column(use, name)) {
+      if (
+        mask === 'last4' &&
+        use.role === 'from' &&
+        asksForCosts(raw) &&
+        (wanted(name) || hit.standIns?.isFull === true)
+      ) {
         return refuse(
           'MASK_REACHED',
           `EXPLAIN would show how long the values of ${label}.${name} are`,

@@ -3,10 +3,9 @@
  * sub-query that yields its masks. What was written is parsed again and compared with what was meant; a difference refuses the statement.
  */
 import { hideCounted, hideMissing } from './counters.ts';
-import type { RelationUse } from './gathered.ts';
+import { wantedOf } from './exposure.ts';
 import { keepGroups } from './groups.ts';
 import type { MaskBook, MaskedRelation } from './masks.ts';
-import type { Relation } from './catalog.ts';
 import { isOurs } from './ours.ts';
 import { parse, type RawStatement } from './parser.ts';
 import { qualify, shortenReferences, shortensToOther } from './qualify.ts';
@@ -72,16 +71,11 @@ function replaceMasked(
   for (const { use, meaning } of resolved.relations) {
     const masked = meaning.kind === 'user' ? book.masked.get(meaning.relation.oid) : undefined;
     if (masked === undefined || use.role !== 'from' || use.wrapper === undefined) continue;
-    // What is selected from it and is no column is a call on its row: `c.to_json`.
-    const row = resolved.exposure.selected(use).some((name) => !has(masked.relation, name));
-    const select = masked.standIns?.select(
-      (name) => row || resolved.exposure.column(use, name),
-      use.node['inh'] === true,
-      digests.get(use.node),
-    );
+    const wanted = wantedOf(resolved.exposure, use, masked.relation);
+    const select = masked.standIns?.select(wanted, use.node['inh'] === true, digests.get(use.node));
     if (select === undefined) continue;
     const alias = isFields(use.node['alias']) ? use.node['alias'] : { aliasname: use.alias };
-    if (root.kind === 'ExplainStmt' && showsPart(masked, use, resolved)) leaveCostsOut(root.node);
+    if (root.kind === 'ExplainStmt' && showsPart(masked, wanted)) leaveCostsOut(root.node);
     delete use.wrapper['RangeVar'];
     const standIn: Fields = { subquery: { SelectStmt: select }, alias };
     use.wrapper['RangeSubselect'] = standIn;
@@ -109,8 +103,9 @@ function plainOptions(copy: Fields): void {
 }
 
 /** `last4` is computed from the value, of which the planner knows how long it usually is. */
-function showsPart({ columns }: MaskedRelation, use: RelationUse, { exposure }: Resolved): boolean {
-  return [...columns].some(([name, { with: mask }]) => mask === 'last4' && exposure.column(use, name));
+function showsPart({ columns, standIns }: MaskedRelation, wanted: (column: string) => boolean): boolean {
+  const all = standIns?.isFull === true;
+  return [...columns].some(([name, { with: mask }]) => mask === 'last4' && (all || wanted(name)));
 }
 
 function leaveCostsOut(explain: Fields): void {
@@ -123,10 +118,6 @@ function leaveCostsOut(explain: Fields): void {
     return;
   const off = { defname: 'costs', arg: { String: { sval: 'off' } }, defaction: 'DEFELEM_UNSPEC' };
   explain['options'] = [...options, { DefElem: off }];
-}
-
-function has({ columns }: Relation, name: string): boolean {
-  return columns.some((column) => column.name === name);
 }
 
 /** Looks at what was meant, which is known to be what was written: stand-ins are told by identity there. */

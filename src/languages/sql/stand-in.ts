@@ -29,6 +29,8 @@ export interface StandIns {
   /** The digest of a column that is masked by its hash, where its type has one. */
   digest(column: string, alias: string): Fields | undefined;
   hasDigest(column: string): boolean;
+  /** Whether selects yield columns that nobody asked for. */
+  readonly isFull: boolean;
   /** Every select that was given out. */
   readonly given: Iterable<Fields>;
 }
@@ -87,6 +89,9 @@ export function createStandIns(
       if (places.length === every.length || selects.size >= MOST_SELECTS) return all;
       // A count needs rows, and a query some column.
       return selectOf(places.length === 0 ? [0] : places, whole) ?? all;
+    },
+    get isFull() {
+      return selects.size >= MOST_SELECTS;
     },
     expression: (name, alias) => expressionFor(knowledge, columns.get(name), alias),
     hasDigest: (name) => digests.has(name),

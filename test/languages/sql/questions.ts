@@ -359,4 +359,6 @@ export const ATTACKS: readonly string[] = [
   "INSERT INTO v_points VALUES ('919-01-0011', 5)",
   "INSERT INTO v_twice VALUES ('919-01-0011', 5)",
   "UPDATE v_twice SET claimed = '919-01-0011'",
+  'EXPLAIN SELECT c.id, count(o.id) FROM customers c LEFT JOIN orders o ON o.customer_id = c.id WHERE c.to_json IS NOT NULL GROUP BY c.id',
+  'EXPLAIN (COSTS) SELECT c.id, count(o.id) FROM customers c LEFT JOIN orders o ON o.customer_id = c.id WHERE c.to_json IS NOT NULL GROUP BY c.id',
 ];

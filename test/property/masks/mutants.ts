@@ -242,13 +242,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     missing: 'EXPLAIN shows how long values are where it is asked to',
     told: 'EXPLAIN (COSTS off, COSTS on) SELECT c.card FROM customers c JOIN orders o ON o.customer_id = c.id',
-    changes: [
-      {
-        file: 'guard.ts',
-        from: "mask === 'last4' && use.role === 'from' && asksForCosts(raw)",
-        to: "mask === 'null' && asksForCosts(raw)",
-      },
-    ],
+    changes: [{ file: 'guard.ts', from: 'asksForCosts(raw) &&', to: '!asksForCosts(raw) &&' }],
   },
   {
     missing: 'a mask that is a text shows the value',
@@ -344,8 +338,19 @@ export const MUTANTS: readonly Mutant[] = [
     changes: [
       {
         file: 'rewrite.ts',
-        from: "if (root.kind === 'ExplainStmt' && showsPart(masked, use, resolved)) leaveCostsOut(root.node);",
+        from: "if (root.kind === 'ExplainStmt' && showsPart(masked, wanted)) leaveCostsOut(root.node);",
         to: '',
+      },
+    ],
+  },
+  {
+    missing: 'EXPLAIN shows how long values are of a table whose rows are called by a function',
+    told: 'EXPLAIN SELECT c.id, count(o.id) FROM customers c LEFT JOIN orders o ON o.customer_id = c.id WHERE c.to_json IS NOT NULL GROUP BY c.id',
+    changes: [
+      {
+        file: 'rewrite.ts',
+        from: 'showsPart(masked, wanted)',
+        to: 'showsPart(masked, (name) => resolved.exposure.column(use, name))',
       },
     ],
   },
