@@ -3,4 +3,4 @@ export { type Answer, type ApprovalDesk, createDesk, type DecideResult, type Des
 export type { DecideRefusal } from './errors.ts';
 export { createNotifier, type Notice, type Notifier, type NotifierConfig, type NotifierParts } from './notifier.ts';
 export type { ProofShown } from './standing.ts';
-export type { Fetch } from './webhook.ts';
+export { createSignedPost, type Fetch, isPassing, type Posted, type SignedPost } from './signed-post.ts';
