@@ -4,9 +4,10 @@
  * A command waits for none of it. What a crash takes of it is in the recording, from which it is read again.
  */
 import type { Cancel, Clock } from '../../base/clock.ts';
-import type { Recorder, Recordings } from '../../domain/recording.ts';
+import type { Recordings } from '../../domain/recording.ts';
 import type { SessionStore } from '../../domain/store.ts';
 import { createGist, type Gist, type GistOptions } from '../../record/index.ts';
+import { type Opened, observed, type SessionObserver } from './observed.ts';
 
 export interface SessionIndexerParts extends GistOptions {
   readonly sessions: Pick<SessionStore, 'index'>;
@@ -82,39 +83,22 @@ export function createSessionIndexer({ sessions, clock, onFault, texts }: Sessio
     else giveBack();
   }
 
+  function observe({ session }: Opened): SessionObserver {
+    const one: Watched = { id: session, gist: createGist({ texts }), over: false, tries: 0 };
+    watched.add(one);
+    arm();
+    return {
+      take: (events) => one.gist.take(events),
+      over: () => void (one.over = true),
+    };
+  }
+
   return {
-    watch: (recordings) => ({
-      fingerprint: (bytes) => recordings.fingerprint(bytes),
-      async open(opened) {
-        const recorder = await recordings.open(opened);
-        const one: Watched = { id: opened.session, gist: createGist({ texts }), over: false, tries: 0 };
-        watched.add(one);
-        arm();
-        return watchedRecorder(recorder, one);
-      },
-    }),
+    watch: (recordings) => observed(recordings, observe),
     flush,
     async stop() {
       stopped = true;
       await flush();
-    },
-  };
-}
-
-function watchedRecorder(recorder: Recorder, one: Watched): Recorder {
-  return {
-    failed: recorder.failed,
-    append(events, weight) {
-      const safe = recorder.append(events, weight);
-      one.gist.take(events);
-      return safe;
-    },
-    async finish(end) {
-      try {
-        return await recorder.finish(end);
-      } finally {
-        one.over = true;
-      }
     },
   };
 }
