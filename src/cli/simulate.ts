@@ -5,7 +5,7 @@ import type { CommandForm, Options } from './command.ts';
 import type { Context } from './context.ts';
 import type { Style } from './part.ts';
 import { identityOf } from './replay.ts';
-import { grouped } from './wording.ts';
+import { count, grouped } from './wording.ts';
 
 export const simulate: CommandForm = {
   name: 'simulate',
@@ -64,7 +64,7 @@ function show({ out }: Context, result: Simulation): void {
   const left = Object.entries(notRejudged).filter(([, count]) => count > 0);
   for (const [why, count] of left) out.notice(`${grouped(count)} not judged again: ${WHY[why as keyof typeof WHY]}`);
   out.print(
-    `${grouped(judged)} commands of ${grouped(result.sessions)} sessions judged again: `,
+    `${count(judged, 'command')} of ${count(result.sessions, 'session')} judged again: `,
     result.shapes.length === 0
       ? { text: 'all as they were', style: 'green' }
       : `${grouped(same)} as they were, ${words(result)}`,

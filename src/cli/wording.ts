@@ -30,7 +30,7 @@ export function orDash(text: string | undefined): string {
 
 /** `1 session`, `2 sessions`. */
 export function count(number: number, noun: string): string {
-  return `${number} ${noun}${number === 1 ? '' : 's'}`;
+  return `${grouped(number)} ${noun}${number === 1 ? '' : 's'}`;
 }
 
 /** `3m`: one unit, for columns. */
