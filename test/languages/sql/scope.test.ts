@@ -1,6 +1,11 @@
 /** A scope against two databases that differ in everything outside it: no question to the catalogs tells them apart, and tools still find their way. */
 import assert from 'node:assert/strict';
+import { chmod, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import pg from 'pg';
+import { startDemoPostgres } from '../../../src/app/demo/postgres.ts';
 import { catalogRelation } from '../../../src/languages/sql/catalogs.ts';
 import { builtinFunction } from '../../../src/languages/sql/functions.ts';
 import { guardedCall, HARMLESS_CALLS, REG_OIDS } from '../../../src/languages/sql/scope-calls.ts';
@@ -101,16 +106,8 @@ const COLUMNS: ReadonlyMap<string, string> = new Map([
 
 describe('every function that looks something up', () => {
   test('by an OID or a name is guarded, or said to be harmless', async () => {
-    const { rows } = await twins.left.query<{ proname: string }>(`
-      SELECT DISTINCT proname FROM pg_proc p WHERE p.oid < 16384 AND (proname ~ '^has_.*_privilege$' OR prorettype::regtype::text ~ '^_?reg'
-        OR EXISTS (SELECT FROM unnest(p.proargtypes::oid[]) t(o) JOIN pg_type y ON y.oid = t.o WHERE y.typname ~ '^_?(oid|reg.*|oidvector)$'))`);
-    const unguarded = rows
-      .map(({ proname }) => proname)
-      .filter((name) => {
-        const does = builtinFunction(name);
-        return (does === 'read' || does === 'write') && guardedCall(name) === undefined && !HARMLESS_CALLS.has(name);
-      });
-    assert.deepEqual(unguarded, []);
+    const { rows } = await twins.left.query<{ proname: string }>(LOOKING_UP);
+    assert.deepEqual(unguarded(rows), []);
   });
 
   test('tells nothing of an OID outside', async () => {
@@ -147,6 +144,18 @@ describe('every function that looks something up', () => {
     );
   });
 });
+
+const LOOKING_UP = `      SELECT DISTINCT proname FROM pg_proc p WHERE p.oid < 16384 AND (proname ~ '^has_.*_privilege$' OR prorettype::regtype::text ~ '^_?reg'
+        OR EXISTS (SELECT FROM unnest(p.proargtypes::oid[]) t(o) JOIN pg_type y ON y.oid = t.o WHERE y.typname ~ '^_?(oid|reg.*|oidvector)$'))`;
+
+function unguarded(rows: readonly { readonly proname: string }[]): readonly string[] {
+  return rows
+    .map(({ proname }) => proname)
+    .filter((name) => {
+      const does = builtinFunction(name);
+      return (does === 'read' || does === 'write') && guardedCall(name) === undefined && !HARMLESS_CALLS.has(name);
+    });
+}
 
 const LOOKS: readonly string[] = [
   'pg_get_viewdef(oid)',
@@ -470,4 +479,26 @@ describe('an attack through', () => {
       const asked = await twins.ask(text, values);
       assert.doesNotMatch(JSON.stringify(asked.kind === 'alike' ? asked.rows : []) ?? '', /_red|_blue|staff/);
     });
+});
+
+test('every relation and function of PostgreSQL 18 is classed too', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'hoop-scope-'));
+  await chmod(folder, 0o755);
+  const server = await startDemoPostgres(join(folder, 'pg'), 'only-here');
+  const client = new pg.Client({ ...server.superuser, host: server.host, port: server.port, database: 'postgres' });
+  try {
+    await client.connect();
+    for (const schema of ['pg_catalog', 'information_schema']) {
+      const { rows } = await client.query<{ relname: string }>(relations(schema));
+      const open = rows
+        .filter(({ relname }) => catalogRelation(schema, relname) === undefined)
+        .map(({ relname }) => relname);
+      assert.deepEqual(open, []);
+    }
+    assert.deepEqual(unguarded((await client.query<{ proname: string }>(LOOKING_UP)).rows), []);
+  } finally {
+    await client.end();
+    await server.stop();
+    await rm(folder, { recursive: true, force: true });
+  }
 });
