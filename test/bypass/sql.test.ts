@@ -102,6 +102,66 @@ describe('a call is not hidden by', () => {
     test(by as string, () => assert.match(reach(text as string), new RegExp(effect as string)));
 });
 
+describe('a function of the server is not called as a mere read where it', () => {
+  const rows: Readonly<Record<string, readonly string[]>> = {
+    'reads files of the server': [
+      ...["pg_read_file('x')", "pg_read_binary_file('x')", "pg_ls_dir('x')", "pg_stat_file('x')", 'pg_ls_waldir()'],
+      ...["lo_import('x')", 'lo_get(1)', 'loread(1, 1)', 'pg_ls_tmpdir()', 'pg_ls_logdir()'],
+    ],
+    'writes files of the server': [
+      "lo_export(1, 'x')",
+      "pg_file_write('x', 'y', false)",
+      "pg_file_unlink('x')",
+      "lo_put(1, 0, 'x')",
+    ],
+    'speaks to other servers, or to this one as another': [
+      "dblink('a', 'b')",
+      "dblink_connect('a')",
+      "dblink_exec('a', 'b')",
+    ],
+    'runs a query that it is given as text': [
+      ...["query_to_xml('a', true, true, '')", "table_to_xml('a', true, true, '')", "database_to_xml(true, true, '')"],
+      ...[
+        "schema_to_xml('a', true, true, '')",
+        "cursor_to_xml('a', 1, true, true, '')",
+        "ts_stat('a')",
+        "ts_rewrite('a', 'b')",
+      ],
+    ],
+    'follows what others change': [
+      ...["pg_logical_slot_get_changes('a', NULL, NULL)", "pg_create_logical_replication_slot('a', 'b')"],
+      ...["pg_create_physical_replication_slot('a')", "pg_logical_slot_peek_changes('a', NULL, NULL)"],
+    ],
+    'reaches other sessions, or the whole server': [
+      ...['pg_terminate_backend(1)', 'pg_cancel_backend(1)', 'pg_reload_conf()', 'pg_switch_wal()', 'pg_promote()'],
+      ...[
+        "pg_create_restore_point('a')",
+        'pg_stat_reset()',
+        'pg_rotate_logfile()',
+        'pg_log_backend_memory_contexts(1)',
+      ],
+      ...["pg_notify('a', 'b')", "pg_logical_emit_message(true, 'a', 'b')", 'pg_export_snapshot()'],
+    ],
+    'changes what statements mean': ["set_config('role', 'x', false)", "set_config('search_path', 'x', true)"],
+    'takes numbers, locks or time': [
+      ...["nextval('orders_id_seq')", "setval('orders_id_seq', 1)", 'txid_current()', 'pg_current_xact_id()'],
+      ...['pg_advisory_lock(1)', 'pg_try_advisory_xact_lock(1)', 'pg_sleep(1)', "pg_sleep_for('1s')"],
+    ],
+    'is of no list': ['no_such_function(1)', 'pg_of_the_future(1)', 'citext(1)'],
+  };
+  for (const [what, calls] of Object.entries(rows)) {
+    test(what, () => {
+      for (const call of calls)
+        for (const text of [
+          `SELECT ${call}`,
+          `SELECT * FROM ${call} x`,
+          `SELECT 1 FROM orders WHERE pg_catalog.${call} IS NULL`,
+        ])
+          assert.notEqual(reach(text), 'read', text);
+    });
+  }
+});
+
 describe('a keyword of late is a call of the user’s function on servers that do not know it', () => {
   const catalog = catalogOf({
     functions: [
