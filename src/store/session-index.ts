@@ -24,7 +24,7 @@ export async function indexSession(db: Database, entry: SessionIndexEntry): Prom
       .values(some.map((name) => ({ name, ...about })))
       .onConflict((conflict) => conflict.doNothing())
       .execute();
-  for (const { digest, text } of entry.texts) await addText(db, digest, text);
+  for (const some of batches(entry.texts)) await addTexts(db, some);
   for (const some of batches(entry.texts))
     await db
       .insertInto('session_texts')
@@ -48,15 +48,24 @@ export async function indexSession(db: Database, entry: SessionIndexEntry): Prom
   return true;
 }
 
-// Most are known. In two steps: of the two the second alone would use up numbers, and look for the last one each time.
-async function addText(db: Database, digest: string, text: string): Promise<void> {
-  const known = await db.selectFrom('recorded_texts').select('id').where('digest', '=', digest).executeTakeFirst();
-  if (known) return;
-  const next = db.selectFrom('recorded_texts').select(sql<number>`coalesce(max(id), 0) + 1`.as('id'));
+// Most are known. In two steps: of the two the second alone would use up numbers, and look for the last one each time. Many at once: a client that puts
+// its values into its texts has a new one for every statement, and each statement here would cost as much as one of its own.
+async function addTexts(db: Database, texts: SessionIndexEntry['texts']): Promise<void> {
+  const digests = texts.map(({ digest }) => digest);
+  const rows = await db.selectFrom('recorded_texts').select('digest').where('digest', 'in', digests).execute();
+  const known = new Set(rows.map(({ digest }) => digest));
+  const fresh = texts.filter(({ digest }) => !known.has(digest));
+  if (fresh.length === 0) return;
   await db
     .insertInto('recorded_texts')
-    // PostgreSQL's text holds no NUL.
-    .values({ id: next, digest, text: text.replaceAll('\0', '\u{fffd}') })
+    .values(
+      fresh.map(({ digest, text }, i) => ({
+        id: db.selectFrom('recorded_texts').select(sql<number>`coalesce(max(id), 0) + ${sql.lit(i + 1)}`.as('id')),
+        digest,
+        // PostgreSQL's text holds no NUL.
+        text: text.replaceAll('\0', '\u{fffd}'),
+      })),
+    )
     .onConflict((conflict) => conflict.column('digest').doNothing())
     .execute();
 }
