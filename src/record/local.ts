@@ -50,6 +50,11 @@ export interface RecordingsOptions {
   readonly quotaPerRun?: number;
   /** age recipients: what is said in a session is then for them to read, and for nobody else. */
   readonly recipients?: readonly string[];
+  /**
+   * Told of what is written into recordings, as it is written: whole lines, and undefined when a session's recording gets no more. Called on the way of
+   * commands: must not throw, and must not do more than take it.
+   */
+  readonly onWritten?: (session: string, lines: Buffer | undefined) => void;
   /** Opens the private key; seals it where it lies open. */
   readonly keysPassphrase?: string;
   /** Keeps the log of sessions below the recordings, as the gateway does: no session opens before its leaf is in it. */
@@ -242,7 +247,14 @@ export class DiskRecordings implements LocalRecordings {
 
   async #create(opened: Opened): Promise<SessionRecorder> {
     const { disk, keys, compressor } = this.#held;
-    const { durability, checkpoint = {}, resultsLimit = DEFAULTS.resultsLimit, gatewayId, dir } = this.#options;
+    const {
+      durability,
+      checkpoint = {},
+      resultsLimit = DEFAULTS.resultsLimit,
+      gatewayId,
+      dir,
+      onWritten,
+    } = this.#options;
     const day = dayOf(this.#now());
     const [sealing] = await Promise.all([this.#sealing(opened.session), this.#ensureDay(day)]);
     const folder = join(dir, day);
@@ -275,6 +287,7 @@ export class DiskRecordings implements LocalRecordings {
         this.#forget(done);
         if (sealed) this.#logSeal(leaf, sealed);
       },
+      onWritten: onWritten && ((lines) => onWritten(opened.session, lines)),
       compress: (source) => compressor.compress(source),
     });
     this.#live.set(opened.session, recorder);

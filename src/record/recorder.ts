@@ -60,6 +60,8 @@ export interface RecorderParts {
   readonly onUnsigned: (recorder: SessionRecorder) => void;
   /** Sealed, or failed: nothing more will be written. */
   readonly onDone: (recorder: SessionRecorder, sealed?: Sealed) => void;
+  /** Told of lines once they are written, whole ones with their newlines, and at last that no more come. Must not throw. */
+  readonly onWritten: ((lines: Buffer | undefined) => void) | undefined;
   /** Compresses the sealed file. Resolves when the copy is on the disk and has taken the file's place. */
   readonly compress: (file: string) => Promise<void>;
 }
@@ -112,13 +114,14 @@ export class SessionRecorder implements Recorder, Journaled {
   }
 
   /** Resolves when the first line, which the file holds already, is as safe as an intent. */
-  async begin(first: Uint8Array): Promise<void> {
+  async begin(first: Buffer): Promise<void> {
     try {
       this.#parts.journal?.add(this, first);
     } catch (error) {
       throw this.fail(error);
     }
     this.#parts.onUnsigned(this);
+    this.#parts.onWritten?.(first);
     await this.#safe('intent', []);
   }
 
@@ -262,6 +265,7 @@ export class SessionRecorder implements Recorder, Journaled {
     journal?.add(this, bytes);
     if (this.#chain.size > this.#signed) onUnsigned(this);
     for (const onChange of this.#followers) onChange();
+    this.#parts.onWritten?.(bytes);
     return true;
   }
 
@@ -315,6 +319,7 @@ export class SessionRecorder implements Recorder, Journaled {
       // What closing would have told, the sync before it or the journal has.
     }
     for (const onChange of this.#followers) onChange();
+    this.#parts.onWritten?.(undefined);
   }
 }
 

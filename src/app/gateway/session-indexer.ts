@@ -89,7 +89,9 @@ export function createSessionIndexer({ sessions, clock, onFault, texts }: Sessio
     arm();
     return {
       take: (events) => one.gist.take(events),
-      over: () => void (one.over = true),
+      over() {
+        one.over = true;
+      },
     };
   }
 
