@@ -7,6 +7,8 @@ import type { LogLeaf, SessionLog } from '../../record/index.ts';
 export interface LogLeavesParts {
   readonly log: SessionLog | undefined;
   readonly policy: PolicySource;
+  /** Only an auditor reads recordings: then nothing here may be compared with guesses of what was asked. */
+  readonly sealed: boolean;
   readonly desk: Pick<ApprovalDesk, 'subscribe'>;
   readonly warn: (message: string, error: unknown) => void;
 }
@@ -17,7 +19,7 @@ export interface LogLeaves {
 }
 
 /** Tells it now which policy is in force, and from now on what changes. Nothing waits for it. */
-export function tellLog({ log, policy, desk, warn }: LogLeavesParts): LogLeaves {
+export function tellLog({ log, policy, desk, sealed, warn }: LogLeavesParts): LogLeaves {
   const tell = (leaf: LogLeaf) =>
     void log?.append(leaf).catch((error) => warn(`"${leaf.type}" is not in the log of sessions yet`, error));
   const inForce = () => tell({ type: 'policy.inForce', policy: policy.current().digest });
@@ -25,7 +27,7 @@ export function tellLog({ log, policy, desk, warn }: LogLeavesParts): LogLeaves 
   const stops = [
     policy.onChange(inForce),
     desk.subscribe((row) => {
-      const leaf = decided(row);
+      const leaf = decided(row, sealed);
       if (leaf) tell(leaf);
     }),
   ];
@@ -39,8 +41,9 @@ export function tellLog({ log, policy, desk, warn }: LogLeavesParts): LogLeaves 
 
 const DECIDED: ReadonlySet<string> = new Set(['approved', 'denied', 'expired', 'withdrawn']);
 
-function decided({ id, question, state, decision }: ApprovalRow): LogLeaf | undefined {
+function decided({ id, question, state, decision }: ApprovalRow, sealed: boolean): LogLeaf | undefined {
   if (!DECIDED.has(state)) return undefined;
   const by = decision && 'by' in decision ? { by: decision.by.name } : {};
-  return { type: 'approval.decided', approval: id, digest: question.digest, decision: state, ...by };
+  const digest = sealed ? {} : { digest: question.digest };
+  return { type: 'approval.decided', approval: id, ...digest, decision: state, ...by };
 }

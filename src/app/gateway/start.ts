@@ -179,7 +179,13 @@ async function start(options: GatewayOptions, undo: (() => Promise<void> | void)
   });
   undo.push(() => desk.close());
   const warn = (message: string, error: unknown): void => log.warn({ err: error }, message);
-  const leaves = tellLog({ log: recordings.log, policy, desk, warn });
+  const leaves = tellLog({
+    log: recordings.log,
+    policy,
+    desk,
+    sealed: config.recordings.recipients !== undefined,
+    warn,
+  });
   undo.push(() => leaves.stop());
   const witnesses =
     recordings.log && startWitnesses({ log: recordings.log, witnesses: config.recordings.witnesses, clock, warn });
@@ -281,7 +287,9 @@ async function start(options: GatewayOptions, undo: (() => Promise<void> | void)
 
   const { keep, hold = [] } = config.recordings;
   const retention =
-    keep === undefined ? undefined : startRetention({
+    keep === undefined
+      ? undefined
+      : startRetention({
           keep,
           hold,
           targets: config.targets,

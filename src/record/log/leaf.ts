@@ -24,7 +24,7 @@ export type LogLeaf =
   | {
       readonly type: 'approval.decided';
       readonly approval: string;
-      readonly digest: string;
+      readonly digest?: string;
       readonly decision: string;
       readonly by?: string;
     }
@@ -68,7 +68,7 @@ const TEXTS: Readonly<Record<LogLeaf['type'], readonly string[]>> = {
   'session.sealed': ['session', 'path', 'first', 'root', 'end'],
   'recording.expired': ['session', 'root', 'why'],
   'policy.inForce': ['policy'],
-  'approval.decided': ['approval', 'digest', 'decision'],
+  'approval.decided': ['approval', 'decision'],
   'revocation.made': ['revocation', 'scope', 'by'],
   'revocation.lifted': ['revocation', 'by'],
   'key.rotated': ['from', 'to', 'public', 'signature'],
