@@ -5,7 +5,14 @@
 import type { GatewayConfig, TargetReader } from './gateway/index.ts';
 
 export * from './client/index.ts';
-export type { ConfiguredNotifier, ConfiguredTarget, GatewayConfig, HostPort, TargetReader } from './gateway/index.ts';
+export type {
+  ConfiguredNotifier,
+  ConfiguredSink,
+  ConfiguredTarget,
+  GatewayConfig,
+  HostPort,
+  TargetReader,
+} from './gateway/index.ts';
 export { createPolicySource, type PolicySourceOptions, readPolicyFiles, type WatchedPolicy } from './policy-source.ts';
 
 /**

@@ -5,6 +5,7 @@ import { isLoopback } from '../../base/proxy.ts';
 import { duration, unknownKey } from '../../base/schema.ts';
 import type { IssuerConfig } from '../../domain/issuer.ts';
 import { clearTextCredentials } from './credentials.ts';
+import { readEvents } from './events.ts';
 import * as schema from './schema.ts';
 import { readTargets } from './targets.ts';
 import type { ConfiguredNotifier, GatewayConfig, HostPort, TargetReader } from './types.ts';
@@ -60,6 +61,7 @@ function readDocument(
   const places = readPlaces(document, folder);
   const policy = document.read(['policy'], schema.policy);
   const notify = readNotifiers(document);
+  const events = readEvents(document, folder);
   const targets = readTargets(document, folder, protocols);
   if (!listen || !publicUrl || !runs || !identity || !places || policy === undefined) return undefined;
   return {
@@ -74,6 +76,7 @@ function readDocument(
     ...places,
     policy: resolve(folder, policy),
     notify,
+    events,
     targets,
   };
 }

@@ -21,6 +21,7 @@ export const SECTIONS = [
   'keys',
   'policy',
   'notify',
+  'events',
   'targets',
 ];
 
@@ -41,7 +42,7 @@ export const admin = fields({ listen: hostPort });
 export const runs = fields({ max: duration.exactOptional() });
 
 /** An https URL; http only where nobody is in between. */
-const webUrl = byShape<string>((value) => {
+export const webUrl = byShape<string>((value) => {
   const url = typeof value === 'string' ? URL.parse(value) : null;
   if (url === null || !/^https?:$/.test(url.protocol) || url.hostname === '') return 'must be an https:// URL';
   if (url.protocol === 'http:' && !isLoopback(url.hostname))

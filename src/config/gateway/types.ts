@@ -51,6 +51,8 @@ export interface GatewayConfig {
   /** A policy file, or a folder of them. */
   readonly policy: string;
   readonly notify: readonly ConfiguredNotifier[];
+  /** Where what happens is sent while it happens. */
+  readonly events: readonly ConfiguredSink[];
   readonly targets: readonly ConfiguredTarget[];
 }
 
@@ -65,6 +67,24 @@ export interface ConfiguredNotifier {
   readonly name: string;
   readonly webhook: { readonly url: string; readonly secret: SecretRef };
 }
+
+export type ConfiguredSink = {
+  readonly name: string;
+  /** Bytes that may wait for it on disk. */
+  readonly queue: number;
+} & (
+  | {
+      readonly kind: 'webhook';
+      readonly url: string;
+      readonly format: 'array' | 'ndjson';
+      /** Signs each delivery. */
+      readonly secret?: SecretRef;
+      /** The whole `Authorization` header. */
+      readonly authorization?: SecretRef;
+    }
+  | { readonly kind: 'syslog'; readonly address: HostPort; readonly tls: boolean; readonly ca?: string }
+  | { readonly kind: 'file'; readonly path: string }
+);
 
 export interface ConfiguredTarget extends Target {
   readonly address: HostPort;
