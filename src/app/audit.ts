@@ -126,11 +126,10 @@ export async function auditVerify(request: AuditRequest, onReport: (report: Audi
  *
  * @throws CHECKPOINT_UNTRUSTED
  */
-export function auditCheckpoint(bytes: Uint8Array, pems: readonly string[]): SignedHead {
+export function auditCheckpoint(bytes: Uint8Array, keys: PublicKeys): SignedHead {
   const head = parseHead(bytes);
   if (!head || gatewayOfOrigin(head.origin) === undefined)
     throw fail('CHECKPOINT_UNTRUSTED', "what was given is no checkpoint of a gateway's log");
-  const keys = new Map(pems.flatMap((pem) => [...readPublicKeys(pem, 'the key')]));
   if (!isTrustedHead(head, keys))
     throw fail('CHECKPOINT_UNTRUSTED', 'the checkpoint is not signed with the key that is known');
   return head;
@@ -245,7 +244,8 @@ function allowedGrades(list: string | undefined): ReadonlySet<Grade> {
   return new Set(names as Grade[]);
 }
 
-function keysFor({ keyFiles = [], pinnedKeys }: AuditRequest): PublicKeys {
+/** The keys that were given, else the pinned one. @throws KEY_MISSING */
+export function keysFor({ keyFiles = [], pinnedKeys }: Pick<AuditRequest, 'keyFiles' | 'pinnedKeys'>): PublicKeys {
   if (keyFiles.length > 0) return new Map(keyFiles.flatMap((file) => [...readPublicKeys(readKeyFile(file), file)]));
   if (pinnedKeys !== undefined) return readPublicKeys(pinnedKeys, 'the pinned key');
   throw fail('KEY_MISSING', 'there is no key to verify with');

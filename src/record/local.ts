@@ -90,8 +90,8 @@ type Opened = Extract<SessionEvent, { type: 'session.opened' }>;
 
 const DEFAULTS = {
   resultsLimit: 64 * 1024,
-  events: 256,
-  ms: 5_000,
+  events: 1_000,
+  ms: 1_000,
   segment: 16 * 1024 * 1024,
   reserve: 4 * 1024 * 1024,
 };

@@ -308,6 +308,7 @@ const SCENES: Readonly<Record<string, readonly Scene[] | string>> = {
       },
     },
   ],
+  'audit checkpoint': [{ args: ['audit', 'checkpoint', EVIL, '--key', EVIL] }],
   'audit key': [
     { args: ['audit', 'key', '--keys', EVIL] },
     {
@@ -398,6 +399,7 @@ const SCENES: Readonly<Record<string, readonly Scene[] | string>> = {
         writeFileSync(join(dir, 'gateway.yaml'), JSON.stringify({ [EVIL]: EVIL, targets: { [EVIL]: {} } })),
     },
   ],
+  'gateway rotate-key': [{ args: ['gateway', 'rotate-key', '--config', EVIL] }],
   'gateway start': [{ args: ['gateway', 'start', '--config', EVIL] }],
   init: [{ args: ['init', EVIL] }, { args: ['init', 'shell-agent', join('/dev/null', MARK, '\x1b[2J')] }],
   demo: 'prints what it made itself, through the same voice',

@@ -116,7 +116,7 @@ test('the documented file loads as it stands', () => {
     },
     runs: { max: 28_800_000 },
     store: { kind: 'sqlite', path: '/etc/hoop/data/hoop.db' },
-    recordings: { dir: '/etc/hoop/data/recordings', durability: 'effects' },
+    recordings: { dir: '/etc/hoop/data/recordings', durability: 'effects', witnesses: [] },
     keys: '/etc/hoop/data/keys',
     policy: '/etc/hoop/policy.yaml',
     notify: [{ name: 'oncall', webhook: { url: 'https://hooks.example/oncall', secret: { env: 'HOOK_SECRET' } } }],
@@ -152,6 +152,7 @@ test('durations, sizes and the rest of the documented keys', () => {
     dir: '/etc/hoop/data/recordings',
     durability: 'strict',
     resultsLimit: 1_048_576,
+    witnesses: [],
   });
   assert.deepEqual([read.runs.max, read.identity.maxAge], [7_200_000, 1_800_000]);
   assert.deepEqual([read.targets[0]?.holdInTransaction, read.targets[0]?.requireLeastPrivilege], [5_000, false]);

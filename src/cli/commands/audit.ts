@@ -100,23 +100,17 @@ const checkpoint: CommandForm = {
     { flags: '--witnessed', summary: 'the newest one that a witness signed too' },
   ],
   async run(ctx, args, options) {
-    const { auditCheckpoint, checkpointsBelow } = await import('../../app/audit.ts');
-    const { readFileSync } = await import('node:fs');
+    const { auditCheckpoint, checkpointsBelow, keysFor } = await import('../../app/audit.ts');
     const path = args.optional('PATH');
     const witnessed = options.has('witnessed');
-    const keys = options.list('key').map((file) => readFileSync(resolve(ctx.cwd, file), 'utf8'));
-    const pinned = keys.length > 0 ? undefined : await pinnedKey(ctx);
-    if (keys.length === 0 && pinned === undefined)
-      throw new HoopError('KEY_MISSING', 'there is no key to verify with', {
-        exit: 2,
-        hint: 'log in once, or give it with --key FILE',
-      });
+    const keyFiles = options.list('key').map((file) => resolve(ctx.cwd, file));
+    const keys = keysFor({ keyFiles, pinnedKeys: keyFiles.length > 0 ? undefined : await pinnedKey(ctx) });
     const notes =
       path === undefined
         ? [await remoteFile(ctx, witnessed ? 'checkpoint?witnessed=true' : 'checkpoint')]
         : checkpointsBelow(resolve(ctx.cwd, path), witnessed);
     for (const bytes of notes) {
-      const head = auditCheckpoint(bytes, pinned === undefined ? keys : [pinned]);
+      const head = auditCheckpoint(bytes, keys);
       const { origin, size, root, note } = head;
       const text = head.bytes.toString('utf8');
       if (ctx.out.json)
