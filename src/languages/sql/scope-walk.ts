@@ -183,6 +183,19 @@ class Walk {
     const argument = node['arg'];
     if (isFields(argument['A_Const']) && argument['A_Const']['isnull'] === true) return;
     if (type['arrayBounds'] !== undefined) {
+      const list = isFields(argument['A_Const']) ? textOf(argument['A_Const']) : undefined;
+      if (list !== undefined && TYPE_LIST.test(list)) {
+        // '{int4,text}': the names are looked up one by one.
+        if (
+          kind !== 'type' ||
+          list
+            .slice(1, -1)
+            .split(',')
+            .some((one) => this.#leadsOut(one, kind))
+        )
+          this.refusal = 'outside';
+        return;
+      }
       node['arg'] = this.#put(scope.sql.array(kind, GIVEN), argument);
       return;
     }
@@ -240,6 +253,9 @@ class Walk {
     return value;
   }
 }
+
+/** A list of plain names. */
+const TYPE_LIST = /^\{[a-z_][\w.]*(?:,[a-z_][\w.]*)*\}$/;
 
 const GIVEN = '"hoop given"';
 

@@ -266,6 +266,14 @@ describe('what a tool asks', () => {
     ["SELECT array_to_string(p.proargtypes::regtype[], ',') FROM pg_proc p WHERE proname = 'add_one'", ['integer']],
     ["SELECT typname FROM pg_type WHERE typinput = 'array_in'::regproc AND typname = '_int4'", ['_int4']],
     ["SELECT nextval('numbers')", ['1']],
+    ["SELECT pg_relation_size('pg_class')", [null]],
+    ["SELECT pg_total_relation_size(oid) FROM pg_class WHERE relname = 'pg_attribute'", [null]],
+    ['SELECT pg_database_size(current_database())', [null]],
+    ["SELECT typname FROM pg_type WHERE oid = ANY ('{int4,public.mood}'::regtype[]) ORDER BY 1", ['int4', 'mood']],
+    [
+      "SELECT pg_get_serial_sequence(attrelid::regclass::text, attname)::regclass::text FROM pg_attribute WHERE attrelid = 'customers'::regclass AND attname = 'id'",
+      ['customers_id_seq'],
+    ],
     ["SELECT to_tsvector('english', 'tables')::text", ["'tabl':1"]],
   ] as const)
     test(text, async () => {
@@ -276,6 +284,19 @@ describe('what a tool asks', () => {
         JSON.stringify(asked),
       );
     });
+});
+
+describe('what would tell of amounts, or of nothing here,', () => {
+  for (const text of [
+    'SELECT ctid FROM pg_class',
+    'SELECT c.xmin, c.* FROM pg_class c',
+    'SELECT NULL::pg_am',
+    "SELECT ('(1,f,f)'::pg_catalog.pg_am).amhandler",
+    "SELECT '{hr.mood_red}'::regtype[]",
+    'SELECT * FROM pg_stat_database',
+    'SELECT * FROM pg_available_extensions',
+  ])
+    test(`is refused: ${text}`, () => assert.ok(twins.read(text)[0]?.refused, text));
 });
 
 describe('an attack through', () => {
