@@ -11,6 +11,14 @@ export interface Metrics {
 export interface Gauges {
   sessions(): number;
   runs(): number;
+  /** Of each receiver of events. */
+  events?(): readonly {
+    readonly sink: string;
+    readonly queued: number;
+    readonly delivered: number;
+    readonly dropped: number;
+    readonly refused: number;
+  }[];
   /** Of each target that was reached. */
   catalogs(): readonly { readonly target: string; readonly ageMs: number; readonly outdated: boolean }[];
 }
@@ -38,6 +46,15 @@ export function createMetrics(gauges: Gauges): Metrics {
     "1 while a target's definitions are not all known as they are now: they could not be read again, or something was locked",
     ({ outdated }) => (outdated ? 1 : 0),
   );
+
+  ofSinks('hoop_events_queued', 'events that wait for a receiver', ({ queued }) => queued);
+  ofSinks('hoop_events_delivered', 'events delivered since the start', ({ delivered }) => delivered);
+  ofSinks(
+    'hoop_events_dropped',
+    'events dropped since the start: the queue was full or damaged',
+    ({ dropped }) => dropped,
+  );
+  ofSinks('hoop_events_refused', 'events a receiver does not take, since the start', ({ refused }) => refused);
 
   /** What every command counts: a look into two maps, and the library's own counting only when somebody asks. */
   function tally(name: string, help: string, first: string, second?: string) {
@@ -68,6 +85,20 @@ export function createMetrics(gauges: Gauges): Metrics {
       registers,
       collect() {
         this.set(read());
+      },
+    });
+  }
+
+  type SinkGauges = NonNullable<ReturnType<NonNullable<Gauges['events']>>>[number];
+
+  function ofSinks(name: string, help: string, value: (of: SinkGauges) => number): void {
+    new Gauge({
+      name,
+      help,
+      labelNames: ['sink'],
+      registers,
+      collect() {
+        for (const one of gauges.events?.() ?? []) this.set({ sink: one.sink }, value(one));
       },
     });
   }

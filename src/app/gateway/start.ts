@@ -27,11 +27,13 @@ import { createApprovalLogins, createIdentity } from '../../identity/index.ts';
 import { compile } from '../../policy/index.ts';
 import { type ProtocolOptions, protocols as protocolModules } from '../../protocols/index.ts';
 import { createRecordings, findRecording, type LocalRecordings } from '../../record/index.ts';
-import { createSecrets, openSealer, type Sealer } from '../../secrets/index.ts';
+import { createSecrets, openSealer, type Sealer, type Secrets } from '../../secrets/index.ts';
 import { createStore } from '../../store/index.ts';
 import { acceptTunnel } from '../../tunnel/index.ts';
 import { startAdmin } from './admin.ts';
 import { approvalLoginsFor } from './approval-logins.ts';
+import { sendAgain } from './events/recover.ts';
+import { type EventStream, startEventStream } from './events/stream.ts';
 import { explainText } from './explain.ts';
 import { gatewayIdentity } from './gateway-id.ts';
 import { listening } from './listening.ts';
@@ -104,7 +106,19 @@ async function start(options: GatewayOptions, undo: (() => Promise<void> | void)
   const store = await createStore({ url: `sqlite:${config.store.path}`, clock });
   undo.push(() => store.close());
   const keysPassphrase = config.keysPassphrase && (await secrets.resolveToken(config.keysPassphrase)).expose();
-  const recordings: LocalRecordings = await openRecordings(config, { gatewayId, clock, log, version, keysPassphrase });
+  const startedAt = clock.now();
+  const stream = await openEventStream(config, { gatewayId, clock, log, version, secrets });
+  // After the recordings: what they say last is sent too.
+  if (stream) undo.push(() => stream.stop());
+  const onWritten = stream?.take;
+  const recordings: LocalRecordings = await openRecordings(config, {
+    gatewayId,
+    clock,
+    log,
+    version,
+    keysPassphrase,
+    onWritten,
+  });
   undo.push(() => recordings.close());
 
   const policy = await createPolicySource({
@@ -250,6 +264,7 @@ async function start(options: GatewayOptions, undo: (() => Promise<void> | void)
         const known = protocol.known?.(target);
         return known ? [{ target: target.name, ...known }] : [];
       }),
+    events: () => stream?.state ?? [],
   });
   // Who reads the store shall not find there what only an auditor may read.
   const texts = config.recordings.recipients === undefined;
@@ -313,12 +328,21 @@ async function start(options: GatewayOptions, undo: (() => Promise<void> | void)
   const readiness = async () => {
     const { ok, problems } = await fitness();
     const unwitnessed = (witnesses?.problems() ?? []).map((problem) => `witness ${problem}`);
+    const unsent = (stream?.state ?? []).flatMap(({ sink, problem }) =>
+      problem === undefined ? [] : [`events for ${sink}: ${problem}`],
+    );
     const kept = (await accounts().catch(() => [])).flatMap(({ target, problem }) =>
       problem === undefined ? [] : [`account of ${target}: ${problem}`],
     );
     return {
       ok,
-      problems: [...problems, ...(policy.problem ? [`policy: ${policy.problem}`] : []), ...unwitnessed, ...kept],
+      problems: [
+        ...problems,
+        ...(policy.problem ? [`policy: ${policy.problem}`] : []),
+        ...unwitnessed,
+        ...kept,
+        ...unsent,
+      ],
       local: config.identity.local !== undefined,
     };
   };
@@ -369,7 +393,11 @@ async function start(options: GatewayOptions, undo: (() => Promise<void> | void)
     acceptTunnel,
     rotate: (served) => rotation.rotate(served),
     auditFile: async (name) => recordings.log?.read(name),
-    logRevocation: leaves.tell,
+    logRevocation(leaf) {
+      leaves.tell(leaf);
+      const row = stream && revocations.list().find(({ id }) => id === leaf.revocation);
+      if (row) stream.revocation(row, leaf.type === 'revocation.made' ? 'made' : 'lifted');
+    },
     reindex: () => reindexer.all(),
     recording: (session) => recordingLines(() => findRecording(config.recordings.dir, session)),
     recordingTail: (session, from) => {
@@ -391,6 +419,15 @@ async function start(options: GatewayOptions, undo: (() => Promise<void> | void)
   void reindexer
     .some(crashed.flatMap((session) => recordingOf(config.recordings.dir, session)))
     .catch((error) => onFault('indexing sessions of the last life', error));
+  if (stream)
+    void sendAgain({
+      stream,
+      sessions: store.sessions,
+      revocations: revocations.list(),
+      longest: config.runs.max,
+      startedAt,
+      lines: (session) => recordingLines(() => findRecording(config.recordings.dir, session)),
+    }).catch((error) => onFault('sending what the last life may not have sent', error));
 
   const serving = startApiServer({
     services,
@@ -463,11 +500,12 @@ interface RecordingParts {
   readonly log: Logger;
   readonly version: string;
   readonly keysPassphrase: string | undefined;
+  readonly onWritten: EventStream['take'] | undefined;
 }
 
 async function openRecordings(
   config: GatewayConfig,
-  { gatewayId, clock, log, version, keysPassphrase }: RecordingParts,
+  { gatewayId, clock, log, version, keysPassphrase, onWritten }: RecordingParts,
 ): Promise<LocalRecordings> {
   const { dir, durability, resultsLimit, compress, quotaPerRun, recipients } = config.recordings;
   const recordings = await createRecordings({
@@ -484,9 +522,29 @@ async function openRecordings(
     ...(compress === undefined ? {} : { compress }),
     ...(quotaPerRun === undefined ? {} : { quotaPerRun }),
     ...(recipients === undefined ? {} : { recipients }),
+    ...(onWritten === undefined ? {} : { onWritten }),
     warn: (message, error) => log.warn({ err: error }, message),
   });
   return recordings;
+}
+
+interface StreamParts extends Omit<RecordingParts, 'keysPassphrase' | 'onWritten'> {
+  readonly secrets: Secrets;
+}
+
+async function openEventStream(
+  { events, store }: GatewayConfig,
+  { gatewayId, clock, log, version, secrets }: StreamParts,
+): Promise<EventStream | undefined> {
+  if (events.length === 0) return undefined;
+  return startEventStream({
+    sinks: events,
+    dir: join(dirname(store.path), 'events'),
+    clock,
+    product: { version, gateway: gatewayId },
+    log,
+    secret: (ref) => secrets.resolveToken(ref),
+  });
 }
 
 /** Sessions the last life of this gateway did not close: their recordings were closed as crashed, and the list says so too. */
