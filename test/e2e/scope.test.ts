@@ -27,6 +27,7 @@ INSERT INTO hr.kept SELECT min(id) FROM notes;
 GRANT USAGE ON SCHEMA hr TO shop_agent;
 GRANT ALL ON ALL TABLES IN SCHEMA hr, public TO shop_agent;
 GRANT ALL ON ALL SEQUENCES IN SCHEMA hr, public TO shop_agent;
+ALTER ROLE shop_agent SET search_path = hr, public;
 ANALYZE;
 ${SLOW}`;
 
@@ -88,6 +89,19 @@ describe('what lies outside is refused', () => {
 
   test('a name that search_path does not lead to is unknown, whatever schema has one', async () => {
     assert.equal((await refused(client.query('SELECT * FROM employees'))).code, '42P01');
+  });
+
+  test('the search_path of the account too', async () => {
+    const own = await connected(run);
+    for (const text of [
+      'SELECT current_schemas(false)::text',
+      'RESET search_path; SELECT current_schemas(false)::text',
+    ])
+      assert.match(JSON.stringify([await own.query(text)].flat().at(-1)?.rows), /"\{public\}"/);
+    const { rows } = await own.query<{ search_path: string }>('SHOW search_path');
+    assert.equal(rows[0]?.search_path, '"public"');
+    assert.deepEqual((await own.query("SELECT 'employees'::regclass AS one")).rows, [{ one: null }]);
+    await own.end();
   });
 
   test('by parameters too', async () => {

@@ -7,6 +7,7 @@ import { copyOf, cursorOf, preparedOf } from './forms.ts';
 import { gather } from './gather.ts';
 import type { Relation } from './catalog.ts';
 import type { Gathered } from './gathered.ts';
+import { dependentsOf, emptiesOthers } from './dependents.ts';
 import { accessesOf, REWRITABLE, refusalOf } from './guard.ts';
 import { lockedRefusal } from './locked.ts';
 import type { MaskBook, MaskedRelation } from './masks.ts';
@@ -205,7 +206,8 @@ function behindOf(raw: RawStatement, resolved: Resolved, knowledge: Knowledge): 
     const moves = meaning.relation.kind === 'p' && own.includes('update');
     const accesses: readonly Access[] = moves ? ['read', 'insert', 'update', 'delete'] : own;
     const behindView = meaning.relation.kind === 'v' ? (knowledge.view(meaning.relation)?.relations ?? []) : [];
-    const touched = [meaning.relation, ...behindView].flatMap((relation) => [relation, ...knowledge.below(relation)]);
+    const named = [meaning.relation, ...behindView].flatMap((relation) => [relation, ...knowledge.below(relation)]);
+    const touched = emptiesOthers(raw) ? [...named, ...dependentsOf(named, knowledge)] : named;
     return touched.flatMap((relation) => accesses.map((access) => knowledge.ofRelation(relation, access)));
   });
 }

@@ -120,6 +120,31 @@ export const REG_TYPES: ReadonlyMap<string, ObjectKind> = new Map<string, Object
   ['regcollation', 'collation'],
 ]);
 
+/** Which of them a type is by its name, or an array of which: `_regclass` is one of `regclass`. */
+export function regType(name: string): { readonly kind: ObjectKind; readonly array: boolean } | undefined {
+  const array = name.startsWith('_');
+  const kind = REG_TYPES.get(array ? name.slice(1) : name);
+  return kind && { kind, array };
+}
+
+/** Functions that yield a value of such a type; `to_reg…` and the partition functions do too. */
+export const REG_RESULTS: ReadonlySet<string> = new Set([
+  'pg_typeof',
+  'get_current_ts_config',
+  'pg_get_replica_identity_index',
+  'pg_get_catalog_foreign_keys',
+]);
+
+/** Functions that bring what they are given to one type. */
+export const UNIFYING_CALLS: ReadonlySet<string> = new Set(
+  `array_append array_cat array_fill array_position array_positions array_prepend array_remove array_replace lag lead width_bucket`.split(
+    ' ',
+  ),
+);
+
+/** Functions that make arrays of whatever they are given. */
+export const ARRAY_CALLS: ReadonlySet<string> = new Set(['array_agg', 'array_fill', 'array_append', 'array_prepend']);
+
 /** Their OIDs and those of their arrays (pg_type.dat), for types that a driver names by number and for columns. */
 export const REG_OIDS: ReadonlySet<number> = new Set([
   ...[2202, 2203, 2204, 2205, 2206, 24, 3734, 3769, 4089, 4191],
@@ -127,10 +152,22 @@ export const REG_OIDS: ReadonlySet<number> = new Set([
 ]);
 
 /** Columns of catalogs with such a type: what is brought to a common type with one of them is looked up as a name. */
-export const REG_COLUMNS: ReadonlySet<string> = new Set(
-  `aggfnoid aggtransfn aggfinalfn aggcombinefn aggserialfn aggdeserialfn aggmtransfn aggminvtransfn aggmfinalfn amhandler amproc conproc oprcode oprrest oprjoin prosupport
-  rngcanonical rngsubdiff prsstart prstoken prsend prsheadline prslextype tmplinit tmpllexize trffromsql trftosql typinput typoutput typreceive typsend typmodin
-  typmodout typanalyze typsubscript`.split(/\s+/),
+export const REG_COLUMNS: ReadonlyMap<string, readonly string[]> = new Map(
+  `pg_aggregate aggfnoid aggtransfn aggfinalfn aggcombinefn aggserialfn aggdeserialfn aggmtransfn aggminvtransfn aggmfinalfn
+  pg_am amhandler
+  pg_amproc amproc
+  pg_conversion conproc
+  pg_operator oprcode oprrest oprjoin
+  pg_proc prosupport
+  pg_range rngcanonical rngsubdiff
+  pg_sequences data_type
+  pg_transform trffromsql trftosql
+  pg_ts_parser prsstart prstoken prsend prsheadline prslextype
+  pg_ts_template tmplinit tmpllexize
+  pg_type typinput typoutput typreceive typsend typmodin typmodout typanalyze typsubscript`
+    .split('\n')
+    .map((line) => line.trim().split(' '))
+    .map(([catalog = '', ...columns]) => [catalog, columns]),
 );
 
 /** Catalogs that the second argument of obj_description may name. */

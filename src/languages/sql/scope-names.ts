@@ -21,6 +21,20 @@ const PART = /[\s(]*(?:"((?:[^"]|"")*)"|([A-Za-z_\u0080-\uffff][\w$\u0080-\uffff
 
 /** Whether a text may name an object in a schema that is not in sight. */
 export function leadsOut(text: string, seen: ReadonlySet<string>): boolean {
+  const list = /^\s*(?:\[[\d:\][ -]*\]\s*=\s*)?[{(]/.test(text);
+  // In an array or a row names may be quoted once more, and hidden behind backslashes.
+  if (list && text.includes('.') && /["\\]/.test(text)) return true;
+  return (list ? text.split(/[{}(),=]/) : [text]).some((one) => oneLeadsOut(one, seen));
+}
+
+/** The same of a text that is a name and nothing else, of anything but a type: all up to a point is a schema then, whatever it is made of. */
+export function nameLeadsOut(text: string, seen: ReadonlySet<string>): boolean {
+  const [, quoted, plain] = /^\s*(?:"((?:[^"]|"")*)"|([^\s".(][^\s.(]*))\s*\./.exec(text) ?? [];
+  const schema = quoted?.replaceAll('""', '"') ?? plain?.toLowerCase();
+  return (schema !== undefined && !seen.has(schema)) || leadsOut(text, seen);
+}
+
+function oneLeadsOut(text: string, seen: ReadonlySet<string>): boolean {
   // A type may name another: `hr.a[]`, or a function's arguments: `f(hr.mood)`.
   for (const piece of text.split(/[(,]/)) {
     const parts = namedIn(piece);

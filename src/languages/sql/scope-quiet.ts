@@ -11,6 +11,12 @@ import type { Resolved } from './understanding.ts';
 export function isQuiet(raw: RawStatement, resolved: Resolved): boolean {
   if (raw.kind !== 'SelectStmt' || resolved.called.length > 0 || resolved.userTypes.length > 0) return false;
   if (resolved.operators.some(({ builtin, use }) => !builtin && use.field !== undefined)) return false;
+  // Whether two rows, or two of the values that a column had before it was there, can be compared is found when they are.
+  if (resolved.exposure.wholeRows.length > 0) return false;
+  if (
+    resolved.relations.some(({ use }) => use.name === 'pg_attribute' && resolved.exposure.column(use, 'attmissingval'))
+  )
+    return false;
   return quietSelect(raw.node);
 }
 
@@ -55,7 +61,6 @@ const QUIET: ReadonlyMap<string, true | ((node: Fields) => boolean)> = new Map<
   true | ((node: Fields) => boolean)
 >([
   ...[
-    'SelectStmt',
     'RangeVar',
     'RangeSubselect',
     'RangeFunction',
@@ -81,9 +86,11 @@ const QUIET: ReadonlyMap<string, true | ((node: Fields) => boolean)> = new Map<
     'ParamRef',
     'TypeName',
     'SortBy',
-    'RowExpr',
-    'A_ArrayExpr',
   ].map((kind): [string, true] => [kind, always]),
+  // A LIMIT may be negative.
+  ['SelectStmt', (node) => node['limitCount'] === undefined && node['limitOffset'] === undefined],
+  // Arrays in an array must be equally long.
+  ['A_ArrayExpr', (node) => Array.isArray(node['elements']) && node['elements'].every(isConstant)],
   // More rows than one is an error of a sub-query that stands for a value.
   [
     'SubLink',
@@ -95,31 +102,61 @@ const QUIET: ReadonlyMap<string, true | ((node: Fields) => boolean)> = new Map<
   ['A_Expr', (node) => quietOperator(node)],
   ['FuncCall', (node) => FUNCTIONS.has(nameParts(node['funcname'])?.at(-1) ?? '') && node['over'] === undefined],
   ['TypeCast', (node) => quietCast(node)],
-  ['CollateClause', always],
+  // Others may be of a kind that knows no patterns.
+  ['CollateClause', (node) => COLLATIONS.has(nameParts(node['collname'])?.at(-1) ?? '')],
 ]);
 
-const COMPARISONS: ReadonlySet<string> = new Set(['=', '<>', '!=', '<', '>', '<=', '>=']);
+const COLLATIONS: ReadonlySet<string> = new Set(['default', 'C', 'POSIX']);
+const EQUAL: ReadonlySet<string> = new Set(['=', '<>', '!=']);
+const ORDERED: ReadonlySet<string> = new Set(['<', '>', '<=', '>=']);
 const PATTERNS: ReadonlySet<string> = new Set(['~', '!~', '~*', '!~*', '~~', '!~~', '~~*', '!~~*']);
 
 function quietOperator(node: Fields): boolean {
   const name = nameParts(node['name'])?.at(-1) ?? '';
-  if (
-    COMPARISONS.has(name) ||
-    String(node['kind']) === 'AEXPR_DISTINCT' ||
-    String(node['kind']) === 'AEXPR_NOT_DISTINCT'
-  )
+  if (EQUAL.has(name) || String(node['kind']) === 'AEXPR_DISTINCT' || String(node['kind']) === 'AEXPR_NOT_DISTINCT')
     return true;
-  // A pattern that stands in a row may be none.
-  return PATTERNS.has(name) && isConstant(node['rexpr']);
+  // Not all arrays have an order, which is found when two are compared.
+  if (ORDERED.has(name)) return isPlain(node['lexpr']) || isPlain(node['rexpr']);
+  // A pattern that stands in a row may be none, and one that is none is found only when a row is held against it.
+  return PATTERNS.has(name) && isPattern(node['rexpr'], !name.includes('~~'));
 }
 
+/** A constant that is no array. */
+function isPlain(node: unknown): boolean {
+  const constant = isFields(node) ? node['A_Const'] : undefined;
+  if (!isFields(constant)) return false;
+  const text = isFields(constant['sval']) ? String(constant['sval']['sval'] ?? '') : 'a number';
+  return /^\w/.test(text);
+}
+
+function isPattern(node: unknown, regular: boolean): boolean {
+  if (!isFields(node)) return false;
+  if (isFields(node['List']))
+    return (
+      Array.isArray(node['List']['items']) && node['List']['items'].every((item: unknown) => isPattern(item, regular))
+    );
+  if (isFields(node['CollateClause'])) return isPattern(node['CollateClause']['arg'], regular);
+  if (isFields(node['TypeCast'])) return isTextual(node['TypeCast']) && isPattern(node['TypeCast']['arg'], regular);
+  const value = isFields(node['A_Const']) ? node['A_Const']['sval'] : undefined;
+  const text = isFields(value) ? String(value['sval'] ?? '') : undefined;
+  return text !== undefined && (regular ? PLAIN_PATTERN : NOTHING_ESCAPED).test(text);
+}
+
+/** What tools ask for, `^(orders|notes.*)$`: surely a regular expression. */
+const PLAIN_PATTERN = /^\^?(?:(?:[\w |-]|\.\*|\\\.)*|\((?:[\w |-]|\.\*|\\\.)*\))\$?$/;
+const NOTHING_ESCAPED = /^[^\\]*(?:\\[^\\][^\\]*)*$/;
+
+/** Worked out before any row is looked at, and fails there or nowhere. Of a parameter that is not so: one plan may be for all its values. */
 function isConstant(node: unknown): boolean {
   if (!isFields(node)) return false;
-  if (isFields(node['List'])) return Array.isArray(node['List']['items']) && node['List']['items'].every(isConstant);
   if (isFields(node['CollateClause'])) return isConstant(node['CollateClause']['arg']);
   if (isFields(node['TypeCast'])) return isConstant(node['TypeCast']['arg']);
-  const kind = wrappedKind(node);
-  return kind === 'A_Const' || kind === 'ParamRef';
+  return wrappedKind(node) === 'A_Const';
+}
+
+function isTextual(cast: Fields): boolean {
+  const type = isFields(cast['typeName']) ? cast['typeName'] : {};
+  return nameParts(type['names'])?.at(-1) === 'text' && type['arrayBounds'] === undefined;
 }
 
 /** Every value can be written as a text. */

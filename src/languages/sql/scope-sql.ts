@@ -18,6 +18,8 @@ export interface ScopeSql {
   named(given: string): string;
   /** The OID of a relation of the scope itself. */
   own(given: string, byName: boolean): string;
+  /** The relation, if all the partitions and parents it has to do with are in sight. */
+  tree(given: string): string;
   /** Those of an array of OIDs that are in sight. */
   array(kind: ObjectKind, given: string): string;
   /** A vector of types, if all are in sight. */
@@ -126,6 +128,8 @@ export function createScopeSql(schemas: readonly string[], types: readonly Oid[]
       byName
         ? relation(given, isIn('m.relnamespace', own))
         : `(SELECT m.oid FROM (SELECT ${given} AS v) AS x, pg_catalog.pg_class AS m WHERE ${equal('m.oid', 'x.v')} AND ${isIn('m.relnamespace', own)})`,
+    tree: (given) =>
+      `(SELECT x.v FROM (SELECT (${given})::pg_catalog.regclass AS v OFFSET 0) AS x WHERE NOT EXISTS (SELECT 1 FROM pg_catalog.pg_partition_tree(pg_catalog.pg_partition_root(x.v)) AS t WHERE NOT ${inSight('class', 't.relid')}))`,
     array: (kind, given) =>
       `ARRAY(SELECT u.o FROM (SELECT (${given})::pg_catalog.oid[] AS v) AS x, LATERAL pg_catalog.unnest(x.v) WITH ORDINALITY AS u(o, n) WHERE ${inSight(kind, 'u.o')} ORDER BY u.n)`,
     vector: (given) =>

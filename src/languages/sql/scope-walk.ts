@@ -4,9 +4,19 @@ import { isBuiltinType } from './catalogs.ts';
 import { builtinFunction } from './functions.ts';
 import { isOurs } from './ours.ts';
 import { parseOne, type RawStatement } from './parser.ts';
-import { COMMENTED, type Guarding, guardedCall, REG_COLUMNS, REG_TYPES } from './scope-calls.ts';
+import {
+  ARRAY_CALLS,
+  COMMENTED,
+  type Guarding,
+  guardedCall,
+  REG_RESULTS,
+  REG_TYPES,
+  regType,
+  UNIFYING_CALLS,
+} from './scope-calls.ts';
 import { KINDS, type ObjectKind } from './scope-catalogs.ts';
-import { leadsOut, namedIn, pathLeadsOut, relationNamed } from './scope-names.ts';
+import { leadsOut, namedIn, nameLeadsOut, pathLeadsOut, relationNamed } from './scope-names.ts';
+import { readsNames, yieldsNames } from './scope-types.ts';
 import type { Scope } from './scope.ts';
 import type { Resolved } from './understanding.ts';
 
@@ -34,8 +44,10 @@ class Walk {
   readonly #own = new Set<Fields>();
   readonly #casts = new Set<Fields>();
   readonly #texts: string[] = [];
-  #looksUp = false;
+  #looksUp: boolean;
   #unified = false;
+  #compared = false;
+  #arrays: boolean;
   #output = false;
   #setOperation = false;
   changed = false;
@@ -43,6 +55,8 @@ class Walk {
 
   constructor(parts: WalkParts) {
     this.#parts = parts;
+    this.#arrays = readsNames(parts.resolved, parts.scope.whole);
+    this.#looksUp = this.#arrays || yieldsNames(parts.resolved);
     for (const { use, meaning } of parts.resolved.functions) if (meaning.user.length === 0) this.#own.add(use.node);
   }
 
@@ -51,14 +65,16 @@ class Walk {
     this.#setOperation ||= kind === 'SelectStmt' && node['larg'] !== undefined;
     if (this.refusal !== undefined || isOurs(node)) return;
     if (kind === 'TypeCast' && isFields(node['typeName'])) this.#casts.add(node['typeName']);
-    eachChild(kind, node, (child) => this.visit(child, kind === 'List' ? `List ${site.field}` : kind));
+    const within = withinOf(site, parent);
+    eachChild(kind, node, (child) => this.visit(child, within));
     if (kind === 'FuncCall' && this.#own.has(node)) this.#call(node);
     else if (kind === 'TypeCast') this.#cast(node);
     else if (kind === 'TypeName') this.#type(node);
     else if (kind === 'A_Const') this.#constant(node);
-    else if (kind === 'ColumnRef') this.#looksUp ||= REG_COLUMNS.has(nameParts(node['fields'])?.at(-1) ?? '');
+    else if (kind === 'A_ArrayExpr' || node['subLinkType'] === 'ARRAY_SUBLINK') this.#arrays = true;
     else if (kind === 'ParamRef') {
       this.#unified ||= UNIFYING.has(parent);
+      this.#compared ||= parent === 'A_Expr';
       this.#output ||= parent === 'ResTarget';
     }
   }
@@ -66,7 +82,8 @@ class Walk {
   /** An untyped text becomes what it stands beside: where names are looked up at all, none may lead out. */
   literals(): string | undefined {
     if (!this.#looksUp) return undefined;
-    if (this.#unified || (this.#output && this.#setOperation)) return 'a parameter that may be taken for a name';
+    if (this.#unified || (this.#compared && this.#arrays) || (this.#output && this.#setOperation))
+      return 'a parameter that may be taken for a name';
     return this.#texts.some((text) => leadsOut(text, this.#parts.scope.seen)) ? 'outside' : undefined;
   }
 
@@ -77,7 +94,10 @@ class Walk {
 
   #type(node: Fields): void {
     const name = nameParts(node['names'])?.at(-1) ?? '';
-    if (!REG_TYPES.has(name) || this.#casts.has(node)) return;
+    const type = regType(name);
+    if (type === undefined) return;
+    this.#arrays ||= type.array || node['arrayBounds'] !== undefined;
+    if (this.#casts.has(node)) return;
     this.refusal = `a ${name} that is no plain cast`;
   }
 
@@ -85,7 +105,9 @@ class Walk {
     const name = nameParts(node['funcname'])?.at(-1) ?? '';
     const guarded = guardedCall(name);
     const list = Array.isArray(node['args']) ? (node['args'] as Fields[]) : [];
-    if (name.startsWith('to_reg') || REG_TYPES.has(name) || name.startsWith('pg_partition_')) this.#looksUp = true;
+    if (name.startsWith('to_reg') || REG_TYPES.has(name) || REG_RESULTS.has(name) || name.startsWith('pg_partition_'))
+      this.#looksUp = true;
+    this.#arrays ||= ARRAY_CALLS.has(name);
     if (guarded === undefined || list.length < (guarded.least ?? 0)) return;
     const { guarding } = guarded;
     const at = guarded.argument < 0 ? list.length + guarded.argument : guarded.argument;
@@ -101,6 +123,9 @@ class Walk {
     }
     const passed = this.#pass(guarding, argument, name, list[1]);
     if (passed !== undefined) list[at] = passed;
+    // They give more relations than the one they are given.
+    if (name.startsWith('pg_partition_') && this.refusal === undefined)
+      list[at] = this.#put(this.#parts.scope.sql.tree(GIVEN), list[at]);
   }
 
   /** @returns what stands for it; undefined to leave it, or with a refusal */
@@ -136,7 +161,7 @@ class Walk {
           ? this.#refuse(`${name}() of what is no literal`)
           : this.#put(sql.schema(GIVEN), argument);
       default:
-        if (literal !== undefined && leadsOut(literal, seen)) return this.#refuse('outside');
+        if (literal !== undefined && nameLeadsOut(literal, seen)) return this.#refuse('outside');
         return this.#put(sql.oid(guarding, GIVEN), argument);
     }
   }
@@ -148,7 +173,7 @@ class Walk {
     name: string,
   ): Fields | undefined {
     const { scope, path } = this.#parts;
-    if (literal !== undefined && leadsOut(literal, scope.seen)) return this.#refuse('outside');
+    if (literal !== undefined && nameLeadsOut(literal, scope.seen)) return this.#refuse('outside');
     const found = literal === undefined ? undefined : relationNamed(literal, scope.knowledge.names, path);
     const drawn = SEQUENCES.has(name);
     if (found?.kind === 'relation' && (guarding === 'class' || drawn)) {
@@ -176,13 +201,14 @@ class Walk {
   #cast(node: Fields): void {
     const type = isFields(node['typeName']) ? node['typeName'] : {};
     const name = nameParts(type['names'])?.at(-1) ?? '';
-    const kind = REG_TYPES.get(name);
-    if (kind === undefined || !isFields(node['arg'])) return;
+    const reg = regType(name);
+    if (reg === undefined || !isFields(node['arg'])) return;
+    const { kind } = reg;
     this.#looksUp = true;
     const { scope } = this.#parts;
     const argument = node['arg'];
     if (isFields(argument['A_Const']) && argument['A_Const']['isnull'] === true) return;
-    if (type['arrayBounds'] !== undefined) {
+    if (reg.array || type['arrayBounds'] !== undefined) {
       const list = isFields(argument['A_Const']) ? textOf(argument['A_Const']) : undefined;
       if (list !== undefined && TYPE_LIST.test(list)) {
         // '{int4,text}': the names are looked up one by one.
@@ -218,7 +244,7 @@ class Walk {
 
   #leadsOut(text: string, kind: ObjectKind): boolean {
     const { scope, path } = this.#parts;
-    if (leadsOut(text, scope.seen)) return true;
+    if (kind === 'type' ? leadsOut(text, scope.seen) : nameLeadsOut(text, scope.seen)) return true;
     if (kind === 'class' || !pathLeadsOut(path, scope.seen)) return false;
     const parts = namedIn(text) ?? [];
     const name = parts.at(-1) ?? '';
@@ -284,6 +310,21 @@ const CONFIGS: ReadonlySet<string> = new Set(
 /** Functions that take the relation as a text. */
 const TEXTUAL: ReadonlySet<string> = new Set(['pg_get_serial_sequence', 'to_regclass', 'regclass']);
 
+/** What a child of this node stands in, for a parameter whose type PostgreSQL finds by it. */
+function withinOf({ kind, node, field }: Site, parent: string): string {
+  if (kind === 'FuncCall') return UNIFYING_CALLS.has(nameParts(node['funcname'])?.at(-1) ?? '') ? UNIFIED : kind;
+  if (kind === 'List') return parent === UNIFIED ? UNIFIED : `List ${field}`;
+  // A comparison looks nothing up: of an OID with a text it takes the text for a number. Other operators may be those of arrays.
+  if (kind === 'A_Expr') {
+    const name = nameParts(node['name'])?.at(-1) ?? '';
+    return node['kind'] !== 'AEXPR_IN' && !JOINING.has(name) ? kind : UNIFIED;
+  }
+  return kind;
+}
+
+const UNIFIED = 'unified';
+const JOINING: ReadonlySet<string> = new Set(['||', '@>', '<@', '&&']);
+
 /** Where values are brought to one type. */
 const UNIFYING: ReadonlySet<string> = new Set([
   'CoalesceExpr',
@@ -291,6 +332,7 @@ const UNIFYING: ReadonlySet<string> = new Set([
   'CaseWhen',
   'MinMaxExpr',
   'A_ArrayExpr',
+  UNIFIED,
   'List valuesLists',
 ]);
 

@@ -6,6 +6,7 @@
 import type { SqlRefusal } from './analysis.ts';
 import type { CatalogSnapshot, Oid, UserType } from './catalog.ts';
 import { isSystemSchema } from './catalogs.ts';
+import { dependentsOf } from './dependents.ts';
 import type { Gathered, RelationUse } from './gathered.ts';
 import { REWRITABLE } from './guard.ts';
 import type { MaskBook } from './masks.ts';
@@ -14,11 +15,12 @@ import { markOurs } from './ours.ts';
 import { parseOne, type RawStatement } from './parser.ts';
 import { shortenReferences, shortensToOther } from './qualify.ts';
 import { refuse } from './refusing.ts';
-import { guardedCall, REG_OIDS, REG_TYPES } from './scope-calls.ts';
+import { guardedCall, regType } from './scope-calls.ts';
 import { AMOUNTS, catalogFilter } from './scope-catalogs.ts';
 import { isQuiet } from './scope-quiet.ts';
 import { pathLeadsOut } from './scope-names.ts';
 import { createScopeSql, type ScopeSql } from './scope-sql.ts';
+import { hasNames, isOfNames } from './scope-types.ts';
 import { narrowCalls } from './scope-walk.ts';
 import { eachObject, type Fields, isFields, nameParts, stringNode } from './tree.ts';
 import type { Knowledge, Resolved } from './understanding.ts';
@@ -122,7 +124,7 @@ export interface NarrowParts {
 /** Puts catalogs and look-ups under the scope. Changes the tree in place. @returns why it cannot be done */
 export function narrow({ raw, resolved, scope, book, path }: NarrowParts): SqlRefusal | undefined {
   const fenced = !isQuiet(raw, resolved);
-  const refusal = typesRefusal(resolved) ?? viewsRefusal(resolved, scope);
+  const refusal = typesRefusal(resolved, scope) ?? viewsRefusal(resolved, scope);
   if (refusal !== undefined) return refusal;
   const looked = narrowCalls({ raw, resolved, scope, path });
   if (looked.kind === 'refused') return looked.refusal === 'outside' ? outsideOf(scope.seen) : closed(looked.refusal);
@@ -132,7 +134,7 @@ export function narrow({ raw, resolved, scope, book, path }: NarrowParts): SqlRe
   if (replaced.length > 0 && shortensToOther(raw.node, replaced))
     return refuse('NOT_REWRITABLE', 'two relations in it go by one name', 'give each an alias', '0A000');
   for (const { use, meaning } of resolved.relations) {
-    if (meaning.kind === 'user' && use.role === 'target' && writesNames(use, resolved))
+    if (meaning.kind === 'user' && use.role === 'target' && hasNames(meaning.relation, scope.whole))
       return closed('a column that looks names up');
     if (meaning.kind !== 'system') continue;
     const filter = catalogFilter(meaning.schema, meaning.name);
@@ -174,12 +176,12 @@ function qualifyCollations({ node }: RawStatement): void {
 }
 
 /** A row of a catalog as a type has columns that look names up. */
-function typesRefusal({ types }: Resolved): SqlRefusal | undefined {
+function typesRefusal({ types }: Resolved, { whole }: Scope): SqlRefusal | undefined {
   for (const { node, meaning } of types) {
     const name = nameParts(node['names'])?.at(-1) ?? '';
-    if (meaning.kind === 'builtin' && catalogFilter('pg_catalog', name).kind !== 'closed')
+    if (meaning.kind === 'builtin' && catalogFilter('pg_catalog', name.replace(/^_/, '')).kind !== 'closed')
       return closed(`the type ${name}`);
-    if (meaning.kind === 'user' && REG_OIDS.has(meaning.type.base)) return closed(`the type ${name}`);
+    if (meaning.kind === 'user' && isOfNames(meaning.type.oid, whole)) return closed(`the type ${name}`);
   }
   return undefined;
 }
@@ -198,16 +200,11 @@ function viewsRefusal(resolved: Resolved, { whole }: Scope): SqlRefusal | undefi
         one?.functions.some(
           ({ use, meaning: of }) => of.user.length === 0 && guardedCall(use.names.at(-1) ?? '') !== undefined,
         ) ||
-        one?.types.some(({ node }) => REG_TYPES.has(nameParts(node['names'])?.at(-1) ?? ''));
+        one?.types.some(({ node }) => regType(nameParts(node['names'])?.at(-1) ?? '') !== undefined);
       if (shows) return closed(`the view ${meaning.relation.name}, which reads catalogs,`);
     }
   }
   return undefined;
-}
-
-function writesNames(use: RelationUse, resolved: Resolved): boolean {
-  const meaning = resolved.relations.find((one) => one.use === use)?.meaning;
-  return meaning?.kind === 'user' && meaning.relation.columns.some(({ type }) => REG_OIDS.has(type));
 }
 
 interface Around {
@@ -262,10 +259,10 @@ export function hasDependentsOutside(resolved: Resolved, raw: RawStatement, { wh
   return resolved.relations.some(({ use, meaning }) => {
     if (meaning.kind !== 'user' || use.role === 'from') return false;
     const { oid } = meaning.relation;
-    const outside = (other: Oid) => !seen.has(whole.names.relationByOid(other)?.schema ?? '');
+    // A view passes on what is done to it.
+    const touched = [meaning.relation, ...(whole.view(meaning.relation)?.relations ?? [])];
     return (
-      catalog.constraints.some((one) => one.references === oid && outside(one.relation)) ||
-      catalog.inherits.some(([child, parent]) => parent === oid && outside(child)) ||
+      dependentsOf(touched, whole).some(({ schema }) => !seen.has(schema)) ||
       (use.role === 'named' &&
         catalog.relations.some(
           (one) =>

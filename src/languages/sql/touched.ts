@@ -8,6 +8,7 @@ import { creates, written } from './resolve.ts';
 import { type SequenceUse, sequenceOf } from './sequences.ts';
 import { statementClass } from './statements.ts';
 import { type Fields, isFields, nameParts, stringOf } from './tree.ts';
+import { dependentsOf, emptiesOthers } from './dependents.ts';
 import type { Knowledge, Resolved } from './understanding.ts';
 
 export interface Touched {
@@ -40,6 +41,8 @@ export function touchedBy(
       list.named('table', use.node['relpersistence'] === 't' ? 'pg_temp' : (use.schema ?? home), use.name, use.access);
     else list.named('relation-unknown', use.schema, use.name, use.access);
   }
+  if (emptiesOthers(raw))
+    for (const one of dependentsOf(targetsOf(resolved), knowledge)) list.relation(one, 'delete', knowledge, true);
   for (const one of resolved.called) {
     list.add(
       { kind: 'function', name: qualified(one.schema, one.name), access: 'execute' },
@@ -69,6 +72,10 @@ export function touchedBy(
     list.unknownSchemas();
   if (gathered.statements.some((kind) => kind !== raw.kind && !SCHEMAS_KNOWN.has(kind))) list.unknownSchemas();
   return list.result();
+}
+
+function targetsOf({ relations }: Resolved): readonly Relation[] {
+  return relations.flatMap(({ meaning }) => (meaning.kind === 'user' ? [meaning.relation] : []));
 }
 
 /** What sequences stand at is no structure. */

@@ -128,9 +128,15 @@ async function open(
     ...startup.settings,
     // What an administrator of the target sees, and what joins its own log with our recording.
     ['application_name', `hoopctl ${session.id}`],
-    ...searchPathSetting(snapshot.searchPath),
+    ...searchPathSetting(pathOf(session, snapshot)),
   ] as [string, string][]);
   return { upstream: await connectUpstream(way, settings, wanted), snapshot, asker, key };
+}
+
+/** No name without a schema is looked for outside of a scope. */
+function pathOf(session: Session<PostgresSettings>, { searchPath }: Snapshot): readonly string[] {
+  const schemas = session.view().grant.scope?.['schemas'];
+  return schemas === undefined ? searchPath : searchPath.filter((schema) => schemas.includes(schema));
 }
 
 /** Said once of each reading that is used for longer than it should be. */
@@ -200,7 +206,7 @@ async function converse(
   const mirror = new Mirror();
   const state = new SessionState({
     database: settings.database,
-    searchPath: snapshot.searchPath,
+    searchPath: pathOf(session, snapshot),
     settings: startup.settings,
     definitionsChanged: () => catalogs.forget(key),
   });

@@ -227,7 +227,7 @@ describe('what a tool asks', () => {
   for (const [text, expected] of [
     [
       "SELECT relname FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace ORDER BY 1",
-      ['customers', 'measured_1', 'notes', 'orders', 'secured'],
+      ['customers', 'measured_1', 'notes', 'objects', 'orders', 'refunds', 'secured'],
     ],
     ['SELECT nspname FROM pg_namespace ORDER BY 1', ['information_schema', 'pg_catalog', 'public']],
     ["SELECT 'orders'::regclass::text", ['orders']],
@@ -285,6 +285,10 @@ describe('what a tool asks', () => {
       );
     });
 });
+
+const NUMBERS = (what: string) => `SELECT ${what} FROM generate_series(16384, 16800) g`;
+const CASE = (what: string, name: string, column = 'relname', from = 'pg_class') =>
+  `SELECT ${column} FROM ${from} WHERE CASE WHEN ${column} = '${name}' THEN ${what} END`;
 
 describe('what would tell of amounts, or of nothing here,', () => {
   for (const text of [
@@ -495,11 +499,63 @@ describe('an attack through', () => {
     ['a drop that does not mind', 'DROP TABLE IF EXISTS hr.staff_red'],
     ['a comment', "COMMENT ON TABLE hr.staff_red IS 'x'"],
     ['a schema that is there already', 'CREATE SCHEMA hr_red'],
+    ['an array type by its own name', "SELECT '{hr.staff_red}'::_regclass"],
+    ['numbers cast to an array type by its own name', NUMBERS('array_agg(g)::_regclass')],
+    ['numbers of schemas', NUMBERS('array_agg(g::oid)::_regnamespace')],
+    ['numbers of types', NUMBERS('array_agg(g::oid)::pg_catalog._regtype')],
+    ['a parameter of an array type by its own name', 'SELECT $1::_regclass', ['{hr.staff_red}']],
+    ['a column of JSON', `SELECT * FROM json_to_record('{"a":["hr.staff_red"]}') AS t(a _regclass)`],
+    ['a row of a catalog in an array', `SELECT '{"(hr.f_red)"}'::_pg_aggregate`],
+    ['a row of a table of names', "SELECT '(1,hr.staff_red,)'::objects"],
+    ['a list beside a renamed column', "SELECT 1 FROM pg_aggregate AS a (x) WHERE x IN ('hr.f_red', 'hr.f_x')"],
+    ['parameters in a list', 'SELECT 1 FROM pg_aggregate WHERE aggfnoid IN ($1, $2)', ['hr.f_red', 'hr.f_red']],
+    ['a list beside a column of names', "SELECT 1 FROM objects WHERE which IN ('hr.staff_red', 'orders')"],
+    ['an array beside a column of names', "SELECT 1 FROM objects WHERE whichever = '{hr.f_red}'"],
+    ['a parameter beside such a column', 'SELECT 1 FROM objects WHERE whichever = $1', ['{hr.f_red}']],
+    ['COALESCE with what yields a type', "SELECT COALESCE(pg_typeof(1), 'hr.mood_red')"],
+    ['COALESCE with a parameter', 'SELECT COALESCE(pg_typeof(1), $1)', ['hr.mood_red']],
+    ['CASE with a configuration', "SELECT CASE WHEN false THEN get_current_ts_config() ELSE 'hr.cfg_red' END"],
+    ['COALESCE with an index', "SELECT COALESCE(pg_get_replica_identity_index('orders'), 'hr.staff_red')"],
+    ['an element of an array', "SELECT array_append('{}'::regclass[], $1)", ['hr.staff_red']],
+    ['an array put to an array', "SELECT ARRAY['orders'::regclass] || $1", ['{hr.staff_red}']],
+    ['a text put to an array', "SELECT ARRAY['orders'::regclass] || '{hr.staff_red}'"],
+    ['a quoted text put to an array', `SELECT ARRAY['orders'::regclass] || '{"\\"hr\\".staff_red"}'`],
+    ['an array compared', "SELECT ARRAY['orders'::regclass] = $1", ['{hr.staff_red}']],
+    ['a place in an array', "SELECT array_position(ARRAY['orders'::regclass], $1)", ['hr.staff_red']],
+    ['the row before', "SELECT lag('orders'::regclass, 1, $1) OVER ()", ['hr.staff_red']],
+    ['an operator as regoper', "SELECT 'hr.@@@'::regoper"],
+    ['an expression that is none', CASE("relname ~ '('", 'staff_red')],
+    ['an expression given as a parameter', CASE('relname ~ $1', 'staff_red'), ['(']],
+    ['a pattern that ends too soon', CASE('relname ~~ $$a\\$$', 'staff_red')],
+    [
+      'an expression over information_schema',
+      CASE("table_name ~ '('", 'staff_red', 'table_name', 'information_schema.tables'),
+    ],
+    ['partitions outside', "SELECT * FROM pg_partition_tree('readings')"],
+    ['partitions of a partition', "SELECT relid::text FROM pg_partition_tree('readings_1')"],
+    [
+      'parents of partitions',
+      'SELECT pg_partition_root(oid), ARRAY(SELECT pg_partition_ancestors(oid)) FROM pg_class ORDER BY 1',
+    ],
+    ['tables emptied with one', 'TRUNCATE notes CASCADE'],
+    ['tables emptied with those that are emptied with one', 'TRUNCATE customers CASCADE'],
+    ['the words of an error two foreign keys away', 'DELETE FROM customers WHERE id = 1'],
+    ['the words of an error of a partition', 'INSERT INTO readings VALUES (5000), (3)'],
   ] as [string, string, unknown[]?][])
     test(`${what} tells nothing: ${text}`, async () => {
       const asked = await twins.ask(text, values);
       assert.doesNotMatch(JSON.stringify(asked.kind === 'alike' ? asked.rows : []) ?? '', /_red|_blue|staff/);
     });
+});
+
+test('what TRUNCATE … CASCADE empties and runs is known', () => {
+  const [statement] = twins.read('TRUNCATE customers CASCADE');
+  assert.deepEqual(
+    statement?.resources.map(({ name, access }) => `${name} ${access}`),
+    ['public.customers', 'public.orders', 'public.refunds', 'hr.claims_red'].map((name) => `${name} delete`),
+  );
+  assert.match(statement?.refused?.reason ?? '', /trigger emptied of public.refunds/);
+  assert.deepEqual(twins.read('TRUNCATE customers')[0]?.resources.length, 1);
 });
 
 test('every relation and function of PostgreSQL 18 is classed too', async () => {
