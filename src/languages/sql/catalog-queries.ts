@@ -86,7 +86,7 @@ SELECT k.conrelid::bigint, k.contype, k.conname, pg_catalog.to_json(k.conkey), k
   NOT k.convalidated OR COALESCE(k.conbin::text ~ '{(SQLVALUEFUNCTION|COERCEVIAIO) ', false) OR EXISTS (
     SELECT FROM pg_catalog.regexp_matches(k.conbin::text, ':(?:op)?funcid ([0-9]+)', 'g') f (id)
       JOIN pg_catalog.pg_proc p ON p.oid = f.id[1]::oid WHERE p.provolatile <> 'i'),
-  k.conrelid = ANY (locks.held)
+  k.contype = 'c' AND k.conrelid = ANY (locks.held)
 FROM pg_catalog.pg_constraint k CROSS JOIN locks WHERE k.conrelid >= 16384 AND k.contype <> 't' ORDER BY k.oid`;
 
 // Indexes that can make a write succeed or fail by what is stored (unique ones, those that evaluate an expression), or return rows in the order of one
@@ -98,7 +98,8 @@ SELECT i.indrelid::bigint, x.relname, i.indisunique, i.indkey::text,
       AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.refobjid = i.indrelid),
   CASE WHEN NOT i.indrelid = ANY (locks.held) THEN pg_catalog.pg_get_expr(i.indexprs, i.indrelid) END,
   CASE WHEN NOT i.indrelid = ANY (locks.held) THEN pg_catalog.pg_get_expr(i.indpred, i.indrelid) END,
-  pg_catalog.to_jsonb(i.*) ->> 'indnullsnotdistinct' = 'true', i.indexrelid::bigint, i.indrelid = ANY (locks.held)
+  pg_catalog.to_jsonb(i.*) ->> 'indnullsnotdistinct' = 'true', i.indexrelid::bigint,
+  (i.indexprs IS NOT NULL OR i.indpred IS NOT NULL) AND i.indrelid = ANY (locks.held)
 FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class x ON x.oid = i.indexrelid
 JOIN pg_catalog.pg_class r ON r.oid = i.indrelid AND r.relkind IN ('r', 'p', 'm') CROSS JOIN locks
 WHERE i.indrelid >= 16384 AND (i.indisunique OR i.indnatts > 1 OR i.indexprs IS NOT NULL OR i.indpred IS NOT NULL) ORDER BY i.indexrelid`;

@@ -10,6 +10,8 @@ export type Oid = number;
 export interface CatalogSnapshot {
   /** Hash of the content: equal versions are equal snapshots. */
   readonly version: string;
+  /** Another session had a table locked against everybody: it may be about to change it. */
+  readonly unsettled?: boolean;
   readonly relations: readonly Relation[];
   readonly functions: readonly UserFunction[];
   readonly operators: readonly UserOperator[];
@@ -188,8 +190,12 @@ export function catalogFromRows(rows: readonly (readonly (string | null)[])[]): 
     for (const row of rows) if (row.flag(at)) locked.add(row.number(0));
     return rows;
   };
+  const relationRows = read('relations');
+  // Of a table itself nothing is left out; but whoever has it locked is about to change something.
+  const unsettled = relationRows.some((row) => row.flag(10));
+  for (const row of relationRows) if (row.flag(10) && VIEWS.has(row.text(3) as RelationKind)) locked.add(row.number(0));
   const content = {
-    relations: readOf('relations', 10).map(relation),
+    relations: relationRows.map(relation),
     inherits: read('inherits').map((row) => [row.number(0), row.number(1)] as const),
     functions: read('functions').map(userFunction),
     operators: read('operators').map(userOperator),
@@ -219,7 +225,7 @@ export function catalogFromRows(rows: readonly (readonly (string | null)[])[]): 
   for (const part of parts.keys())
     if (!Object.hasOwn(CATALOG_PARTS, part)) throw new Error(`the catalog query gave an unknown part "${part}"`);
   const relations = locked.size === 0 ? content.relations : content.relations.map((one) => marked(one, locked));
-  return { version: hash.digest('hex'), ...content, relations };
+  return { version: hash.digest('hex'), ...content, relations, ...(unsettled && { unsettled }) };
 }
 
 function marked(relation: Relation, locked: ReadonlySet<Oid>): Relation {
@@ -229,6 +235,11 @@ function marked(relation: Relation, locked: ReadonlySet<Oid>): Relation {
 /** Whether something was left out of it because it was locked. */
 export function isWhole({ relations, functions }: CatalogSnapshot): boolean {
   return !relations.some((one) => one.locked) && !functions.some((one) => one.locked);
+}
+
+/** Whether it is likely to be another one soon: something was left out of it, or somebody has a table locked against everybody. */
+export function isSettled(catalog: CatalogSnapshot): boolean {
+  return catalog.unsettled !== true && isWhole(catalog);
 }
 
 /**

@@ -18,6 +18,7 @@ export {
   type CatalogSnapshot,
   catalogFromRows,
   EMPTY_CATALOG,
+  isSettled,
   isWhole,
   withDefinitionsOf,
 } from './catalog.ts';

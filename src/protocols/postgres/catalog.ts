@@ -8,6 +8,7 @@ import type { Clock } from '../../base/clock.ts';
 import {
   bindMasks,
   type CatalogSnapshot,
+  isSettled,
   isWhole,
   type SqlMask,
   withDefinitionsOf,
@@ -61,6 +62,8 @@ interface Entry {
   snapshot?: Snapshot;
   /** Nothing was left out of it. */
   whole: boolean;
+  /** And nobody seemed about to change something. */
+  settled: boolean;
   /** When the snapshot was last known to be what is there, and when the whole of it was. */
   readAt: number;
   wholeAt: number;
@@ -79,7 +82,7 @@ export function createCatalogs(clock: Clock, read = readCatalog): Catalogs {
 
   function entryOf(key: string): Entry {
     const entry = entries.get(key) ?? {
-      ...{ whole: true, readAt: -Infinity, wholeAt: -Infinity, forgotten: false },
+      ...{ whole: true, settled: true, readAt: -Infinity, wholeAt: -Infinity, forgotten: false },
       ...{ bindings: new Map(), strangers: new Set<number>() },
     };
     entries.set(key, entry);
@@ -87,7 +90,7 @@ export function createCatalogs(clock: Clock, read = readCatalog): Catalogs {
   }
 
   function isFresh(entry: Entry): boolean {
-    return !entry.forgotten && clock.monotonic() - entry.readAt < (entry.whole ? OLDEST : LACKING);
+    return !entry.forgotten && clock.monotonic() - entry.readAt < (entry.settled ? OLDEST : LACKING);
   }
 
   function load(entry: Entry, asker: CatalogAsker): Promise<Snapshot> {
@@ -96,7 +99,7 @@ export function createCatalogs(clock: Clock, read = readCatalog): Catalogs {
       (found) => {
         const snapshot = snapshotOf(entry, found, startedAt);
         // Something changed while it was read: it is for those who asked before, and for nobody else.
-        if (entry.loading === loading) store(entry, snapshot, startedAt, isWhole(found.catalog));
+        if (entry.loading === loading) store(entry, snapshot, startedAt, found.catalog);
         return snapshot;
       },
       (error: unknown) => {
@@ -118,11 +121,11 @@ export function createCatalogs(clock: Clock, read = readCatalog): Catalogs {
     return { ...read, catalog, bind: (masks) => bind(masks, catalog, bindings) };
   }
 
-  function store(entry: Entry, snapshot: Snapshot, at: number, whole: boolean): void {
+  function store(entry: Entry, snapshot: Snapshot, at: number, found: CatalogSnapshot): void {
     delete entry.loading;
     delete entry.failed;
-    Object.assign(entry, { snapshot, readAt: at, whole, forgotten: false });
-    if (whole) entry.wholeAt = at;
+    Object.assign(entry, { snapshot, readAt: at, settled: isSettled(found), whole: isWhole(found), forgotten: false });
+    if (entry.whole) entry.wholeAt = at;
   }
 
   /** What can be done without another reading, by those it is good enough for. */
