@@ -104,6 +104,19 @@ describe('the value that rows from before a masked column have in it', () => {
   });
 });
 
+test('how long values are is not told by EXPLAIN of a table that was read in so many ways that all its columns stand behind each', () => {
+  const names = ['id', 'card', ...Array.from({ length: 9 }, (_, place) => `c${place}`)];
+  const columns = names.map((name, place) => [place + 1, name, 25, 'text', '', '', false]);
+  const catalog = catalogOf({ relations: [[20002, 'public', 'customers', 'r', 'p', false, false, null, columns]] });
+  const basis = { ...MASKED, catalog, masks: MASKED.masks.filter(({ column }) => column === 'card') };
+  const explain = () => one('EXPLAIN SELECT id, count(*) FROM customers GROUP BY id', basis).rewrite?.text ?? '';
+  assert.doesNotMatch(explain(), /costs|card/i);
+  for (let ways = 1; ways < 300; ways++)
+    one(`SELECT ${names.slice(2).filter((_, place) => (ways >> place) % 2 === 1)} FROM customers`, basis);
+  assert.match(explain(), /^EXPLAIN \(COSTS off\) .*m\.card/i);
+  assert.equal(one('EXPLAIN (COSTS) SELECT id FROM customers', basis).refused?.code, 'MASK_REACHED');
+});
+
 test('the row of a join has all columns behind the masks', () => {
   for (const shown of ['j.*', 'j', 'to_json(j)']) {
     const { rewrite } = one(`SELECT ${shown} FROM (customers JOIN orders ON true) AS j`, MASKED);
