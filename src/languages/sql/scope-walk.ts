@@ -17,7 +17,7 @@ import {
 import { KINDS, type ObjectKind } from './scope-catalogs.ts';
 import { leadsOut, namedIn, nameLeadsOut, pathLeadsOut, relationNamed } from './scope-names.ts';
 import { readsNames, yieldsNames } from './scope-types.ts';
-import type { Scope } from './scope.ts';
+import type { Scope } from './scoped.ts';
 import type { Resolved } from './understanding.ts';
 
 export type Narrowed =

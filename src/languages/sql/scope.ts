@@ -19,23 +19,14 @@ import { guardedCall, regType } from './scope-calls.ts';
 import { AMOUNTS, catalogFilter } from './scope-catalogs.ts';
 import { isQuiet } from './scope-quiet.ts';
 import { pathLeadsOut } from './scope-names.ts';
-import { createScopeSql, type ScopeSql } from './scope-sql.ts';
+import { createScopeSql } from './scope-sql.ts';
 import { hasNames, isOfNames } from './scope-types.ts';
 import { narrowCalls } from './scope-walk.ts';
+import type { Scope } from './scoped.ts';
 import { eachObject, type Fields, isFields, nameParts, stringNode } from './tree.ts';
 import type { Knowledge, Resolved } from './understanding.ts';
 
-export interface Scope {
-  readonly schemas: ReadonlySet<string>;
-  /** Names that a statement may write: those of the scope and of the server. */
-  readonly seen: ReadonlySet<string>;
-  /** What a statement's own names mean; numbers lead everywhere. */
-  readonly knowledge: Knowledge;
-  readonly whole: Knowledge;
-  readonly sql: ScopeSql;
-  /** Selects that stand for catalogs, by what they show. */
-  readonly standIns: Map<string, Fields>;
-}
+export type { Scope };
 
 export function createScope(whole: Knowledge, schemas: readonly string[]): Scope {
   const own = new Set(schemas);
