@@ -55,6 +55,8 @@ export interface SessionQuery {
   readonly live?: boolean;
   readonly wouldBe?: boolean;
   readonly limit?: number;
+  /** Each comes with the tables it touched. */
+  readonly withTables?: boolean;
 }
 
 /** How an approval is asked for or decided. */

@@ -84,6 +84,8 @@ export interface SessionFilter {
   readonly live?: boolean;
   readonly wouldBe?: boolean;
   readonly limit?: number;
+  /** Not a filter: each row comes with the tables it touched. */
+  readonly withTables?: boolean;
 }
 
 export interface Services {

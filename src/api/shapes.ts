@@ -263,6 +263,8 @@ export interface SessionView {
   rows: number;
   maskedCells: number;
   wouldBe: number;
+  /** Full names, as far as they are indexed; only where they were asked for. */
+  tables?: string[];
 }
 
 /** POST /v1/sessions/reindex: one a line, the last one `done`. */

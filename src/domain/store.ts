@@ -146,6 +146,8 @@ export interface SessionStore {
   forgetTexts(ids: readonly string[]): Promise<void>;
   update(id: string, change: Partial<Omit<SessionRow, 'id'>>): Promise<void>;
   find(id: string): Promise<SessionRow | undefined>;
+  /** Full names of the tables that sessions touched, as far as the index holds them. */
+  tables(ids: readonly string[]): Promise<ReadonlyMap<string, readonly string[]>>;
   /** The latest first. */
   list(filter: SessionFilter): Promise<readonly SessionRow[]>;
 }

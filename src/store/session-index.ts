@@ -84,6 +84,33 @@ export async function forgetTexts(db: Database, ids: readonly string[]): Promise
   }
 }
 
+/** @returns nothing for a session of which no table is known */
+export async function tablesOf(db: Database, ids: readonly string[]): Promise<ReadonlyMap<string, readonly string[]>> {
+  const found = new Map<string, string[]>();
+  for (const some of batches(ids)) {
+    const rows = await db
+      .selectFrom('session_tables')
+      .select(['session', 'name'])
+      .where('session', 'in', some)
+      .orderBy('session')
+      .orderBy('name')
+      .execute();
+    for (const { session, name } of rows) {
+      const names = found.get(session) ?? [];
+      if (names.length === 0) found.set(session, names);
+      names.push(name);
+    }
+  }
+  for (const [session, names] of found) {
+    const alsoFull = new Set(names.flatMap((name) => namesOf(name).slice(1)));
+    found.set(
+      session,
+      names.filter((name) => !alsoFull.has(name)),
+    );
+  }
+  return found;
+}
+
 /** `public.orders` is found as `orders` too. */
 function namesOf(table: string): string[] {
   const name = table.toLowerCase();

@@ -4,7 +4,7 @@ import { findById } from './find.ts';
 import type { Database } from './open.ts';
 import { sessionChange, sessionFromRow, sessionToRow } from './rows.ts';
 import { matching } from './session-filter.ts';
-import { forgetTexts, indexSession } from './session-index.ts';
+import { forgetTexts, indexSession, tablesOf } from './session-index.ts';
 import { searchTexts } from './session-search.ts';
 
 /** More than there can be. */
@@ -25,6 +25,7 @@ export function sessionStore(db: Database): SessionStore {
       return row && sessionFromRow(row);
     },
     list: (filter) => listSessions(db, filter),
+    tables: (ids) => tablesOf(db, ids),
     index: (entry) => indexSession(db, entry),
     search: (text, filter, signal) => searchTexts(db, text, filter, signal),
     forgetTexts: (ids) => forgetTexts(db, ids),

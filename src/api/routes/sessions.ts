@@ -13,7 +13,7 @@ export const sessionRoutes: readonly Route[] = [
     method: 'GET',
     path: '/v1/sessions',
     summary:
-      'sessions, newest first; since and until are RFC 3339, verdict one or more of allowed, held, denied (with commas), after the last id of the page before',
+      'sessions, newest first; since and until are RFC 3339, verdict one or more of allowed, held, denied (with commas), after the last id of the page before; withTables adds what each touched',
     tokens: ['user'],
     audience: 'own',
     leavesOut: "other people's sessions, without the role admin or auditor",
@@ -32,6 +32,7 @@ export const sessionRoutes: readonly Route[] = [
       'partlyIndexed',
       'after',
       'limit',
+      'withTables',
     ],
     handle: ({ services, user, query }) => services.sessions(user(), filterOf(query)),
   }),
@@ -82,6 +83,7 @@ export const sessionRoutes: readonly Route[] = [
 function filterOf(query: Readonly<Record<string, string>>): SessionFilter {
   const { user, run, target, agent, table, text, after, since, until, verdict, live, wouldBe, partlyIndexed, limit } =
     query;
+  const { withTables } = query;
   return given({
     user,
     run,
@@ -97,6 +99,7 @@ function filterOf(query: Readonly<Record<string, string>>): SessionFilter {
     wouldBe: flagOf('wouldBe', wouldBe),
     partlyIndexed: flagOf('partlyIndexed', partlyIndexed),
     limit: limitOf(limit),
+    withTables: flagOf('withTables', withTables),
   });
 }
 

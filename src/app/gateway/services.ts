@@ -527,8 +527,13 @@ export function createServices(parts: ServiceParts): Services {
     pollApprovalLogin: (id) => parts.approvalLogins.poll(id),
 
     async sessions(caller, filter) {
-      const rows = await lists.of(caller, filter);
-      return rows.map((row) => sessionView(withLiveCounts(row)));
+      const { withTables, ...asked } = filter;
+      const rows = await lists.of(caller, asked);
+      const tables = withTables ? await store.sessions.tables(rows.map(({ id }) => id)) : undefined;
+      return rows.map((row) => {
+        const touched = tables?.get(row.id);
+        return { ...sessionView(withLiveCounts(row)), ...(touched === undefined ? {} : { tables: [...touched] }) };
+      });
     },
     async reindexSessions(caller) {
       if (!isAdmin(caller))
