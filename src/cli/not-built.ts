@@ -7,7 +7,6 @@ export interface NotBuilt {
 }
 
 export const NOT_BUILT: readonly NotBuilt[] = [
-  { path: 'sessions flag', hint: 'find sessions with: hoopctl sessions list' },
   {
     path: 'policy diff',
     hint: 'compare what single statements get with: hoopctl policy explain TARGET --policy FILE -- TEXT',

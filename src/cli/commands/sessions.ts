@@ -1,4 +1,4 @@
-/** `hoopctl sessions [list|show ID|replay ID|tail ID|export [ID…]|kill ID|reindex]`. */
+/** `hoopctl sessions [list|show ID|replay ID|tail ID|export [ID…]|flag|kill ID|reindex]`. */
 import type { SessionView } from '../../api/shapes.ts';
 import { describeEnd } from '../../domain/end.ts';
 import type { CommandForm } from '../command.ts';
@@ -8,6 +8,7 @@ import { replay } from '../replay.ts';
 import { tail } from '../tail.ts';
 import { exportSessions, FORMATS } from '../sessions/export.ts';
 import { FILTER_OPTIONS } from '../sessions/filter.ts';
+import { FLAG_OPTIONS, flagSessions } from '../sessions/flag.ts';
 import { listSessions } from '../sessions/list.ts';
 import { reindex } from '../sessions/reindex.ts';
 import { agentName, ago } from '../wording.ts';
@@ -105,6 +106,17 @@ const exportThem: CommandForm = {
   run: exportSessions,
 };
 
+const flag: CommandForm = {
+  name: 'flag',
+  summary: 'Find what is unusual, with what it was compared with',
+  details: [
+    'A table an agent never touched, rows far above its median, an hour or a client program that is new, repeated refusals, an agent whose',
+    'owner was not seen for 30 days. Ends with 1 where something was found, with 0 where nothing was: for cron.',
+  ],
+  options: FLAG_OPTIONS,
+  run: flagSessions,
+};
+
 const kill: CommandForm = {
   name: 'kill',
   summary: 'Cut one session now; its run may open another',
@@ -129,7 +141,7 @@ const kill: CommandForm = {
 export const command: CommandForm = {
   name: 'sessions',
   summary: 'List, replay, export and cut sessions',
-  subcommands: [list, show, replayOne, tailOne, exportThem, kill, reindexAll],
+  subcommands: [list, show, replayOne, tailOne, exportThem, flag, kill, reindexAll],
   defaultSubcommand: 'list',
 };
 
