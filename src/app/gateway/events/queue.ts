@@ -158,7 +158,8 @@ export async function openQueue(parts: QueueParts): Promise<EventQueue> {
       await file.close();
     }
     if (!current) {
-      const segment = Math.max(0, cursor.segment - 1, ...sizes.keys()) + 1;
+      // Never a number that was used: the cursor may still stand in that one.
+      const segment = Math.max(cursor.segment, ...sizes.keys()) + 1;
       current = { segment, file: await disk.open(pathOf(dir, segment)) };
       sizes.set(segment, 0);
     }

@@ -47,8 +47,8 @@ export function openSegments(dir: string): { readonly sizes: Map<number, number>
     .map(Number)
     .sort((a, b) => a - b);
   const sizes = new Map(numbers.map((number) => [number, wholeLines(pathOf(dir, number))]));
-  const first = numbers[0] ?? 1;
   const read = readCursor(dir);
+  const first = numbers[0] ?? read.segment;
   const size = sizes.get(read.segment);
   // A cursor that points nowhere came from a disk that lost more than it: from the first line there is, then.
   const cursor = size === undefined || read.offset > size ? { ...read, segment: first, offset: 0 } : read;
