@@ -1,11 +1,13 @@
 /** What a rule may ask of the moment in which a statement is sent: how many come with it, and whether a transaction is open. */
 import assert from 'node:assert/strict';
+import { type EventEmitter, once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { after, before, test } from 'node:test';
+import { after, before, describe, test } from 'node:test';
 import { packageRoot } from '../../src/base/entry.ts';
 import { POSTGRES_FACTS } from '../../src/languages/sql/index.ts';
 import { type Stack, startStack } from '../fakes/stack.ts';
+import { bind, execute, FLUSH, parse, SYNC } from '../protocols/postgres/frontend.ts';
 import { type Connected, connected, later, recorded, refused, sessionOf } from './clients.ts';
 
 const POLICY = `version: 1
@@ -73,6 +75,47 @@ test('a transaction is known by whatever road it was opened and ended', async ()
   );
   await client.query('ROLLBACK');
   await client.query(`BEGIN; COMMIT; ${write}`);
+});
+
+test('what a BEGIN takes into its transaction, from the same text or pipeline, is judged as part of it', async () => {
+  await using run = await stack.run('dana');
+  await using client = await connected(run);
+  const write = "UPDATE orders SET status = 'dodged' WHERE id = 1";
+  assert.match((await refused(client.query(`${write}; BEGIN`))).message, /writes-alone/);
+  await client.query(`${write}; COMMIT; BEGIN`);
+  await client.query('ROLLBACK');
+  await client.query("UPDATE orders SET status = 'paid' WHERE id = 1");
+});
+
+describe('without a Sync between', () => {
+  const write = "UPDATE orders SET status = 'dodged' WHERE id = 1";
+  const rows: readonly (readonly [what: string, turns: readonly (readonly string[])[], told: RegExp | undefined])[] = [
+    ['a transaction is known to be open', [['BEGIN'], [write]], /writes-alone/],
+    ['it is still known after another', [['BEGIN'], ['SELECT 1'], [write]], /writes-alone/],
+    ['what BEGIN takes in, in the same turn, is judged so', [[write, 'BEGIN']], /writes-alone/],
+    ['what BEGIN would take in of an earlier turn is kept out', [[write], ['BEGIN']], /before it into its transaction/],
+    ['a transaction that is over is known to be', [['BEGIN'], ['COMMIT'], [write]], undefined],
+    ['what was committed is not taken in', [[write], ['COMMIT'], ['BEGIN'], ['ROLLBACK']], undefined],
+  ];
+  for (const [what, turns, told] of rows)
+    test(what, async () => {
+      await using run = await stack.run('dana');
+      await using client = await connected(run);
+      const errors: string[] = [];
+      const { connection } = client as unknown as { connection: EventEmitter & { stream: NodeJS.WritableStream } };
+      for (const event of ['errorMessage', 'commandComplete', 'readyForQuery', 'parseComplete'])
+        connection.removeAllListeners(event);
+      connection.on('errorMessage', ({ message }: Error) => errors.push(message));
+      const ready = once(connection, 'readyForQuery');
+      const pipeline = turns.flatMap((texts, at) => [
+        ...texts.flatMap((text) => [parse('', text, []), bind('', ''), execute('', 0)]),
+        at === turns.length - 1 ? SYNC : FLUSH,
+      ]);
+      connection.stream.write(Buffer.concat(pipeline));
+      await ready;
+      if (told === undefined) assert.deepEqual(errors, []);
+      else assert.match(errors.join(), told);
+    });
 });
 
 test('a failed transaction is one', async () => {

@@ -409,6 +409,7 @@ export class PostgresConversation implements Conversation<Turn, Judged> {
   #ready(status: TransactionStatus, failed: boolean): void {
     this.#status = status;
     this.#unsynced = false;
+    this.#parts.state.pipeline = undefined;
     if (status !== 'I') return;
     this.#telling = 'all';
     this.#parts.state.outsideTransaction(failed);

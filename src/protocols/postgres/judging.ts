@@ -7,6 +7,7 @@ import { type Eventual, then } from '../../base/eventual.ts';
 import type { Session, SubmitOptions, Turn as SubmittedTurn } from '../../domain/session.ts';
 import {
   type Analysis,
+  factsIn,
   REG_OIDS,
   resolveIndirect,
   type Situation,
@@ -28,7 +29,7 @@ import {
   unreadCommand,
 } from './interpret.ts';
 import type { Telling } from './scrub.ts';
-import type { SessionState } from './state.ts';
+import type { Pipeline, SessionState } from './state.ts';
 import type { Mirror, Portal, Prepared, Reading } from './statements.ts';
 import type { QueryUnit, StatementUnit, Turn, Unit } from './turn.ts';
 
@@ -55,7 +56,10 @@ export function createJudge(parts: JudgeParts): Judge {
         then(parts.session.submit(read.turn(), options), (answer) => {
           const stale = answer.kind === 'refusal' && answer.code === 'HOOP_STALE' && !read.stale;
           if (stale && left > 1) return attempt(turn, options, left - 1);
-          if (answer.kind === 'permit') noteWatched(parts.session, read.watched, basis);
+          if (answer.kind === 'permit') {
+            noteWatched(parts.session, read.watched, basis);
+            if (turn.ends === 'flush') parts.state.pipeline = read.pipeline();
+          }
           return read.judged(answer);
         }),
       ),
@@ -81,8 +85,11 @@ class TurnReading {
   readonly commands: Command[] = [];
   /** Columns with a mask in shadow that it touches. */
   readonly watched = new Set<string>();
+  readonly #begun: Situation['transaction'];
   /** As it will be when what was read so far has run. */
   #transaction: Situation['transaction'];
+  /** From which of the commands on they run in a transaction that Sync ends; undefined where there is none. */
+  #implicit: number | undefined;
   #telling: Telling = 'all';
   #position: number | undefined;
   /** Something was prepared under another basis, and would now be sent otherwise. */
@@ -91,7 +98,10 @@ class TurnReading {
   constructor(parts: JudgeParts, basis: Basis) {
     this.#parts = parts;
     this.#basis = basis;
-    this.#transaction = TRANSACTION[parts.transaction()];
+    const { pipeline } = parts.state;
+    this.#begun = pipeline?.transaction ?? TRANSACTION[parts.transaction()];
+    this.#transaction = this.#begun;
+    if (pipeline?.implicit === true) this.#implicit = EARLIER;
   }
 
   /** A loop, not a chain: a turn may hold tens of thousands of units. */
@@ -113,9 +123,14 @@ class TurnReading {
   /** What is submitted. */
   turn(): SubmittedTurn {
     const { basis } = this.#basis.view;
-    return this.#parts.transaction() === 'I'
+    return this.#begun === 'none'
       ? { commands: this.commands, basis }
       : { commands: this.commands, basis, inTransaction: true };
+  }
+
+  /** How things stand when all of it has run and no Sync has come. */
+  pipeline(): Pipeline {
+    return { transaction: this.#transaction, implicit: this.#implicit !== undefined };
   }
 
   judged(answer: Judged['answer']): Judged {
@@ -236,6 +251,8 @@ class TurnReading {
     const { analysis } = resolved;
     const { detectors, guarded, id } = this.#basis;
     const { part, parameters, sent } = meaning;
+    const runs = part !== 'prepare';
+    const taken = runs && this.#transaction === 'none' && begins(analysis) ? this.#takeIn() : undefined;
     this.commands.push(
       commandOf(analysis, slice, {
         context: this.#parts.state.context,
@@ -245,14 +262,36 @@ class TurnReading {
         parameters,
         sent,
         impossible:
-          resolved.impossible ?? meaning.impossible ?? (detectors?.enforced ? unscannableCopy(analysis) : undefined),
+          resolved.impossible ??
+          meaning.impossible ??
+          taken ??
+          (detectors?.enforced ? unscannableCopy(analysis) : undefined),
       }),
     );
-    if (part !== 'prepare') this.#transaction = transactionAfter(this.#transaction, analysis);
-    if (part !== 'prepare') for (const column of analysis.watched ?? []) this.watched.add(column);
+    if (runs) this.#moveOn(analysis);
+    if (runs) for (const column of analysis.watched ?? []) this.watched.add(column);
     this.#telling = strictest(this.#telling, tellingOf(analysis, guarded, sent));
     this.#note(statement, slice);
     return { analysis: statement, basis: id, sent, shown: analysis.shown };
+  }
+
+  #moveOn(analysis: StatementAnalysis): void {
+    this.#transaction = transactionAfter(this.#transaction, analysis);
+    if (this.#transaction !== 'none' || analysis.control.some(({ op }) => op === 'commit' || op === 'rollback'))
+      this.#implicit = undefined;
+    else if (analysis.control.length === 0) this.#implicit ??= this.commands.length - 1;
+  }
+
+  /** A BEGIN makes what ran before it, since the last Sync or in the same text, part of the transaction it opens: so that is judged. */
+  #takeIn(): Impossible | undefined {
+    const first = this.#implicit;
+    if (first === EARLIER) return TAKES_IN;
+    for (let i = first ?? this.commands.length; i < this.commands.length; i++) {
+      const command = this.commands[i] as Command;
+      const statements = Number(command.facts['postgres.statements'] ?? 1);
+      this.commands[i] = { ...command, facts: factsIn(command.facts, { statements, transaction: 'open' }) };
+    }
+    return undefined;
   }
 
   #resolve(statement: StatementAnalysis): Eventual<Resolved> {
@@ -337,6 +376,20 @@ const TRANSACTION = { I: 'none', T: 'open', E: 'failed' } as const satisfies Rec
   TransactionStatus,
   Situation['transaction']
 >;
+
+/** Sent in a turn before this one, and judged then. */
+const EARLIER = -1;
+
+const TAKES_IN: Impossible = {
+  code: 'HOOP_DENIED',
+  reason: 'BEGIN would take what was sent before it into its transaction',
+  hint: 'send Sync before BEGIN',
+  protocolCode: '25001',
+};
+
+function begins({ control }: StatementAnalysis): boolean {
+  return control.some(({ op }) => op === 'begin');
+}
 
 /** In which state a statement leaves the session, where it succeeds. */
 function transactionAfter(before: Situation['transaction'], { control }: StatementAnalysis): Situation['transaction'] {

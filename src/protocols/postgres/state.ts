@@ -4,6 +4,13 @@
  */
 import type { Control } from '../../languages/sql/index.ts';
 
+/** How a pipeline stands that was sent without a Sync so far: the target says nothing of its transaction before that. */
+export interface Pipeline {
+  readonly transaction: 'none' | 'open' | 'failed';
+  /** Something runs in a transaction of its own until Sync: a BEGIN would take it into the one it opens. */
+  readonly implicit: boolean;
+}
+
 /** One change within a transaction that may still be undone. */
 type Entry =
   | { readonly op: 'set'; readonly name: string; readonly value: string | undefined; readonly local: boolean }
@@ -48,6 +55,9 @@ export class SessionState {
     this.#searchPath ??= this.#effective().get('search_path') === '' ? [] : this.#fixed.searchPath;
     return this.#searchPath;
   }
+
+  /** What was let through without a Sync; all of it runs, or what follows up to Sync is skipped. */
+  pipeline: Pipeline | undefined;
 
   /** A statement with this control has completed. @param tag the target's word for it: a COMMIT may have been a ROLLBACK */
   completed(control: Control, tag: string): void {
