@@ -1,8 +1,9 @@
 /** `hoopctl gateway check`: everything that would keep a gateway from starting, and with `login` everything that would keep it from its targets. */
 import { access, constants } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { systemClock } from '../base/clock.ts';
 import { errorTable, HoopError } from '../base/error.ts';
-import { type ConfiguredTarget, type GatewayConfig, loadGateway } from '../config/index.ts';
+import { type ConfiguredSink, type ConfiguredTarget, type GatewayConfig, loadGateway } from '../config/index.ts';
 import type { Protocol } from '../domain/protocol.ts';
 import { dial } from '../gateway/index.ts';
 import { protocols } from '../protocols/index.ts';
@@ -23,7 +24,17 @@ export interface Checked {
   readonly config: string;
   readonly policy: { readonly digest: string; readonly files: readonly string[] };
   readonly targets: readonly CheckedTarget[];
+  readonly events: readonly CheckedSink[];
   readonly warnings: readonly string[];
+}
+
+/** Where events are sent: nothing is sent there to find out. */
+export interface CheckedSink {
+  readonly name: string;
+  readonly kind: 'webhook' | 'syslog' | 'file';
+  readonly to: string;
+  /** Bytes. */
+  readonly queue: number;
 }
 
 export type CheckedTarget =
@@ -49,7 +60,9 @@ export async function checkGateway({ config: path, env, login, signal }: CheckOp
     const targets: CheckedTarget[] = [];
     for (const target of config.targets)
       targets.push(login ? await probe(target, speaking, secrets, signal) : { name: target.name, state: 'notTried' });
-    return { config: path, policy: { digest: policy.digest, files }, targets, warnings };
+    const events = config.events.map(sinkView);
+    warnings.push(...(await sinkWarnings(config, secrets)));
+    return { config: path, policy: { digest: policy.digest, files }, targets, events, warnings };
   } finally {
     await Promise.all([...speaking.values()].map((protocol) => protocol.close()));
   }
@@ -79,6 +92,31 @@ async function probe(
     if (error instanceof HoopError) return { name, state: 'failed', error };
     throw error;
   }
+}
+
+function sinkView(sink: ConfiguredSink): CheckedSink {
+  const { name, kind, queue } = sink;
+  switch (sink.kind) {
+    case 'webhook':
+      return { name, kind, queue, to: sink.url };
+    case 'syslog':
+      return { name, kind, queue, to: `${sink.tls ? 'tls' : 'tcp'}://${sink.address.host}:${sink.address.port}` };
+    case 'file':
+      return { name, kind, queue, to: sink.path };
+  }
+}
+
+/** What does not keep the gateway from starting, but events from leaving it. */
+async function sinkWarnings({ events }: GatewayConfig, secrets: Secrets): Promise<readonly string[]> {
+  const warnings: string[] = [];
+  for (const sink of events) {
+    const told = (error: unknown) => void warnings.push(`events for ${sink.name}: ${(error as Error).message}`);
+    if (sink.kind === 'webhook')
+      for (const ref of [sink.secret, sink.authorization]) if (ref) await secrets.resolveToken(ref).catch(told);
+    if (sink.kind === 'syslog' && sink.ca !== undefined) await access(sink.ca, constants.R_OK).catch(told);
+    if (sink.kind === 'file') await access(dirname(sink.path), constants.W_OK).catch(told);
+  }
+  return warnings;
 }
 
 async function readableFiles({ tls }: GatewayConfig): Promise<void> {

@@ -272,6 +272,36 @@ const SCENES: Readonly<Record<string, readonly Scene[] | string>> = {
     { args: ['sessions', 'export', '--user', EVIL], answers: { 'GET /v1/sessions': REFUSED } },
     { args: ['sessions', 'export', 'ses_1', '--since', EVIL] },
   ],
+  'sessions flag': [
+    {
+      args: ['sessions', 'flag'],
+      answers: {
+        ...get('/v1/sessions', [
+          sessionView(EVIL, {
+            id: 'ses_1',
+            refused: 9,
+            openedAt: new Date().toISOString(),
+            client: EVIL,
+            tables: [EVIL],
+          }),
+        ]),
+        ...get('/v1/agents', [
+          {
+            name: EVIL,
+            kind: 'registered',
+            owners: { users: [EVIL], groups: [EVIL] },
+            runs: 1,
+            live: 0,
+            revoked: false,
+          },
+        ]),
+        ...get('/v1/people', []),
+        'GET /v1/sessions/ses_1/events': { lines: recording() },
+      },
+    },
+    { args: ['sessions', 'flag', '--agent', EVIL], answers: { 'GET /v1/sessions': REFUSED } },
+    { args: ['sessions', 'flag', '--since', EVIL] },
+  ],
   'sessions reindex': [
     {
       args: ['sessions', 'reindex'],

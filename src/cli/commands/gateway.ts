@@ -47,6 +47,8 @@ const check: CommandForm = {
       out.print({ text: 'ok ', style: 'green' }, checked.config);
       out.print({ text: 'ok ', style: 'green' }, checked.policy.files.join(', '));
       for (const target of checked.targets) showTarget(ctx, target);
+      for (const { name, kind, to } of checked.events)
+        out.print({ text: 'ok ', style: 'green' }, `events: ${name} (${kind} ${to})`);
     }
     const failed = checked.targets.find((target) => target.state === 'failed');
     if (failed?.state !== 'failed') return 0;
