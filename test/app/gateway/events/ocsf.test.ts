@@ -157,8 +157,8 @@ test('a very long text is cut; the recording has the whole', () => {
 test('other protocols are API activity', () => {
   const [, event] = told([{ ...opened('ses_a'), protocol: 'kubernetes' }, intent('c1')[0] as SessionEvent]);
   assert.deepEqual(
-    [event?.['type_uid'], ((event ?? {})['api'] as { service: object }).service],
-    [600304, { name: 'orders-db' }],
+    [event?.['type_uid'], event?.['api']],
+    [600304, { operation: "DELETE FROM orders WHERE id = 'c1'", service: { name: 'orders-db' } }],
   );
 });
 
