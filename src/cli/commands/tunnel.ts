@@ -60,7 +60,13 @@ async function hold(
     const gateway = await ctx.gateway();
     const control = await tunnelControl(ctx.place);
     const signal = AbortSignal.any([ctx.signal, terminated()]);
-    const request = { ...runOptions(options, ctx.env), wishes, rotateSecret: options.has('rotate-secret'), control, signal };
+    const request = {
+      ...runOptions(options, ctx.env),
+      wishes,
+      rotateSecret: options.has('rotate-secret'),
+      control,
+      signal,
+    };
     await holdTunnels(gearOf(ctx, gateway), request, await tunnelMemory(ctx.place, gateway), {
       ready: (doors) => (background ? void reportBack({ ready: doors.map(shown) }) : showReady(ctx, doors.map(shown))),
       notice: (text) => (background ? undefined : ctx.out.notice(text)),
