@@ -364,7 +364,15 @@ function event({ seq, at, type, ...line }: Line, { opened }: SessionContext, pro
       ...metadataOf(product, `${session}:${seq}`, command === undefined ? session : `${session}:${command}`, type),
       ...('action_id' in also ? { profiles: ['security_control'] } : {}),
     },
-    ...(principal === undefined ? {} : { actor: { user: userOf(opened), session: { uid: session } } }),
+    ...(principal === undefined
+      ? {}
+      : {
+          actor: {
+            user: userOf(opened),
+            session: { uid: session },
+            ...(agent === undefined ? {} : { app_name: agent.name }),
+          },
+        }),
     src_endpoint: { name: opened.client ?? agent?.name ?? 'unknown', uid: run },
     // Where privileges change the schema has no such place.
     ...(of === USER_ACCESS ? {} : { dst_endpoint: { name: opened.target, svc_name: opened.protocol } }),
@@ -408,13 +416,8 @@ function metadataOf({ version, gateway }: Product, uid: string, correlation: str
   };
 }
 
-function userOf({ principal, agent }: SessionContext['opened']): OcsfEvent {
-  return {
-    name: principal?.name,
-    uid: principal?.subject,
-    domain: principal?.issuer,
-    ...(agent === undefined ? {} : { type_id: 99, type: 'agent' }),
-  };
+function userOf({ principal }: SessionContext['opened']): OcsfEvent {
+  return { name: principal?.name, uid: principal?.subject, domain: principal?.issuer };
 }
 
 function whoOf({ opened: { agent, principal } }: SessionContext): string {

@@ -106,8 +106,9 @@ test('a command that was refused is told whole', () => {
       status: 'Failure',
       status_detail: 'schema changes go through migrations',
       actor: {
-        user: { name: 'dana@example.test', uid: 'u-1', domain: 'https://idp.example', type_id: 99, type: 'agent' },
+        user: { name: 'dana@example.test', uid: 'u-1', domain: 'https://idp.example' },
         session: { uid: 'ses_a' },
+        app_name: 'weekly-report',
       },
       src_endpoint: { name: 'psql 16', uid: 'run-1' },
       dst_endpoint: { name: 'orders-db', svc_name: 'postgres' },
