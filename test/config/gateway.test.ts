@@ -120,6 +120,7 @@ test('the documented file loads as it stands', () => {
     keys: '/etc/hoop/data/keys',
     policy: '/etc/hoop/policy.yaml',
     notify: [{ name: 'oncall', webhook: { url: 'https://hooks.example/oncall', secret: { env: 'HOOK_SECRET' } } }],
+    events: [],
     targets: [
       {
         name: 'orders-db',
