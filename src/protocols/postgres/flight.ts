@@ -319,6 +319,10 @@ export class Flight implements ResultHandler {
   ): 'pass' | 'drop' | Buffer | undefined {
     const running = this.#current(item.unit);
     const count = Math.max(1, running.unit.readings.length);
+    if (item.kind === 'execute' && isOver(running) && tag?.endsWith(' 0')) {
+      this.#at++;
+      return 'pass';
+    }
     if (tag === undefined || running.offset >= count || running.settled) return undefined;
     const flow = running.flow ?? this.#copyOut;
     const reading = running.unit.readings[running.offset];
@@ -640,6 +644,11 @@ function readTypes(body: Buffer): readonly number[] {
   const types: number[] = [];
   for (let at = 2; at + 4 <= body.length; at += 4) types.push(body.readUInt32BE(at));
   return types;
+}
+
+/** A portal that came to its end in this turn and is executed again: it has nothing more. */
+function isOver({ settled, flow }: Running): boolean {
+  return settled && flow === undefined;
 }
 
 /** The stronger of two ways of telling. */
