@@ -94,9 +94,12 @@ test('/metrics counts what is delivered to whom', async () => {
   const told = receiver.events().length;
   assert.ok(told > 0);
   const { adminUrl } = stack.gateway;
-  const text = await (await fetch(`${adminUrl}/metrics`)).text();
-  for (const sink of ['webhook', 'file'])
-    assert.match(text, new RegExp(`hoop_events_delivered\\{sink="${sink}"\\} [1-9]`));
+  let text = '';
+  const delivered = (sink: string) => new RegExp(`hoop_events_delivered\\{sink="${sink}"\\} [1-9]`).test(text);
+  await until(async () => {
+    text = await (await fetch(`${adminUrl}/metrics`)).text();
+    return delivered('webhook') && delivered('file');
+  }, 'both receivers counted');
   assert.match(text, /hoop_events_dropped\{sink="webhook"\} 0/);
 });
 
