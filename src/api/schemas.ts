@@ -24,6 +24,7 @@ const verifier = z.discriminatedUnion('kind', [
     serverKey: sha256,
   }),
   z.strictObject({ kind: z.literal('sha-256'), digest: z.string().regex(/^[0-9a-f]{64}$/) }),
+  z.strictObject({ kind: z.literal('ssh-public-key'), key: base64 }),
 ]);
 
 export const runRequest = z.strictObject({

@@ -90,6 +90,8 @@ export interface TargetView {
   labels: Record<string, string>;
   /** Postgres: the database clients name. */
   database?: string;
+  /** What a client has to know of the gateway's end beforehand, by the protocol's own names. SSH: `hostKey`. */
+  shown?: Record<string, string>;
   scope?: Record<string, string[]>;
 }
 

@@ -101,6 +101,7 @@ export async function openDoor(prepared: Prepared, keeper: DoorKeeper): Promise<
     user: 'run',
     secret: secret.expose(),
     ...(target.database === undefined ? {} : { database: target.database }),
+    ...(target.shown === undefined ? {} : { shown: target.shown }),
   };
   return { ...prepared, endpoint, listener };
 }

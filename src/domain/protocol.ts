@@ -45,6 +45,8 @@ export interface Protocol<Settings = unknown> {
    * @returns undefined where nothing is known of it yet
    */
   interpret?(text: string, view: SessionView, target: Target<Settings>): Promise<readonly Command[] | undefined>;
+  /** What a client has to know of the gateway's end before it connects, and anybody may see: the host key it will be shown. */
+  shown?(target: Target<Settings>): Readonly<Record<string, string>>;
   /** Forgets what is known of a target's definitions: whatever is read next is read against what the target has then. */
   forget?(target: Target<Settings>): void;
   /** How old what is known of a target's definitions is, and whether it is known to be less than what the target has. */
@@ -152,6 +154,8 @@ export interface Endpoint {
   readonly user: string;
   readonly secret: string;
   readonly database?: string;
+  /** What the gateway shows of its end: `Protocol.shown`. */
+  readonly shown?: Readonly<Record<string, string>>;
 }
 
 /** Receives a result in batches: awaited per batch, never per row. */

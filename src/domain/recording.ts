@@ -31,6 +31,8 @@ export interface Outcome {
   readonly code?: string;
   /** The target's completion word, such as `DELETE 3`. */
   readonly tag?: string;
+  /** SSH: the program's exit status, or the signal that ended it. */
+  readonly exit?: number | string;
   readonly durationMs: number;
 }
 
@@ -126,7 +128,19 @@ export type SessionEvent =
       readonly sha256?: string;
     }
   | ({ readonly type: 'outcome'; readonly command: string } & Outcome)
-  | { readonly type: 'stream'; readonly direction: 'in' | 'out'; readonly data: string }
+  | {
+      readonly type: 'stream';
+      readonly direction: 'in' | 'out';
+      /** Text; base64 where `encoding` says so. Masked as the client saw it. */
+      readonly data: string;
+      readonly encoding?: 'base64';
+      /** The command that it belongs to. */
+      readonly command?: string;
+      /** `terminal`: a shell's, where output and errors are one. */
+      readonly of?: 'stdin' | 'stdout' | 'stderr' | 'terminal';
+      /** The terminal's window, at its start and whenever it changes. */
+      readonly size?: { readonly columns: number; readonly rows: number };
+    }
   | { readonly type: 'notice'; readonly notice: string; readonly [detail: string]: unknown }
   | { readonly type: 'session.closed'; readonly end: SessionEnd };
 

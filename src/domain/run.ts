@@ -3,7 +3,7 @@ import type { AgentIdentity, Principal } from './principal.ts';
 import type { TargetName } from './target.ts';
 
 /** What the gateway holds of a tunnel's secret: enough to check it, not enough to use it. One kind per way of logging in. */
-export type Verifier = ScramVerifier | BearerVerifier;
+export type Verifier = ScramVerifier | BearerVerifier | SshKeyVerifier;
 
 /** RFC 5802 / RFC 7677 (SCRAM-SHA-256). Byte fields are base64. */
 export interface ScramVerifier {
@@ -17,6 +17,13 @@ export interface ScramVerifier {
 export interface BearerVerifier {
   readonly kind: 'sha-256';
   readonly digest: string;
+}
+
+/** The public half of a key that the tunnel's secret yields. */
+export interface SshKeyVerifier {
+  readonly kind: 'ssh-public-key';
+  /** The key in its wire form (RFC 4253, section 6.6; ed25519: RFC 8709), base64. */
+  readonly key: string;
 }
 
 export type RunKind = 'run' | 'tunnel' | 'exec' | 'connect';

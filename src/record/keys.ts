@@ -53,6 +53,8 @@ export interface RecordingKeys {
   fingerprint(bytes: Uint8Array): string;
   /** Proves that a frame of the journal was written by this gateway. */
   journalMac(bytes: Uint8Array): string;
+  /** 32 bytes for one purpose, the same after a restart. */
+  purposeKey(purpose: string): Uint8Array;
 }
 
 /** @see rotationStatement */
@@ -88,6 +90,7 @@ export function openKeys(folder: string, passphrase?: string): RecordingKeys {
     signNote: (text, name) => signNote(text, name, privateKey),
     successor: (gateway) => successorIn(folder, gateway, privateKey, passphrase),
     fingerprint: (bytes) => createHmac('sha256', fingerprintKey).update(bytes).digest('hex'),
+    purposeKey: (purpose) => derive(secret, `hoopctl purpose v1: ${purpose}`).export(),
     journalMac: (bytes) => createHmac('sha256', journalKey).update(bytes).digest('hex'),
   };
 }

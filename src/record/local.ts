@@ -65,6 +65,8 @@ export interface RecordingsOptions {
 
 /** {@link Recordings} on a local disk. */
 export interface LocalRecordings extends Recordings {
+  /** 32 bytes of the gateway's own for one purpose, the same after a restart. */
+  purposeKey(purpose: string): Uint8Array;
   /** What was done at start about recordings that were never sealed. */
   readonly recovery: Recovery;
   readonly publicKey: { readonly id: string; readonly pem: string; readonly trusted: PublicKeys };
@@ -168,6 +170,10 @@ export class DiskRecordings implements LocalRecordings {
 
   fingerprint(bytes: Uint8Array): string {
     return this.#held.keys.fingerprint(bytes);
+  }
+
+  purposeKey(purpose: string): Uint8Array {
+    return this.#held.keys.purposeKey(purpose);
   }
 
   forgetRun(run: string): void {

@@ -95,6 +95,7 @@ async function start(options: GatewayOptions, undo: (() => Promise<void> | void)
   const protocols = await loadProtocols({
     clock,
     fingerprint: (bytes) => recordings.fingerprint(bytes),
+    key: (purpose) => recordings.purposeKey(purpose),
     gateway: () => gatewayId,
   });
   undo.push(async () => void (await Promise.all(Object.values(protocols).map((protocol) => protocol.close()))));

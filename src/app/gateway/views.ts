@@ -21,14 +21,16 @@ export function time(ms: number): string {
   return new Date(ms).toISOString();
 }
 
-export function targetView({ target }: ServedTarget, grant: Grant): TargetView {
+export function targetView({ target, protocol }: ServedTarget, grant: Grant): TargetView {
   const { database } = target.settings as { database?: unknown };
+  const shown = protocol.shown?.(target);
   return {
     name: target.name,
     protocol: target.protocol,
     effects: [...grant.effects],
     labels: { ...target.labels },
     ...(typeof database === 'string' ? { database } : {}),
+    ...(shown ? { shown: { ...shown } } : {}),
     ...(grant.scope ? { scope: mutable(grant.scope) } : {}),
   };
 }
