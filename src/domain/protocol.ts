@@ -1,4 +1,5 @@
 /** What every protocol gives: how its targets are configured, its facts, and how it serves one connection. */
+import type { Readable } from 'node:stream';
 import type { ByteChannel } from '../base/channel.ts';
 import type { Secret } from '../base/secret.ts';
 import type { Command, FactType } from './command.ts';
@@ -107,18 +108,35 @@ export interface ProtocolClient {
   /** Variables for the endpoint. `short` adds the protocol's usual names (DATABASE_URL, PGHOST, …). */
   environment(endpoint: Endpoint, short: boolean): Readonly<Record<string, string>>;
   url(endpoint: Endpoint, form: 'url' | 'jdbc' | 'sqlalchemy'): string;
-  /** argv and environment of the native client (`psql`), for `hoopctl connect`. `without`: variables of the user that would lead it elsewhere. */
+  /**
+   * argv and environment of the native client (`psql`), for `hoopctl connect`. `without`: variables of the user that would lead it elsewhere.
+   * `folder`: where this endpoint's `files` lie, for a protocol that has some.
+   */
   native(
     endpoint: Endpoint,
     args: readonly string[],
+    folder?: string,
   ): {
     readonly command: string;
     readonly args: readonly string[];
     readonly env: Readonly<Record<string, string>>;
     readonly without?: readonly string[];
   };
-  /** Runs one statement or command and streams its result, for `hoopctl exec`. */
-  execute(endpoint: Endpoint, text: string, sink: ExecSink, signal: AbortSignal): Promise<ExecResult>;
+  /**
+   * What its clients read from files and not from variables (ssh_config, kubeconfig): one set for all endpoints, to be written into that folder for its
+   * owner alone. Pure, and the same for the same endpoints. The endpoints may be without a door yet, where only names are wanted.
+   */
+  files?(endpoints: readonly Endpoint[], folder: string): ClientFiles;
+  /** Command lines that a person may type with those files, the usual one first. */
+  commands?(endpoint: Endpoint, folder: string): readonly (readonly string[])[];
+  /** One line for an agent: how it uses this target, by the names of its variables. */
+  usage?(target: string): string;
+  /** The tunnel's secret yields a key, in a file: it is no word that a client could be given as a password. */
+  readonly secretIs?: 'key';
+  /** What is executed has an exit code of its own, which `hoopctl exec` ends with, and standard input. */
+  readonly runsPrograms?: boolean;
+  /** Runs one statement or command and streams its result, for `hoopctl exec`. `input`: what the program reads; nothing where it is absent. */
+  execute(endpoint: Endpoint, text: string, sink: ExecSink, signal: AbortSignal, input?: Readable): Promise<ExecResult>;
   /** For a Unix socket in a folder: the file name clients expect (`.s.PGSQL.<port>`). */
   socketName?(port: number): string;
   /**
@@ -129,6 +147,14 @@ export interface ProtocolClient {
   unavailable?(reason: Unavailable, received: Uint8Array): { readonly answer: Uint8Array; readonly done: boolean };
   /** For one connection. Without it a connection that is cut is just reset. */
   parting?(): Parting;
+}
+
+/** For the clients of one protocol. */
+export interface ClientFiles {
+  /** Their texts, by name. */
+  readonly files: Readonly<Record<string, string>>;
+  /** Variables that say where they are. */
+  readonly env: Readonly<Record<string, string>>;
 }
 
 /** Follows what one client is told, to know what can still be said to it when its connection is cut from behind. */
@@ -156,6 +182,8 @@ export interface Endpoint {
   readonly database?: string;
   /** What the gateway shows of its end: `Protocol.shown`. */
   readonly shown?: Readonly<Record<string, string>>;
+  /** A program whose input and output are the connection, in place of host and port. */
+  readonly via?: readonly string[];
 }
 
 /** Receives a result in batches: awaited per batch, never per row. */
@@ -166,6 +194,8 @@ export interface ExecSink {
   /** A statement of the text ended. */
   tag(tag: string, rows: number | undefined): void;
   notice(severity: string, message: string): void;
+  /** What a program wrote, exactly. Awaited: a slow reader slows the program. */
+  bytes?(stream: 'stdout' | 'stderr', chunk: Uint8Array): Promise<void> | void;
 }
 
 export interface ExecColumn {
@@ -175,7 +205,8 @@ export interface ExecColumn {
 }
 
 export type ExecResult =
-  | { readonly ok: true }
+  /** `exit`: the program's own, 128+n where signal n ended it. */
+  | { readonly ok: true; readonly exit?: number }
   | {
       readonly ok: false;
       readonly code: string;

@@ -22,4 +22,7 @@ export interface ProtocolClientModule {
 export const clients: ReadonlyMap<string, () => Promise<ProtocolClientModule>> = new Map<
   string,
   () => Promise<ProtocolClientModule>
->([['postgres', () => import('./postgres/client.ts')]]);
+>([
+  ['postgres', () => import('./postgres/client.ts')],
+  ['ssh', () => import('./ssh/client.ts')],
+]);
