@@ -6,6 +6,7 @@ import { homedir, tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { packageRoot } from '../../src/base/entry.ts';
 import type { Block } from './blocks.ts';
+import { compiled } from '../cli/cli.ts';
 
 export interface Reader {
   /** What stands on the page for something that every reader has another of: an address, an id. Each has to be met. */
@@ -127,6 +128,7 @@ function start(block: Block, home: string, path: string, reader: Reader, elsewhe
     npm_config_prefer_offline: 'true',
     npm_config_audit: 'false',
     npm_config_update_notifier: 'false',
+    ...compiled(),
   };
   // A pseudo-terminal (util-linux) where something is asked; else neither stdin nor a terminal.
   const [command, args] = block.terminal

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { freePort } from '../../src/app/demo/free-port.ts';
+import { fromTemplate } from './postgres-template.ts';
 import { requireServer } from './servers.ts';
 
 const run = promisify(execFile);
@@ -18,6 +19,8 @@ export interface PostgresOptions {
   readonly settings?: Readonly<Record<string, string>>;
   /** How logins over TCP prove themselves; scram-sha-256. */
   readonly auth?: 'scram-sha-256' | 'md5' | 'password' | 'trust';
+  /** What is in it from the beginning, one statement or script of one database after another. Made once and copied from then on. */
+  readonly holds?: readonly { readonly database: string; readonly sql: string }[];
 }
 
 export interface RunningPostgres {
@@ -47,26 +50,15 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Runn
   const logPath = join(folder, 'server.log');
   try {
     await hand(folder, owner);
-    const passwordFile = join(folder, 'password');
-    await writeFile(passwordFile, SUPERUSER_PASSWORD, { mode: 0o600 });
-    await hand(passwordFile, owner);
-    await run(
-      programs['initdb'] as string,
+    await fromTemplate(
+      data,
       [
-        '-D',
-        data,
-        '-U',
-        'postgres',
-        '-A',
-        options.auth ?? 'scram-sha-256',
-        '--pwfile',
-        passwordFile,
-        '-E',
-        'UTF8',
-        '--locale=C',
-        '-N',
+        programs['initdb'] as string,
+        JSON.stringify(owner),
+        ...initOptions(options),
+        JSON.stringify(options.holds ?? []),
       ],
-      owner,
+      () => makeData({ programs, psql, folder, data, owner }, options),
     );
     const certificate = options.ssl ? await makeCertificate(data, owner) : undefined;
     const port = await freePort();
@@ -82,32 +74,7 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Runn
         logPath,
         certificate,
       },
-      async sql(text, database = 'postgres') {
-        const env = {
-          PATH: process.env['PATH'],
-          PGPASSWORD: SUPERUSER_PASSWORD,
-          PGCLIENTENCODING: 'UTF8',
-          PSQLRC: '/dev/null',
-        };
-        const args = [
-          '-h',
-          HOST,
-          '-p',
-          String(port),
-          '-U',
-          'postgres',
-          '-d',
-          database,
-          '-XqAt',
-          '-F',
-          '\t',
-          '-v',
-          'ON_ERROR_STOP=1',
-          '-c',
-          text,
-        ];
-        return (await run(psql, args, { env })).stdout.trimEnd();
-      },
+      sql: (text, database = 'postgres') => ask(psql, port, text, database),
       log: () => readFile(logPath, 'utf8'),
       async stop() {
         await ended(server);
@@ -118,6 +85,50 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Runn
     await rm(folder, { recursive: true, force: true });
     throw error;
   }
+}
+
+interface Making {
+  readonly programs: Record<string, string>;
+  readonly psql: string;
+  readonly folder: string;
+  readonly data: string;
+  readonly owner: { uid?: number; gid?: number };
+}
+
+async function makeData({ programs, psql, folder, data, owner }: Making, options: PostgresOptions): Promise<void> {
+  const passwordFile = join(folder, 'password');
+  await writeFile(passwordFile, SUPERUSER_PASSWORD, { mode: 0o600 });
+  await hand(passwordFile, owner);
+  await run(programs['initdb'] as string, ['-D', data, '--pwfile', passwordFile, ...initOptions(options)], owner);
+  await rm(passwordFile);
+  if (options.holds === undefined) return;
+  const settings = join(data, 'postgresql.conf');
+  const asMade = await readFile(settings);
+  const port = await freePort();
+  await appendFile(settings, configuration(port, folder, {}));
+  const server = await start(programs['postgres'] as string, data, join(folder, 'making.log'), owner);
+  try {
+    for (const { database, sql } of options.holds) await ask(psql, port, sql, database);
+  } finally {
+    // A fast shutdown, which leaves nothing to recover in each of the copies.
+    await ended(server, 'SIGINT');
+  }
+  await writeFile(settings, asMade);
+}
+
+function initOptions({ auth = 'scram-sha-256' }: PostgresOptions): string[] {
+  return ['-U', 'postgres', '-A', auth, '-E', 'UTF8', '--locale=C', '-N'];
+}
+
+async function ask(psql: string, port: number, text: string, database: string): Promise<string> {
+  const env = {
+    PATH: process.env['PATH'],
+    PGPASSWORD: SUPERUSER_PASSWORD,
+    PGCLIENTENCODING: 'UTF8',
+    PSQLRC: '/dev/null',
+  };
+  const to = ['-h', HOST, '-p', String(port), '-U', 'postgres', '-d', database];
+  return (await run(psql, [...to, '-XqAt', '-F', '\t', '-v', 'ON_ERROR_STOP=1', '-c', text], { env })).stdout.trimEnd();
 }
 
 /** PostgreSQL does not run as root: Debian's package brings an account for it. */
@@ -214,11 +225,11 @@ async function ready(server: ChildProcess, logPath: string): Promise<void> {
   }
 }
 
-async function ended(server: ChildProcess): Promise<void> {
+/** Immediately unless told otherwise: nothing here is kept. */
+async function ended(server: ChildProcess, signal: 'SIGQUIT' | 'SIGINT' = 'SIGQUIT'): Promise<void> {
   if (server.exitCode !== null || server.signalCode !== null) return;
   const { promise, resolve } = Promise.withResolvers<void>();
   server.once('exit', () => resolve());
-  // Immediate shutdown: nothing here is kept.
-  server.kill('SIGQUIT');
+  server.kill(signal);
   await promise;
 }

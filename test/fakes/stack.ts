@@ -27,6 +27,14 @@ import { type PostgresOptions, type RunningPostgres, startPostgres } from './pos
 /** What nobody but the gateway and PostgreSQL may ever see. It is spelt otherwise in URLs and in Base64. */
 export const DATABASE_PASSWORD = 'canary/4f9c+1e7d=3b8a';
 
+const SHOP: NonNullable<PostgresOptions['holds']> = [
+  ...shopSql(DATABASE_PASSWORD)
+    .split(';')
+    .filter((statement) => statement.trim())
+    .map((sql) => ({ database: 'postgres', sql })),
+  { database: 'shop', sql: SHOP_TABLES },
+];
+
 export interface StackOptions {
   /** policy.yaml; the demo's unless told. */
   readonly policy?: string;
@@ -101,10 +109,9 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
   await chmod(folder, 0o711);
   const [idp, postgres] = await Promise.all([
     startFakeIdp({ users: [DANA, RILEY, ...(options.users ?? [])] }),
-    startPostgres({ logStatements: true, ...options.postgres }),
+    startPostgres({ logStatements: true, holds: SHOP, ...options.postgres }),
   ]);
-  for (const statement of shopSql(DATABASE_PASSWORD).split(';')) if (statement.trim()) await postgres.sql(statement);
-  await postgres.sql(SHOP_TABLES + (options.sql ?? ''), 'shop');
+  if (options.sql !== undefined) await postgres.sql(options.sql, 'shop');
   await options.prepare?.(postgres);
   const gatewayFolder = join(folder, 'gateway');
   await mkdir(gatewayFolder);
@@ -126,7 +133,10 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
     const onLine = (line: string) => void log.push(line);
     if (options.gateway !== undefined && options.gateway !== 'here') {
       const built = options.gateway === 'process' ? {} : { main: options.gateway.main };
-      const surroundings = { PATH: process.env.PATH ?? '', NODE_COMPILE_CACHE: join(folder, 'compiled') };
+      const surroundings = {
+        PATH: process.env.PATH ?? '',
+        NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE ?? join(folder, 'compiled'),
+      };
       child = await startGatewayProcess({ configPath, env: { ...env, ...surroundings }, onLine, ...built });
       return child;
     }
