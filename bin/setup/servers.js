@@ -7,8 +7,8 @@ import { accessSync, constants, existsSync, readdirSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 
 /**
- * @typedef {'postgresql' | 'postgresql-client' | 'pgbouncer' | 'haproxy' | 'stunnel4' | 'zsh' | 'fish' | 'man-db' | ClientName} ServerName
- * @typedef {'python3-psycopg' | 'python3-psycopg2' | 'python3-asyncpg' | 'libdbd-pg-perl' | 'default-jdk-headless' | 'libpostgresql-jdbc-java' | 'golang-go' | 'golang-github-lib-pq-dev' | 'golang-github-jackc-pgx-v4-dev'} ClientName
+ * @typedef {'postgresql' | 'postgresql-client' | 'pgbouncer' | 'haproxy' | 'stunnel4' | 'zsh' | 'fish' | 'man-db' | 'openssh-server' | 'openssh-client' | 'rsync' | ClientName} ServerName
+ * @typedef {'python3-psycopg' | 'python3-psycopg2' | 'python3-asyncpg' | 'libdbd-pg-perl' | 'python3-paramiko' | 'default-jdk-headless' | 'libpostgresql-jdbc-java' | 'golang-go' | 'golang-github-lib-pq-dev' | 'golang-github-jackc-pgx-v4-dev'} ClientName
  * @typedef {'test' | 'bench' | 'clients'} NeededBy
  */
 
@@ -16,6 +16,10 @@ import { delimiter, join } from 'node:path';
 export const SERVERS = new Map([
   ['postgresql', { task: 'test', binaries: ['postgres', 'initdb', 'pg_ctl', 'pgbench'] }],
   ['postgresql-client', { task: 'test', binaries: ['psql'] }],
+  ['openssh-server', { task: 'test', binaries: ['sshd'] }],
+  ['openssh-client', { task: 'test', binaries: ['ssh', 'scp', 'sftp', 'ssh-keygen'] }],
+  ['rsync', { task: 'test', binaries: ['rsync'] }],
+  ['python3-paramiko', { task: 'test', binaries: ['python3'], files: ['/usr/lib/python3/dist-packages/paramiko'] }],
   ['zsh', { task: 'test', binaries: ['zsh'] }],
   ['fish', { task: 'test', binaries: ['fish'] }],
   ['man-db', { task: 'test', binaries: ['man'] }],
