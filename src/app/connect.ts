@@ -3,9 +3,17 @@ import type { Readable, Writable } from 'node:stream';
 import { constants } from 'node:http2';
 import { errorTable } from '../base/error.ts';
 import type { Token } from '../base/secret.ts';
-import { commandProgram, exitCodeOf, type SignalSource, startAgent, type Variables } from '../launcher/index.ts';
+import {
+  commandProgram,
+  exitCodeOf,
+  makeRunFolder,
+  type RunFolder,
+  type SignalSource,
+  startAgent,
+  type Variables,
+} from '../launcher/index.ts';
 import { openTunnel } from '../tunnel/index.ts';
-import { chooseTargets, newSecret, prepare } from './endpoint.ts';
+import { chooseTargets, newSecret, type Prepared, prepare } from './endpoint.ts';
 import type { LeaseEnd } from './run-lease.ts';
 import { type Gear, leaseError, openRun, type RunHappening, type RunOptions } from './run-open.ts';
 import type { TunnelMemory } from './tunnel-memory.ts';
@@ -34,10 +42,14 @@ export async function connectNative(
   const opened = await openRun(gear, 'connect', [prepared], request, onEvent);
   let end: LeaseEnd | undefined;
   let exit = 125;
+  let folder: RunFolder | undefined;
   try {
     const [door] = opened.doors;
     if (door === undefined) return 125;
-    const native = door.client.native(door.endpoint, request.args);
+    folder = makeRunFolder(request.env);
+    const given = door.client.files?.([door.endpoint], folder.path);
+    for (const [name, text] of Object.entries(given?.files ?? {})) folder.write(name, text);
+    const native = door.client.native(door.endpoint, request.args, folder.path);
     const program = commandProgram(native.command, native.args, { cwd: request.cwd, path: request.env['PATH'] });
     const env = environmentFor(request.env, native.env, native.without ?? []);
     const agent = await startAgent({
@@ -53,6 +65,7 @@ export async function connectNative(
     exit = exitCodeOf(await agent.ended);
     end = first;
   } finally {
+    folder?.remove();
     const closed = await opened.close('the client ended');
     end ??= closed.end;
   }
@@ -64,6 +77,8 @@ export interface StdioRequest extends RunOptions {
   readonly input: Readable;
   readonly output: Writable;
   readonly signal: AbortSignal;
+  /** Told of the secret in use: files that hold its key are written anew where it is another. */
+  readonly kept?: ((prepared: Prepared) => void) | undefined;
 }
 
 /** Bytes both ways until either side ends. The client logs in with the secret that `tunnel` remembers for this target. */
@@ -78,6 +93,7 @@ export async function connectStdio(
   const secret = (await memory.secret(target.name)) ?? newSecret();
   await memory.keepSecret(target.name, secret);
   const prepared = await prepare(target, gear.clients, undefined, secret);
+  request.kept?.(prepared);
   const opened = await openRun(gear, 'connect', [prepared], request, onEvent, { doors: false });
   let end: LeaseEnd | undefined;
   opened.lease.ended.then((it) => {

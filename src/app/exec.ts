@@ -1,7 +1,8 @@
 /** `hoopctl exec`: one text to one target, its result as it comes. A run of its own, over when the result is. */
+import type { Readable } from 'node:stream';
 import { HoopError } from '../base/error.ts';
 import type { ExecColumn, ExecResult, ExecSink } from '../domain/protocol.ts';
-import { chooseTargets, prepare } from './endpoint.ts';
+import { chooseTargets, type Prepared, prepare } from './endpoint.ts';
 import { rowWriter } from './exec-format.ts';
 import type { ExecFormat, RowWriter } from './exec-rows.ts';
 import type { LeaseEnd } from './run-lease.ts';
@@ -16,6 +17,8 @@ export interface ExecRequest extends RunOptions {
   /** Of the terminal, when the result goes to one. */
   readonly width?: number | undefined;
   readonly signal: AbortSignal;
+  /** What a program there reads. Asked for only where the target runs programs. */
+  readonly input?: (() => Readable | undefined) | undefined;
 }
 
 export interface ExecVoice {
@@ -24,15 +27,38 @@ export interface ExecVoice {
   /** A statement ended. `hadRows`: its rows were written. */
   done(result: { readonly tag: string; readonly rows?: number }, hadRows: boolean): void;
   notice(text: string): void;
+  /** What a program wrote there, exactly; awaited when the reader is slow. */
+  bytes?(stream: 'stdout' | 'stderr', chunk: Uint8Array): Promise<void> | void;
   /** How much of the result there is so far. */
   progress?(rows: number, bytes: number): void;
 }
 
-/** @throws HoopError: the gateway's refusals, the target's own errors (TARGET_ERROR), what was lost on the way */
-export async function execute(gear: Gear, request: ExecRequest, voice: ExecVoice): Promise<void> {
+/**
+ * @returns the exit code: 0, or that of a program that ran there
+ * @throws HoopError: the gateway's refusals, the target's own errors (TARGET_ERROR), what was lost on the way
+ */
+export async function execute(gear: Gear, request: ExecRequest, voice: ExecVoice): Promise<number> {
   const [target] = chooseTargets(await gear.client.targets(request.signal), [request.target]);
-  if (target === undefined) return;
+  if (target === undefined) return 0;
   const prepared = await prepare(target, gear.clients);
+  if (prepared.client.runsPrograms !== true) return executeOn(gear, request, prepared, voice);
+  try {
+    return await executeOn(gear, request, prepared, voice);
+  } catch (error) {
+    throw error instanceof HoopError ? besideProgram(error) : error;
+  }
+}
+
+/** Programs have exit codes of their own: ours could be taken for theirs, but for those that are promised. */
+function besideProgram(error: HoopError): HoopError {
+  const { code, message, hint, exit, details, cause } = error;
+  return new HoopError(code, message, { hint, exit, details, cause, processExit: KEPT.has(exit) ? exit : 125 });
+}
+
+/** Wrong usage, revoked, a limit, Ctrl-C. */
+const KEPT: ReadonlySet<number> = new Set([2, 7, 9, 130]);
+
+async function executeOn(gear: Gear, request: ExecRequest, prepared: Prepared, voice: ExecVoice): Promise<number> {
   let end: LeaseEnd | undefined;
   const opened = await openRun(gear, 'exec', [prepared], request, (happening) => tell(happening, voice));
   const cut = new AbortController();
@@ -42,11 +68,13 @@ export async function execute(gear: Gear, request: ExecRequest, voice: ExecVoice
   });
   try {
     const [door] = opened.doors;
-    if (door === undefined) return;
+    if (door === undefined) return 0;
     const signal = AbortSignal.any([request.signal, cut.signal]);
-    const result = await door.client.execute(door.endpoint, request.text, sinkFor(request, voice), signal);
+    const input = door.client.runsPrograms === true ? request.input?.() : undefined;
+    const result = await door.client.execute(door.endpoint, request.text, sinkFor(request, voice), signal, input);
     request.signal.throwIfAborted();
     if (!result.ok) throw (end && leaseError(end)) ?? errorOf(result, request.target);
+    return result.exit ?? 0;
   } catch (error) {
     request.signal.throwIfAborted();
     throw (end && leaseError(end)) ?? error;
@@ -82,6 +110,7 @@ function sinkFor({ format, header, width }: ExecRequest, voice: ExecVoice): Exec
       voice.done({ tag, ...(rows === undefined ? {} : { rows }) }, hadRows);
     },
     notice: (severity, message) => voice.notice(`${severity}: ${message}`),
+    bytes: (stream, chunk) => voice.bytes?.(stream, chunk),
   };
 }
 

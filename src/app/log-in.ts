@@ -12,6 +12,7 @@ import {
   revokeLogin,
   type TokenStore,
 } from '../identity/index.ts';
+import { forgetSshConfig } from './ssh-config.ts';
 import { findKnown, forgetLogin, type KnownGateway, readKnown, remember } from './known-gateways.ts';
 import { clientConfig, type GatewayAddress, gatewayAddress, type LoginPlace, refuseInRun } from './login.ts';
 import { keyOf, tokenStore } from './stored-login.ts';
@@ -159,6 +160,7 @@ async function end(
     result = { state: 'failed', message: error.message };
   }
   await store.remove(key);
+  forgetSshConfig(folder, url);
   forgetLogin(folder, url);
   return { gateway: url, name: known.name, ...result };
 }

@@ -6,6 +6,7 @@ import type { Endpoint, ProtocolClient } from '../domain/protocol.ts';
 
 const fail = errorTable({
   VARIABLE_TWICE: { exit: 2, hint: 'map it to one target in hoop.yaml' },
+  VARIABLE_FORM: { exit: 2 },
 });
 
 /** hoop.yaml's `targets.NAME.env`. */
@@ -22,13 +23,20 @@ export interface TargetVariables {
   readonly env: Readonly<Record<string, string>>;
   /** Names by target. */
   readonly names: ReadonlyMap<string, readonly string[]>;
+  /** What some of them name: texts by their names, to be written into the folder before anyone looks. */
+  readonly files: Readonly<Record<string, string>>;
 }
 
-/** @throws VARIABLE_TWICE when hoop.yaml maps one name to two targets */
+/**
+ * @param folder where files go that clients read; without one only names are wanted
+ * @throws VARIABLE_TWICE when hoop.yaml maps one name to two targets; VARIABLE_FORM when it asks for what the target's clients do not know
+ */
 export function targetVariables(
   targets: readonly Reachable[],
   mappings: Readonly<Record<string, VariableMapping>>,
+  folder = '',
 ): TargetVariables {
+  const files: Record<string, string> = {};
   const mappedTo = mappedNames(mappings);
   const env: Record<string, string> = {};
   const names = new Map<string, string[]>();
@@ -45,7 +53,21 @@ export function targetVariables(
     Object.assign(env, variables);
     names.set(target, Object.keys(variables));
   }
-  return { env, names };
+  for (const together of byClient(targets)) {
+    const given = together.client.files?.(together.endpoints, folder);
+    if (given === undefined) continue;
+    Object.assign(files, given.files);
+    Object.assign(env, given.env);
+    for (const { target } of together.endpoints) names.get(target)?.push(...Object.keys(given.env));
+  }
+  return { env, names, files };
+}
+
+/** The endpoints of each protocol: one file serves them all. */
+function byClient(targets: readonly Reachable[]): { client: ProtocolClient; endpoints: Endpoint[] }[] {
+  const clients = new Map<ProtocolClient, Endpoint[]>();
+  for (const { client, endpoint } of targets) clients.set(client, [...(clients.get(client) ?? []), endpoint]);
+  return [...clients].map(([client, endpoints]) => ({ client, endpoints }));
 }
 
 function mappedNames(mappings: Readonly<Record<string, VariableMapping>>): Map<string, string> {
@@ -95,7 +117,14 @@ function inForm(endpoint: Endpoint, client: ProtocolClient, form: EndpointForm):
       return endpoint.user;
     case 'password':
     case 'token':
-      return endpoint.secret;
+      if (client.secretIs !== 'key') return endpoint.secret;
+      throw fail(
+        'VARIABLE_FORM',
+        `hoop.yaml asks for a ${form} of ${endpoint.target}, whose clients log in with a key`,
+        {
+          hint: 'leave it out: the files its clients read name the key',
+        },
+      );
     default:
       return exhaustive(form);
   }

@@ -250,14 +250,17 @@ function environmentOf(run: AgentRun, opened: OpenRun, folder: RunFolder): Agent
   const variables = targetVariables(
     opened.doors.map(({ endpoint, client, target }) => ({ endpoint, client, protocol: target.protocol })),
     run.mappings,
+    folder.path,
   );
+  for (const [name, text] of Object.entries(variables.files)) folder.write(name, text);
   const targets = opened.doors.map((door) => describe(targetOf(view, door.target), variables));
+  const usages = new Map(opened.doors.map(({ target, client }) => [target.name, client.usage?.(target.name)]));
   const { purpose } = view;
   const context = {
     run: view.id,
     agent: view.agent,
     deadline: view.deadline,
-    targets,
+    targets: targets.map((target) => ({ ...target, usage: usages.get(target.name) })),
     ...(purpose === undefined ? {} : { purpose }),
   };
   const given = {

@@ -30,6 +30,8 @@ export interface HeldEndpoint {
   readonly protocol: string;
   /** With its secret: only the owner can ask. */
   readonly endpoint: Endpoint;
+  /** Where the files lie that its clients read, as long as it is open. */
+  readonly folder?: string;
 }
 
 export interface Holder {

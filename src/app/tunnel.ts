@@ -1,10 +1,11 @@
 /** `hoopctl tunnel`: local doors to targets, held open for a person's own tools. The same port and secret as last time, so that saved connections work. */
-import { resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { timestamp } from '../base/clock.ts';
 import type { HoopError } from '../base/error.ts';
 import { exhaustive } from '../base/exhaustive.ts';
 import { parseTargetName } from '../domain/target.ts';
 import type { TargetView } from '../api/shapes.ts';
+import { type Files, gatewayFolder, removeFiles, writeFiles } from './client-files.ts';
 import { chooseTargets, type DoorWish, fail, newSecret, type OpenDoor, type Prepared, prepare } from './endpoint.ts';
 import { type Gear, leaseError, type OpenRun, openRun, type RunHappening, type RunOptions } from './run-open.ts';
 import { sentence } from './run-sentences.ts';
@@ -25,6 +26,8 @@ export interface TunnelRequest extends RunOptions {
   /** Where the control socket goes. */
   readonly control: string;
   readonly signal: AbortSignal;
+  /** Told of each target's secret: other files that hold its key are written anew where it is another. */
+  readonly kept?: ((prepared: Prepared) => void) | undefined;
 }
 
 export interface TunnelVoice {
@@ -66,9 +69,12 @@ export async function holdTunnels(
     prepared.push(await prepareHeld(gear, request, memory, target, voice));
   const opened = await openRun(gear, 'tunnel', prepared, request, (happening) => tell(happening, voice));
   const stop = new AbortController();
-  const holder = holderOf(gear, opened, () => stop.abort());
+  const files = new Map<string, KeptFiles>();
+  const holder = holderOf(gear, opened, files, () => stop.abort());
   let closeControl: (() => Promise<void>) | undefined;
   try {
+    for (const door of opened.doors) keepFiles(files, request.control, gear.client.link.origin, door);
+    for (const one of prepared) request.kept?.(one);
     for (const { target, endpoint, wish } of opened.doors)
       if (!('folder' in wish)) memory.keepPort(target.name, endpoint.port);
     closeControl = await openControl(request.control, holder);
@@ -77,6 +83,7 @@ export async function holdTunnels(
     if (end !== undefined) throw leaseError(end);
   } finally {
     await closeControl?.();
+    for (const { folder, texts } of files.values()) removeFiles(folder, texts);
     await opened.close('the tunnel was closed');
   }
 }
@@ -114,7 +121,22 @@ function wishOf(place: TunnelWish['place'], remembered: number | undefined): Doo
   }
 }
 
-function holderOf(gear: Gear, opened: OpenRun, stop: () => void): Holder {
+interface KeptFiles {
+  readonly folder: string;
+  readonly texts: Files;
+}
+
+/** In the same folder as last time, beside the socket by which other hoopctls find this one. */
+function keepFiles(files: Map<string, KeptFiles>, control: string, gateway: string, door: OpenDoor): void {
+  const { client, endpoint } = door;
+  if (client.files === undefined) return;
+  const folder = join(control, gatewayFolder(gateway), endpoint.target);
+  const { files: texts } = client.files([endpoint], folder);
+  files.set(endpoint.target, { folder, texts });
+  writeFiles(folder, texts);
+}
+
+function holderOf(gear: Gear, opened: OpenRun, files: Map<string, KeptFiles>, stop: () => void): Holder {
   const startedAt = timestamp(gear.clock);
   const gateway = gear.client.link.origin;
   const open = new Map<string, OpenDoor>(opened.doors.map((door) => [door.target.name, door]));
@@ -135,12 +157,17 @@ function holderOf(gear: Gear, opened: OpenRun, stop: () => void): Holder {
       })),
     }),
     endpoints: () =>
-      [...open.values()].map(({ target, endpoint }) => ({ gateway, protocol: target.protocol, endpoint })),
+      [...open.values()].map(({ target, endpoint }) => {
+        const folder = files.get(target.name)?.folder;
+        return { gateway, protocol: target.protocol, endpoint, ...(folder === undefined ? {} : { folder }) };
+      }),
     stop(targets) {
       const named = targets === 'all' ? [...open.keys()] : targets.filter((name) => open.has(name));
       for (const name of named) {
         void open.get(name)?.listener.close();
         open.delete(name);
+        const kept = files.get(name);
+        if (kept !== undefined) removeFiles(kept.folder, kept.texts);
       }
       // The answer goes out before the process does.
       if (open.size === 0) setImmediate(stop);

@@ -9,6 +9,8 @@ export interface HoopErrorOptions {
   exit?: ExitCode | undefined;
   /** Extra fields for the JSON form of the error, such as `sqlState`. Never a secret. */
   details?: Readonly<Record<string, unknown>> | undefined;
+  /** What the process ends with, where `exit` could be taken for the exit code of a program it ran. */
+  processExit?: ExitCode | undefined;
 }
 
 /** An error a person will read. `message` says what happened and where; `hint` says what to do, in the imperative. */
@@ -18,6 +20,7 @@ export class HoopError extends Error {
   readonly hint: string | undefined;
   readonly exit: ExitCode;
   readonly details: Readonly<Record<string, unknown>> | undefined;
+  readonly processExit: ExitCode | undefined;
 
   constructor(code: string, message: string, options: HoopErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
@@ -25,6 +28,7 @@ export class HoopError extends Error {
     this.hint = options.hint;
     this.exit = options.exit ?? 1;
     this.details = options.details;
+    this.processExit = options.processExit;
   }
 }
 

@@ -24,6 +24,7 @@ export async function dispatch(argv: readonly string[], around: Surroundings): P
   } catch (error) {
     const shown = asHoopError(error, globals.verbose);
     if (shown.code !== 'INTERRUPTED' || globals.format === 'json') createOutput({ ...around, ...globals }).error(shown);
+    if (shown.processExit !== undefined) return shown.processExit;
     return endsAsChild && ![2, 126, 127, 130].includes(shown.exit) ? 125 : shown.exit;
   }
 }

@@ -13,6 +13,8 @@ export const fail = errorTable({
 export interface OpenTunnel {
   readonly endpoint: HeldEndpoint['endpoint'];
   readonly client: ProtocolClient;
+  /** Where the files lie that its clients read. */
+  readonly folder?: string | undefined;
 }
 
 /** @throws LOGIN_IN_RUN: a tunnel's secret is its owner's, as a login is; TUNNEL_NOT_OPEN */
@@ -39,5 +41,5 @@ export async function heldTunnel(ctx: Context, target: string): Promise<OpenTunn
   const client = (await clients.get(found.protocol)?.())?.client;
   if (client === undefined)
     throw failCli('NOT_BUILT', `this version does not speak ${found.protocol}`, { hint: 'update hoopctl' });
-  return { endpoint: found.endpoint, client };
+  return { endpoint: found.endpoint, client, folder: found.folder };
 }

@@ -4,6 +4,7 @@
  * Every method takes text as it is and escapes it here, line breaks too, so a caller can not forget: one call is one line. Colour is asked for by name
  * and put on after the escaping.
  */
+import { StringDecoder } from 'node:string_decoder';
 import { styleText } from 'node:util';
 import { type Clock, systemClock } from '../base/clock.ts';
 import type { HoopError } from '../base/error.ts';
@@ -54,6 +55,8 @@ export function createOutput(options: OutputOptions) {
     const text = lines.map((line) => `${line.map((part) => render(part, stream, env)).join('')}\n`);
     send(stream, text.join(''));
   };
+  // A character may come in two chunks.
+  const decoders = { stdout: new StringDecoder('utf8'), stderr: new StringDecoder('utf8') };
   const out = {
     format,
     json: format === 'json',
@@ -73,6 +76,13 @@ export function createOutput(options: OutputOptions) {
     data: async (chunk: string) => {
       if (send(stdout, stdout.isTTY ? escapeLinesForDisplay(chunk).join('\n') : chunk)) return;
       await drained(stdout);
+    },
+    /** What a program there wrote: exactly, except on a terminal. Resolves when the reader wants more. */
+    bytes: async (to: 'stdout' | 'stderr', chunk: Uint8Array) => {
+      const stream = to === 'stdout' ? stdout : stderr;
+      if (stream.isTTY) live.makeRoom();
+      const shown = stream.isTTY ? escapeLinesForDisplay(decoders[to].write(Buffer.from(chunk))).join('\n') : chunk;
+      if (!stream.write(shown)) await drained(stream);
     },
     /** Resolves when whoever reads stdout wants more: to be awaited now and then by what prints without end. */
     ready: async () => (stdout.writableNeedDrain ? drained(stdout) : undefined),

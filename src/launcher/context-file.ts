@@ -7,6 +7,8 @@ export interface ContextTarget {
   readonly scope?: Readonly<Record<string, readonly string[]>>;
   /** Names of the variables that hold its endpoint. */
   readonly variables: readonly string[];
+  /** How it is reached with them, where that does not go without saying. */
+  readonly usage?: string | undefined;
 }
 
 export interface RunContext {
@@ -26,8 +28,8 @@ export function contextFile(context: RunContext): string {
     `The run ends at ${plain(context.deadline)} at the latest.`,
     '',
     'You reach data only through the endpoints below. A gateway stands between: it knows who you act for, judges each command before it reaches the',
-    'target, masks what you may not see, records everything, and can cut you off. The passwords in your environment open these endpoints during this run',
-    'and nothing else; there are no other credentials to look for.',
+    'target, masks what you may not see, records everything, and can cut you off. The passwords and keys you were given open these endpoints during this',
+    'run and nothing else; there are no other credentials to look for.',
     '',
     '## Your targets',
     '',
@@ -62,6 +64,7 @@ function targetLines(target: ContextTarget): string[] {
     `- you may: ${target.effects.map(plain).join(', ')}`,
     ...(scope.length > 0 ? [`- only: ${scope.join('; ')}`] : []),
     `- endpoint: ${target.variables.map((name) => `\`${plain(name)}\``).join(', ')}`,
+    ...(target.usage === undefined ? [] : [`- to use it: \`${plain(target.usage)}\``]),
     '',
   ];
 }

@@ -6,8 +6,9 @@ export const command: CommandForm = {
   name: 'connect',
   summary: 'Open a target in its own client',
   details: [
-    'What follows -- is for the client: hoopctl connect orders-db -- -c "\\d".',
-    'With --stdio bytes pass between standard input and output; the secret is that of the tunnel to the same target.',
+    'What follows -- is for the client: hoopctl connect orders-db -- -c "\\d", hoopctl connect web-1 -- -L 8080:localhost:80.',
+    'With --stdio bytes pass between standard input and output; the secret is that of the tunnel to the same target. Files that use it as',
+    "OpenSSH's ProxyCommand: hoopctl targets ssh-config.",
     "Exit code: the client's own, 7 when revoked, 9 when ended by a limit.",
   ],
   arguments: [
@@ -22,8 +23,9 @@ export const command: CommandForm = {
     const common = { ...runOptions(options, ctx.env), target: args.one('TARGET') };
     const { connectNative, connectStdio } = await import('../../app/connect.ts');
     if (options.has('stdio')) {
-      const { tunnelMemory } = await import('../../app/tunnel-place.ts');
-      const streams = { input: ctx.stdin, output: ctx.stdout, signal: ctx.signal };
+      const { sshConfigKeeper, tunnelMemory } = await import('../../app/tunnel-place.ts');
+      const kept = await sshConfigKeeper(ctx.place, gateway);
+      const streams = { input: ctx.stdin, output: ctx.stdout, signal: ctx.signal, kept };
       await connectStdio(gear, { ...common, ...streams }, await tunnelMemory(ctx.place, gateway), () => undefined);
       return 0;
     }

@@ -11,8 +11,9 @@ export const command: CommandForm = {
     { flags: '--format <format>', summary: 'sh (the default), dotenv or json', choices: ['sh', 'dotenv', 'json'] },
   ],
   async run(ctx, args, options) {
-    const { endpoint, client } = await heldTunnel(ctx, args.one('TARGET'));
-    const variables = client.environment(endpoint, true);
+    const { endpoint, client, folder } = await heldTunnel(ctx, args.one('TARGET'));
+    const files = folder === undefined ? {} : client.files?.([endpoint], folder).env;
+    const variables = { ...client.environment(endpoint, true), ...files };
     const format = options.text('format') ?? (ctx.out.json ? 'json' : 'sh');
     if (format === 'json') ctx.out.document(variables);
     else

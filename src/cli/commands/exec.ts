@@ -14,7 +14,9 @@ export const command: CommandForm = {
   summary: 'Run one statement on a target',
   details: [
     'The text stands after --, in a file, or on standard input. A held statement waits until its request is decided or expires, or as long as --wait says.',
-    'Exit code: 1 for an error of the target, 4 refused, 5 not approved, 7 revoked, 9 a limit.',
+    'On ssh, words after -- are joined by spaces, as ssh does it; with the text given so or in a file, standard input is for the command.',
+    "Exit code: 1 for an error of the target, 4 refused, 5 not approved, 7 revoked, 9 a limit. On ssh the command's own (128+n for signal n); what is refused",
+    'or fails before it starts is 125, with the number above as exit in the JSON form.',
   ],
   arguments: [
     { name: 'TARGET', summary: 'the target', required: true, completes: 'target' },
@@ -27,7 +29,7 @@ export const command: CommandForm = {
   ],
   formats: ['csv', 'tsv'],
   async run(ctx, args, options) {
-    const text = await textOf(ctx, args, options);
+    const { text, given } = await textOf(ctx, args, options);
     const gear = gearOf(ctx, await ctx.gateway());
     const { execute } = await import('../../app/exec.ts');
     const request = {
@@ -38,10 +40,11 @@ export const command: CommandForm = {
       header: options.has('header'),
       width: ctx.stdout.isTTY ? ctx.stdout.columns : undefined,
       signal: ctx.signal,
+      // What was the text cannot be read once more; and nobody is asked to type.
+      input: () => (given === 'stdin' || ctx.stdin.isTTY ? undefined : ctx.stdin),
     };
     using progress = ctx.out.progress({ what: `waiting for ${request.target}` });
-    await execute(gear, request, voiceOf(ctx, progress));
-    return 0;
+    return await execute(gear, request, voiceOf(ctx, progress));
   },
 };
 
@@ -55,18 +58,28 @@ function voiceOf({ out }: Context, progress: Progress): ExecVoice {
       else if (out.format === 'text' && rows !== undefined) out.notice(count(rows, 'row'));
     },
     notice: (text) => out.notice(text),
+    bytes(stream, chunk) {
+      progress.end();
+      return out.bytes(stream, chunk);
+    },
   };
 }
 
-async function textOf(ctx: Context, args: Arguments, options: Options): Promise<string> {
+interface Text {
+  readonly text: string;
+  readonly given: 'words' | 'file' | 'stdin';
+}
+
+async function textOf(ctx: Context, args: Arguments, options: Options): Promise<Text> {
   const words = args.many('TEXT');
   const file = options.text('file');
   if (words.length > 0 && file !== undefined)
     throw fail('USAGE', 'the text was given twice', { hint: 'give it after --, or with --file' });
+  const given = words.length > 0 ? 'words' : file === undefined ? 'stdin' : 'file';
   const text =
     words.length > 0 ? words.join(' ') : file === undefined ? await typed(ctx) : readText(resolve(ctx.cwd, file));
   if (text.trim() === '') throw fail('USAGE', 'the text is empty', { hint: 'hoopctl exec TARGET -- TEXT' });
-  return text;
+  return { text, given };
 }
 
 async function typed(ctx: Context): Promise<string> {

@@ -1,6 +1,7 @@
 /** `hoopctl targets [list|show NAME|refresh NAME|rotate NAME]`: what this login may reach, and what an administrator does about one. */
 import type { TargetView } from '../../api/shapes.ts';
 import type { CommandForm } from '../command.ts';
+import { gearOf } from '../run-options.ts';
 import { targetUnknown } from '../unknown.ts';
 import { count, orDash, until } from '../wording.ts';
 
@@ -91,10 +92,38 @@ const rotate: CommandForm = {
   },
 };
 
+const sshConfig: CommandForm = {
+  name: 'ssh-config',
+  summary: 'Write an ssh_config for your ssh targets, for programs that know nothing of hoopctl',
+  details: [
+    'Prints the line for ~/.ssh/config, above any Host in it. Each host is reached through hoopctl connect --stdio, with a key of its own that opens nothing else;',
+    'run it again after a change of what is granted to you.',
+  ],
+  async run(ctx) {
+    const gateway = await ctx.gateway();
+    const [{ writeSshConfig }, { tunnelMemory }, { clientConfig }] = await Promise.all([
+      import('../../app/ssh-config.ts'),
+      import('../../app/tunnel-place.ts'),
+      import('../../app/login.ts'),
+    ]);
+    const { folder } = await clientConfig(ctx.place);
+    const memory = await tunnelMemory(ctx.place, gateway);
+    const written = await writeSshConfig(gearOf(ctx, gateway), memory, { folder, env: ctx.env }, ctx.signal);
+    if (ctx.out.json) ctx.out.document(written);
+    else {
+      ctx.out.print(written.include);
+      const { hosts } = written;
+      if (hosts.length === 0) ctx.out.notice('no ssh target is granted to you: it has no hosts');
+      else ctx.out.notice(`put that line at the top of ~/.ssh/config; hosts: ${hosts.join(', ')}`);
+    }
+    return 0;
+  },
+};
+
 export const command: CommandForm = {
   name: 'targets',
   summary: 'Show what you may reach',
-  subcommands: [list, show, refresh, rotate],
+  subcommands: [list, show, refresh, rotate, sshConfig],
   defaultSubcommand: 'list',
 };
 

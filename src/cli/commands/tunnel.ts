@@ -3,8 +3,11 @@ import type { HeldEndpoint, HolderStatus } from '../../app/tunnel-control.ts';
 import { HoopError } from '../../base/error.ts';
 import type { Arguments, CommandForm, Options } from '../command.ts';
 import type { Context } from '../context.ts';
+import { shellWord } from '../../base/shell-word.ts';
 import { fail } from '../errors.ts';
 import { fail as notOpen } from '../held-tunnel.ts';
+import type { ProtocolClient } from '../../domain/protocol.ts';
+import { clients } from '../../protocols/index.ts';
 import { gearOf, RUN_OPTIONS, runOptions } from '../run-options.ts';
 import { shortUntil } from '../wording.ts';
 
@@ -15,7 +18,7 @@ export const command: CommandForm = {
     'TARGET=PORT chooses the port (=0 any free one), TARGET=FOLDER a Unix socket. Port and secret are remembered, so saved connections keep working.',
     'tunnel list          show the tunnels that are open',
     'tunnel stop [TARGET] close them',
-    'User, password and URL of an open tunnel: hoopctl url TARGET, hoopctl env TARGET.',
+    'User, password and URL of an open tunnel: hoopctl url TARGET, hoopctl env TARGET. For ssh the whole command line is printed.',
   ],
   arguments: [
     {
@@ -52,7 +55,7 @@ async function hold(
   const { reportBack } = await import('../../app/tunnel-background.ts');
   const background = where === 'background';
   try {
-    const [{ holdTunnels, parseTunnelWish }, { tunnelControl, tunnelMemory }] = await Promise.all([
+    const [{ holdTunnels, parseTunnelWish }, { sshConfigKeeper, tunnelControl, tunnelMemory }] = await Promise.all([
       import('../../app/tunnel.ts'),
       import('../../app/tunnel-place.ts'),
     ]);
@@ -66,9 +69,15 @@ async function hold(
       rotateSecret: options.has('rotate-secret'),
       control,
       signal,
+      kept: await sshConfigKeeper(ctx.place, gateway),
     };
+    const toShow = await showing();
     await holdTunnels(gearOf(ctx, gateway), request, await tunnelMemory(ctx.place, gateway), {
-      ready: (doors) => (background ? void reportBack({ ready: doors.map(shown) }) : showReady(ctx, doors.map(shown))),
+      ready: (doors) => {
+        const lines = doors.map(toShow);
+        if (background) void reportBack({ ready: lines });
+        else showReady(ctx, lines);
+      },
       notice: (text) => (background ? undefined : ctx.out.notice(text)),
       bell: () => (!background && ctx.stderr.isTTY ? void ctx.stderr.write('\x07') : undefined),
     });
@@ -137,11 +146,28 @@ interface Shown {
   readonly port: number;
   readonly user: string;
   readonly database?: string;
+  /** Files its clients read: variables that name them, and what to type. */
+  readonly files?: Readonly<Record<string, string>>;
+  readonly commands?: readonly string[];
 }
 
-function shown({ protocol, endpoint }: HeldEndpoint): Shown {
+/** Loaded before anything is open. */
+async function showing(): Promise<(held: HeldEndpoint) => Shown> {
+  const loaded = new Map<string, ProtocolClient>();
+  for (const [protocol, load] of clients) loaded.set(protocol, (await load()).client);
+  return (held) => shown(held, loaded.get(held.protocol));
+}
+
+function shown({ protocol, endpoint, folder }: HeldEndpoint, client: ProtocolClient | undefined): Shown {
   const { target, host, port, user, database } = endpoint;
-  return { target, protocol, host, port, user, ...(database === undefined ? {} : { database }) };
+  const files = folder === undefined ? undefined : client?.files?.([endpoint], folder).env;
+  const commands = folder === undefined ? undefined : client?.commands?.(endpoint, folder);
+  return {
+    ...{ target, protocol, host, port, user },
+    ...(database === undefined ? {} : { database }),
+    ...(files === undefined ? {} : { files }),
+    ...(commands === undefined ? {} : { commands: commands.map((words) => words.map(shellWord).join(' ')) }),
+  };
 }
 
 function showReady({ out }: Context, doors: readonly Shown[]): void {
@@ -149,7 +175,8 @@ function showReady({ out }: Context, doors: readonly Shown[]): void {
   else
     for (const door of doors) {
       out.print({ text: door.target, style: 'bold' }, `  ${place(door)}`);
-      out.notice(`password and URL: hoopctl url ${door.target}`);
+      for (const line of door.commands ?? []) out.print(`  ${line}`);
+      if (door.commands === undefined) out.notice(`password and URL: hoopctl url ${door.target}`);
     }
 }
 

@@ -4,6 +4,7 @@
  */
 import { join } from 'node:path';
 import { errorTable } from '../../base/error.ts';
+import { shellWord } from '../../base/shell-word.ts';
 import type { ClientFiles, Endpoint } from '../../domain/protocol.ts';
 import { parseTargetName } from '../../domain/target.ts';
 import { keyOfSecret } from './keys.ts';
@@ -104,9 +105,4 @@ function path(folder: string, name: string): string {
 /** The user's shell reads the line, after the tokens in it were replaced. */
 function inProxyCommand(word: string): string {
   return shellWord(word).replaceAll('%', '%%');
-}
-
-/** As a POSIX shell reads it back. */
-export function shellWord(word: string): string {
-  return /^[A-Za-z0-9_@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 }
