@@ -19,7 +19,7 @@ export type Outcome = 'found' | 'nothing' | 'odd';
 
 /**
  * Looks for the next match at or after `from` in a cell of [start, end).
- * @returns `odd` when characters stand there that may be others in disguise: look again at the cell's normal form
+ * @returns `odd` when characters stand there that may be others in disguise: look again at the cell's normal form. `found.start` is where the first is
  */
 export type Find = (codes: Codes, from: number, start: number, end: number, found: Found) => Outcome;
 
@@ -96,15 +96,20 @@ export function createFind(detectors: ReadonlySet<Detector>): Find {
           break;
         }
         case BACKSLASH:
-          if (codes[at + 1] === 0x75 && at + 1 < end) return 'odd';
+          if (codes[at + 1] === 0x75 && at + 1 < end) return oddAt(found, at);
           break;
         case ODD:
-          if (at + 1 < end && isOdd(codes[at]!, codes[at + 1]!)) return 'odd';
+          if (at + 1 < end && isOdd(codes[at]!, codes[at + 1]!)) return oddAt(found, at);
           break;
       }
     }
     return 'nothing';
   };
+}
+
+function oddAt(found: Found, at: number): 'odd' {
+  found.start = at;
+  return 'odd';
 }
 
 function fill(found: Found, start: number, end: number, detector: Detector): true {

@@ -65,8 +65,20 @@ function characterAt(bytes: Uint8Array, at: number, end: number): Character {
   return lead >= 0xc2 && lead < 0xf5 && point <= 0x10ffff ? { point, width } : { point: 0xfffd, width: 1 };
 }
 
+/** What was read before: a text uses few characters, and asking Unicode for one takes a microsecond. */
+const known = new Map<number, readonly number[]>();
+const MOST_KNOWN = 4_096;
+
 /** None for what is not drawn. */
 function readAs(point: number): readonly number[] {
+  const before = known.get(point);
+  if (before) return before;
+  const codes = lookUp(point);
+  if (known.size < MOST_KNOWN) known.set(point, codes);
+  return codes;
+}
+
+function lookUp(point: number): readonly number[] {
   if (point === 0x5c) return [SPENT_BACKSLASH];
   if (point < 0x80) return [point];
   const char = String.fromCodePoint(point);

@@ -31,10 +31,7 @@ export function createCellScanner(masks: readonly DetectorMask[], fingerprint: F
     strict: masks.some(({ strict }) => strict),
     scan(bytes, start, end, kind) {
       if (holdsNothing(bytes, start, end)) return undefined;
-      const outcome = find(bytes, start, start, end, found);
-      if (outcome === 'nothing') return undefined;
-      const matches =
-        outcome === 'found' ? allMatches(find, bytes, start, end, found) : disguised(find, bytes, start, end, found);
+      const matches = matchesIn(find, bytes, start, start, end, found);
       return matches.length === 0 ? undefined : replaced(bytes, start, end, kind, matches, rules, fingerprint);
     },
     mayHold: (bytes, start, end) =>
@@ -49,10 +46,10 @@ export function createCellScanner(masks: readonly DetectorMask[], fingerprint: F
   };
 }
 
-type Rules = ReadonlyMap<Detector, { readonly rule: string; readonly with: MaskWith }>;
+export type Rules = ReadonlyMap<Detector, { readonly rule: string; readonly with: MaskWith }>;
 
 /** Where several rules look for the same thing, the one that shows least replaces it. */
-function strictestByDetector(masks: readonly DetectorMask[]): Rules {
+export function strictestByDetector(masks: readonly DetectorMask[]): Rules {
   const rules = new Map<Detector, { rule: string; with: MaskWith }>();
   for (const { rule, detect, with: how } of masks) {
     for (const name of detect as readonly Detector[]) {
@@ -69,16 +66,28 @@ function shown(how: MaskWith): number {
   return how === 'hash' ? 2 : 1;
 }
 
-/** Matches in the cell as it is. Odd characters behind the first match send the whole cell through its normal form. */
-function allMatches(find: Find, bytes: Buffer, start: number, end: number, first: Found): Found[] {
-  const matches = [{ ...first }];
-  let from = first.end;
-  for (;;) {
-    const outcome = find(bytes, from, start, end, first);
-    if (outcome === 'nothing') return matches;
-    if (outcome === 'odd') return disguised(find, bytes, start, end, first);
-    matches.push({ ...first });
-    from = first.end;
+const NONE: readonly Found[] = [];
+
+/**
+ * Matches in bytes [from, end), with what stands before them from `start` on. One odd character sends all of them through their normal form.
+ *
+ * @param found is written to
+ */
+export function matchesIn(
+  find: Find,
+  bytes: Buffer,
+  from: number,
+  start: number,
+  end: number,
+  found: Found,
+): readonly Found[] {
+  let matches: Found[] | undefined;
+  for (let at = from; ; at = found.end) {
+    const outcome = find(bytes, at, start, end, found);
+    if (outcome === 'nothing') return matches ?? NONE;
+    if (outcome === 'odd') return disguised(find, bytes, from, end, found);
+    matches ??= [];
+    matches.push({ ...found });
   }
 }
 
