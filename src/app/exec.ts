@@ -130,7 +130,7 @@ function errorOf(result: Failed, target: string): HoopError {
   const { code, message, detail, hint } = result;
   const word = /^HOOP_[A-Z]+/.exec(message)?.[0] ?? '';
   const refused = REFUSALS.get(word);
-  const details = { sqlState: code, ...(detail === undefined ? {} : { detail }) };
+  const details = { ...(code === '' ? {} : { sqlState: code }), ...(detail === undefined ? {} : { detail }) };
   if (refused === undefined) {
     // Class 08 is about the connection (PostgreSQL, Appendix A): nobody there was asked.
     if (code.startsWith('08'))

@@ -209,6 +209,7 @@ export type ExecResult =
   | { readonly ok: true; readonly exit?: number }
   | {
       readonly ok: false;
+      /** SQLSTATE; empty where the protocol has no such thing. */
       readonly code: string;
       readonly message: string;
       readonly detail?: string;

@@ -5,9 +5,10 @@
 import { once } from 'node:events';
 import { constants } from 'node:os';
 import type { Readable } from 'node:stream';
-import ssh2, { type ClientChannel, type ConnectConfig } from 'ssh2';
+import ssh2, { type ClientChannel } from 'ssh2';
 import { errorTable } from '../../base/error.ts';
 import type { Endpoint, ExecResult, ExecSink } from '../../domain/protocol.ts';
+import { ALGORITHMS } from './algorithms.ts';
 import { hostKeyOf } from './client-config.ts';
 import { createRefusalWatch, refusalOf } from './client-refusal.ts';
 import { keyOfSecret } from './keys.ts';
@@ -40,7 +41,7 @@ export async function execute(
     signal.throwIfAborted();
     const said = error instanceof Error ? refusalOf(error.message) : undefined;
     if (said !== undefined) return said;
-    if (error instanceof OpenRefused) return { ok: false, code: 'SSH_REFUSED', message: error.message };
+    if (error instanceof OpenRefused) return { ok: false, code: '', message: error.message };
     throw error;
   } finally {
     signal.removeEventListener('abort', stop);
@@ -81,20 +82,7 @@ function explain(error: Error & { level?: string }): Error {
   return fail('TUNNEL_BROKE_OFF', error.message, cause);
 }
 
-/** Those of the gateway's end, and no others. */
-const ALGORITHMS: NonNullable<ConnectConfig['algorithms']> = {
-  kex: ['curve25519-sha256', 'curve25519-sha256@libssh.org'],
-  serverHostKey: ['ssh-ed25519'],
-  cipher: [
-    'aes128-gcm@openssh.com',
-    'aes256-gcm@openssh.com',
-    'chacha20-poly1305@openssh.com',
-    'aes256-ctr',
-    'aes128-ctr',
-  ],
-  hmac: ['hmac-sha2-256-etm@openssh.com', 'hmac-sha2-512-etm@openssh.com'],
-  compress: ['none'],
-};
+const OURS = { ...ALGORITHMS, serverHostKey: ['ssh-ed25519' as const] };
 
 // The gateway logs in at the target before it lets anyone in, and a stalled one is given up by the gateway itself.
 const READY_WITHIN_MS = 60_000;
@@ -105,7 +93,7 @@ function ready(connection: ssh2.Client, endpoint: Endpoint): Promise<void> {
   return new Promise((resolve) => {
     connection.once('ready', () => resolve());
     connection.connect({
-      ...{ host, port, username: user, algorithms: ALGORITHMS, readyTimeout: READY_WITHIN_MS },
+      ...{ host, port, username: user, algorithms: OURS, readyTimeout: READY_WITHIN_MS },
       privateKey: keyOfSecret(secret).privateOpenSsh,
       authHandler: ['publickey'],
       hostVerifier: (key: Buffer) => expected !== undefined && key.toString('base64') === expected,

@@ -1,6 +1,6 @@
 /**
- * Finds the gateway's own last word among what a program writes to standard error: one line, `hoop: HOOP_DENIED: …`, after which nothing comes. A line that
- * may be it is kept back until it is known whether it was; everything else passes as it came.
+ * Finds the gateway's own last words among what a program writes to standard error: a line `hoop: HOOP_DENIED: …`, maybe `hoop: hint: …`, and nothing after
+ * them. What may be they is kept back until it is known whether it was; everything else passes as it came.
  */
 import type { ExecResult } from '../../domain/protocol.ts';
 
@@ -9,15 +9,16 @@ type Failed = Extract<ExecResult, { ok: false }>;
 export interface RefusalWatch {
   /** @returns what passes now */
   take(chunk: Uint8Array): Buffer;
-  /** The last line, where it is a refusal. */
+  /** The last words, where they are a refusal. */
   refusal(): Failed | undefined;
-  /** What was kept back. */
+  /** What was kept back, once. */
   rest(): Buffer;
 }
 
 const BEGINNING = 'hoop: HOOP_';
+const HINT = 'hoop: hint: ';
 /** Longer than any refusal. */
-const LONGEST_LINE = 16 * 1024;
+const MOST_KEPT = 32 * 1024;
 const NEWLINE = 0x0a;
 const NONE = Buffer.alloc(0);
 
@@ -26,15 +27,15 @@ export function createRefusalWatch(): RefusalWatch {
   let atLineStart = true;
   return {
     take(chunk) {
-      const all = kept.length === 0 ? Buffer.from(chunk) : Buffer.concat([kept, chunk]);
       const begins = kept.length > 0 || atLineStart;
-      const from = lastLine(all, begins);
-      const keep = from < all.length && mayBeRefusal(all.subarray(from));
-      atLineStart = all.length === 0 ? begins : all[all.length - 1] === NEWLINE;
-      kept = keep ? all.subarray(from) : NONE;
-      return keep ? all.subarray(0, from) : all;
+      const all = kept.length === 0 ? Buffer.from(chunk) : Buffer.concat([kept, chunk]);
+      if (all.length === 0) return all;
+      const from = lastTwoLines(all, begins).find((at) => mayBeRefusal(all.subarray(at))) ?? all.length;
+      atLineStart = all[all.length - 1] === NEWLINE;
+      kept = all.subarray(from);
+      return all.subarray(0, from);
     },
-    refusal: () => refusalOf(kept.toString('utf8').trimEnd()),
+    refusal: () => refusalOf(kept.toString('utf8')),
     rest() {
       const rest = kept;
       kept = NONE;
@@ -43,29 +44,32 @@ export function createRefusalWatch(): RefusalWatch {
   };
 }
 
-/** Where the last line begins, its own end not counted; past the end where it began before these bytes. */
-function lastLine(bytes: Buffer, begins: boolean): number {
-  const end = bytes[bytes.length - 1] === NEWLINE ? bytes.length - 1 : bytes.length;
-  const before = end === 0 ? -1 : bytes.lastIndexOf(NEWLINE, end - 1);
-  if (before >= 0) return before + 1;
-  return begins ? 0 : bytes.length;
+/** Where the last two lines begin, the earlier one first; without those that began before these bytes. */
+function lastTwoLines(bytes: Buffer, begins: boolean): number[] {
+  const last = lineBefore(bytes, bytes[bytes.length - 1] === NEWLINE ? bytes.length - 1 : bytes.length);
+  const earlier = last === 0 ? 0 : lineBefore(bytes, last - 1);
+  return [earlier, last].filter((at) => at > 0 || begins);
 }
 
-function mayBeRefusal(line: Buffer): boolean {
-  if (line.length > LONGEST_LINE) return false;
-  const start = line.subarray(0, BEGINNING.length).toString('latin1');
-  return start.length < BEGINNING.length ? BEGINNING.startsWith(start) : start === BEGINNING;
+function lineBefore(bytes: Buffer, end: number): number {
+  return end === 0 ? 0 : bytes.lastIndexOf(NEWLINE, end - 1) + 1;
 }
 
-/** What the gateway says, with or without the name it says it under: `HOOP_WORD: what happened` and maybe ` hint: what to do`. */
+function mayBeRefusal(bytes: Buffer): boolean {
+  if (bytes.length > MOST_KEPT) return false;
+  const [first = '', second, ...more] = bytes.toString('latin1').split('\n');
+  if (second === undefined) return agrees(first, BEGINNING);
+  if (!first.startsWith(BEGINNING)) return false;
+  return more.length === 0 ? agrees(second, HINT) : second.startsWith(HINT) && more.join('\n') === '';
+}
+
+function agrees(line: string, beginning: string): boolean {
+  return line.length < beginning.length ? beginning.startsWith(line) : line.startsWith(beginning);
+}
+
+/** What the gateway says, with or without the name it says it under. */
 export function refusalOf(text: string): Failed | undefined {
-  const said = /^(?:hoop: )?(HOOP_[A-Z]+: .*)$/s.exec(text)?.[1];
-  if (said === undefined) return undefined;
-  const at = said.lastIndexOf(' hint: ');
-  return {
-    ok: false,
-    code: 'SSH_REFUSED',
-    message: at < 0 ? said : said.slice(0, at),
-    ...(at < 0 ? {} : { hint: said.slice(at + ' hint: '.length) }),
-  };
+  const [, message, hint] = /^(?:hoop: )?(HOOP_[A-Z]+: [^\n]*)(?:\n(?:hoop: )?hint: ([^\n]*))?\n?$/.exec(text) ?? [];
+  if (message === undefined) return undefined;
+  return { ok: false, code: '', message, ...(hint === undefined ? {} : { hint }) };
 }
