@@ -12,6 +12,19 @@ export const LONGEST_LINE = 16 * 1024 * 1024;
 /** What a recording holds besides a session's own events. */
 export type CheckpointEvent = { readonly type: 'checkpoint' } & Checkpoint;
 
+/** The first line of a recording's later parts. The chain goes on over it: the parts one behind the other are one recording. */
+export interface ContinuedEvent {
+  readonly type: 'session.continued';
+  readonly session: string;
+  /** 2 for the first of them. */
+  readonly part: number;
+  /** Whose it is. */
+  readonly gateway: string;
+}
+
+/** Everything a line can be made of. */
+export type LineEvent = SessionEvent | CheckpointEvent | ContinuedEvent;
+
 /** Splits events and seals the hidden part under one session's key. */
 export interface LineSealer {
   /** @returns the event as it is written: its clear fields, and `sealed` */
@@ -67,7 +80,7 @@ export class Chain {
   }
 
   /** @returns the line with its newline */
-  line(event: SessionEvent | CheckpointEvent, now: string): string {
+  line(event: LineEvent, now: string): string {
     const at = this.time(now);
     const body = this.#body(event);
     const line = `{"seq":${this.size},"at":"${at}",${body.slice(1, -1)},"prev":"${this.root}"}`;
@@ -83,15 +96,15 @@ export class Chain {
     return `${line}\n`;
   }
 
-  #body(event: SessionEvent | CheckpointEvent): string {
-    if (!this.#sealer || event.type === 'checkpoint') return jsonOf(event);
+  #body(event: LineEvent): string {
+    if (!this.#sealer || event.type === 'checkpoint' || event.type === 'session.continued') return jsonOf(event);
     refuseOwnPlace(event);
     return canonicalJson(this.#sealer.seal(event, this.size));
   }
 }
 
 /** An event's JSON, without number, time and the line before. */
-export function jsonOf(event: SessionEvent | CheckpointEvent): string {
+export function jsonOf(event: LineEvent): string {
   // Checkpoints bring their own `at`, which is the line's.
   if (event.type === 'checkpoint') {
     const { at: _, ...rest } = event;
@@ -102,7 +115,7 @@ export function jsonOf(event: SessionEvent | CheckpointEvent): string {
   return event.type === 'notice' ? canonicalJson(event) : fromParts(event as Readonly<Record<string, unknown>>);
 }
 
-function refuseOwnPlace(event: SessionEvent): void {
+function refuseOwnPlace(event: SessionEvent | ContinuedEvent): void {
   if ('seq' in event || 'at' in event || 'prev' in event) {
     throw fail('EVENT_INVALID', `a ${event.type} event may not bring its own seq, at or prev`);
   }

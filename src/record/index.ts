@@ -1,5 +1,5 @@
 /** The door of this room: recordings that prove themselves. */
-export { type CheckpointEvent, canonicalJson, GENESIS, lineHash } from './chain.ts';
+export { type CheckpointEvent, type ContinuedEvent, canonicalJson, GENESIS, lineHash } from './chain.ts';
 export { type Codec, type CodecName, codecByName } from './codecs.ts';
 export { keyIdOf, type PublicKeys, readPublicKeys, statementOf } from './checkpoint.ts';
 export type { Disk } from './disk.ts';
@@ -10,8 +10,8 @@ export { type HtmlSession, htmlPieces } from './export/html.ts';
 export { tarEnd, tarHeader, tarPadding } from './export/tar.ts';
 export { createGist, type Gist, type GistOptions, type ReadGist, readGist } from './gist.ts';
 export { prepareSuccessor } from './keys.ts';
-export { findRecording, type RecordingFile, recordingsBelow } from './layout.ts';
-export type { Source } from './lines.ts';
+export { findRecording, lastPart, namedBy, partFile, type RecordingFile, recordingsBelow, whereIs } from './layout.ts';
+export { readLines, readPart, type Source } from './lines.ts';
 export type { LocalRecordings, RecordingsOptions } from './local.ts';
 export { type RecordedEvent, readEvents } from './read.ts';
 export type { Durability } from './recorder.ts';

@@ -1,15 +1,18 @@
-/** A recording's lines, from a file (compressed or not) or from bytes, in flat memory. */
-import { createReadStream } from 'node:fs';
+/** A recording's lines, from its file or files (packed or not) or from bytes, in flat memory. */
+import { createHash } from 'node:crypto';
+import { type FileHandle, open } from 'node:fs/promises';
 import { pipeline } from 'node:stream';
 import { LONGEST_LINE } from './chain.ts';
 import { type Codec, codecOf, HEAD_BYTES } from './codecs.ts';
+import { LIVE, namedBy, partFile, sealedCopyOf, whereIs } from './layout.ts';
 
-/** A path, or the recording's bytes themselves, plain or packed. */
+/** A path, or the recording's bytes themselves, plain or packed. From a path on, the parts that lie beside it follow. */
 export type Source = string | Uint8Array | AsyncIterable<Uint8Array>;
 
 export interface LineBatch {
-  /** Whole lines without their newlines. */
+  /** Whole lines without their newlines. The first batch of a later part has none. */
   readonly lines: readonly Buffer[];
+  readonly part: number;
 }
 
 /** How a source ended. */
@@ -25,11 +28,41 @@ const CHUNK = 256 * 1024;
 
 /** Yields batches of lines and returns how the source ended. Only reading itself throws (no such file, no right to). */
 export async function* readLines(source: Source): AsyncGenerator<LineBatch, SourceEnd> {
+  if (typeof source !== 'string') return yield* split(chunksOf(source), 1);
+  const named = namedBy(source);
+  if (!named) return yield* readPart(source);
+  for (let part = named.part, path = source; ; part += 1) {
+    if (part > named.part) yield { lines: [], part };
+    const end = yield* readPart(path);
+    const next = whereIs(partFile(source, part + 1));
+    if (next === undefined) return end;
+    if (end.kind !== 'whole') return { kind: 'damaged', message: `part ${part} is not whole, and another follows it` };
+    path = next;
+  }
+}
+
+/** The same of one file, whatever lies beside it. */
+export async function* readPart(path: string): AsyncGenerator<LineBatch, SourceEnd> {
+  return yield* split(fileChunks(path), namedBy(path)?.part ?? 1);
+}
+
+/** A digest of one file's lines, however they are packed. */
+export async function contentOf(path: string): Promise<string> {
+  const digest = createHash('sha256');
+  const batches = readPart(path);
+  for (;;) {
+    const next = await batches.next();
+    if (next.done) return next.value.kind === 'whole' ? digest.digest('hex') : `${next.value.kind} ${path}`;
+    for (const line of next.value.lines) digest.update(line).update('\n');
+  }
+}
+
+async function* split(chunks: AsyncGenerator<Buffer>, part: number): AsyncGenerator<LineBatch, SourceEnd> {
   const splitter = new LineSplitter();
   try {
-    for await (const chunk of plainBytes(chunksOf(source))) {
+    for await (const chunk of plainBytes(chunks)) {
       const lines = splitter.push(chunk);
-      if (lines.length > 0) yield { lines };
+      if (lines.length > 0) yield { lines, part };
       if (splitter.restLength > LONGEST_LINE) {
         return { kind: 'damaged', message: `a line is longer than ${LONGEST_LINE} bytes` };
       }
@@ -37,6 +70,8 @@ export async function* readLines(source: Source): AsyncGenerator<LineBatch, Sour
   } catch (error) {
     if (error instanceof BrokenPacking) return { kind: error.kind, message: error.message };
     throw error;
+  } finally {
+    await chunks.return(undefined);
   }
   const rest = splitter.rest();
   return rest.length === 0 ? { kind: 'whole' } : { kind: 'torn', rest };
@@ -78,13 +113,43 @@ class BrokenPacking extends Error {
   }
 }
 
-async function* chunksOf(source: Source): AsyncGenerator<Buffer> {
-  if (typeof source === 'string') {
-    yield* createReadStream(source, { highWaterMark: CHUNK });
-  } else if (source instanceof Uint8Array) {
+async function* chunksOf(source: Exclude<Source, string>): AsyncGenerator<Buffer> {
+  if (source instanceof Uint8Array) {
     yield Buffer.from(source.buffer, source.byteOffset, source.byteLength);
   } else {
     for await (const chunk of source) yield Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength);
+  }
+}
+
+async function* fileChunks(path: string): AsyncGenerator<Buffer> {
+  const named = namedBy(path);
+  const isFollowed = () => named !== undefined && whereIs(partFile(path, named.part + 1)) !== undefined;
+  const file = await openNow(path);
+  try {
+    // Once another part is there nothing more is written into this one: looked at before its end is reached.
+    for (let last = false; !last; ) {
+      last = isFollowed();
+      for (;;) {
+        const chunk = Buffer.allocUnsafe(CHUNK);
+        const { bytesRead } = await file.read(chunk, 0, CHUNK, null);
+        if (bytesRead === 0) break;
+        yield chunk.subarray(0, bytesRead);
+      }
+      last ||= !isFollowed();
+    }
+  } finally {
+    await file.close();
+  }
+}
+
+/** While a part is being packed, the plain file gives way to the packed one. */
+export async function openNow(path: string): Promise<FileHandle> {
+  try {
+    return await open(path);
+  } catch (error) {
+    const packed = (error as NodeJS.ErrnoException).code === 'ENOENT' && path.endsWith(LIVE) && sealedCopyOf(path);
+    if (!packed) throw error;
+    return await open(packed);
   }
 }
 

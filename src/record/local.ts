@@ -12,9 +12,10 @@ import { fail } from './errors.ts';
 import { Journal } from './journal.ts';
 import { lastSegmentNumber } from './journal-read.ts';
 import type { RecordingKeys } from './keys.ts';
-import { checkSessionId, dayOf, draftName, LIVE } from './layout.ts';
+import { checkSessionId, dayOf, draftName, LIVE, partName } from './layout.ts';
 import type { Lock } from './lock.ts';
 import type { SessionLog } from './log/log.ts';
+import type { PartFile } from './part.ts';
 import { type Durability, diskFull, type Sealed, SessionRecorder } from './recorder.ts';
 import type { Recovery } from './recover.ts';
 import { createQuotas, type Quotas } from './quota.ts';
@@ -46,6 +47,8 @@ export interface RecordingsOptions {
   readonly disk?: Disk;
   /** What sealed recordings are packed with; gzip unless told. */
   readonly compress?: CodecName;
+  /** A session's recording goes on in another file when this one holds so much, or is that old; 1 GiB and a day unless told. */
+  readonly rotate?: { readonly bytes?: number; readonly ms?: number };
   /** Bytes one run may record; without it there is no bound. */
   readonly quotaPerRun?: number;
   /** age recipients: what is said in a session is then for them to read, and for nobody else. */
@@ -96,6 +99,8 @@ const DEFAULTS = {
   ms: 1_000,
   segment: 16 * 1024 * 1024,
   reserve: 4 * 1024 * 1024,
+  partBytes: 1024 ** 3,
+  partMs: 24 * 3_600_000,
 };
 
 export interface Held {
@@ -260,23 +265,32 @@ export class DiskRecordings implements LocalRecordings {
       gatewayId,
       dir,
       onWritten,
+      rotate = {},
+      clock,
     } = this.#options;
     const day = dayOf(this.#now());
     const [sealing] = await Promise.all([this.#sealing(opened.session), this.#ensureDay(day)]);
+    const { session } = opened;
     const folder = join(dir, day);
-    const file = join(folder, opened.session + LIVE);
+    const nextPart = (part: number, line: Buffer): PartFile => {
+      const name = partName(session, part);
+      const file = join(folder, name + LIVE);
+      return { path: `${day}/${name}`, file, fd: createWith(line, file, gatewayId, disk) };
+    };
     // After the last await: from here to the first line nothing comes between.
     const journal = this.#currentJournal();
     const chain = new Chain(START, sealing?.sealer);
     const first = Buffer.from(chain.line({ ...opened, ...sealing?.said }, this.#now()));
-    const fd = createWith(first, file, gatewayId, disk);
+    const file = nextPart(1, first);
     const leaf = { session: opened.session, path: `${day}/${opened.session}`, first: lineHash(first.subarray(0, -1)) };
     const recorder = new SessionRecorder({
-      session: opened.session,
-      path: leaf.path,
-      file,
-      fd,
+      session,
+      first: file,
       folder,
+      gateway: gatewayId,
+      rotate: { bytes: rotate.bytes ?? DEFAULTS.partBytes, ms: rotate.ms ?? DEFAULTS.partMs },
+      nextPart,
+      monotonic: () => clock.monotonic(),
       chain,
       firstBytes: first.length,
       disk,

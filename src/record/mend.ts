@@ -1,50 +1,53 @@
 /** Finds how far a recording is whole, and what of its journal and of the rest of the file follows. Changes nothing. */
 import { closeSync, existsSync, openSync, readSync } from 'node:fs';
 import { LONGEST_LINE } from './chain.ts';
-import type { PublicKeys } from './checkpoint.ts';
-import { sessionOf } from './layout.ts';
-import { readLines } from './lines.ts';
-import { Verifier } from './verifier.ts';
+import { readPart } from './lines.ts';
+import type { Verifier } from './verifier.ts';
 
 export function linesBySequence(lines: readonly string[]): Map<number, string> {
   return new Map(lines.map((line) => [Number(/^\{"seq":(\d+),/.exec(line)?.[1] ?? Number.NaN), line]));
 }
 
 export interface Scan {
-  /** Has seen the good lines and no others. */
-  readonly verifier: Verifier;
   /** Where the good lines end. */
   readonly offset: number;
   /** What comes after them. */
   readonly rest: Buffer;
 }
 
-/** Reads the lines that follow one another. @returns why the file is not ours to mend, when a crash cannot have made it so */
+/**
+ * Reads the lines of one file that follow one another.
+ *
+ * @param verifier has seen the parts before it; sees the good lines and no others
+ * @returns why the file is not ours to mend, when a crash cannot have made it so
+ */
 export async function scan(
   path: string,
+  verifier: Verifier,
   known: ReadonlyMap<number, string>,
-  keys: PublicKeys,
   limit: number,
 ): Promise<Scan | string> {
-  const verifier = new Verifier(keys, sessionOf(path));
-  if (!existsSync(path)) return { verifier, offset: 0, rest: Buffer.alloc(0) };
+  if (!existsSync(path)) return { offset: 0, rest: Buffer.alloc(0) };
   let offset = 0;
-  const batches = readLines(path);
-  for (let next = await batches.next(); !next.done; next = await batches.next()) {
-    for (const line of next.value.lines) {
-      if (verifier.events === limit || !continues(line, verifier)) {
-        await batches.return({ kind: 'whole' });
-        return { verifier, offset, rest: readFrom(path, offset) };
+  const batches = readPart(path);
+  try {
+    for (let next = await batches.next(); !next.done; next = await batches.next()) {
+      for (const line of next.value.lines) {
+        if (verifier.events === limit || !continues(line, verifier)) {
+          return { offset, rest: readFrom(path, offset) };
+        }
+        const journaled = known.get(verifier.events);
+        if (journaled !== undefined && !line.equals(Buffer.from(journaled))) {
+          return `line ${verifier.events + 1} differs from what the journal holds`;
+        }
+        if (!verifier.line(line)) return verifier.problems[0]?.message ?? 'a line is wrong';
+        offset += line.length + 1;
       }
-      const journaled = known.get(verifier.events);
-      if (journaled !== undefined && !line.equals(Buffer.from(journaled))) {
-        return `line ${verifier.events + 1} differs from what the journal holds`;
-      }
-      if (!verifier.line(line)) return verifier.problems[0]?.message ?? 'a line is wrong';
-      offset += line.length + 1;
     }
+  } finally {
+    await batches.return({ kind: 'whole' });
   }
-  return { verifier, offset, rest: readFrom(path, offset) };
+  return { offset, rest: readFrom(path, offset) };
 }
 
 function continues(line: Buffer, { events, root }: Verifier): boolean {

@@ -18,14 +18,18 @@ export async function* readEvents(
 ): AsyncGenerator<RecordedEvent> {
   const batches = readLines(source);
   let line = 0;
-  for (;;) {
-    const next = await batches.next();
-    if (next.done) {
-      if (next.value.kind === 'damaged')
-        throw fail('RECORDING_UNREADABLE', `after line ${line}: ${next.value.message}`);
-      return;
+  try {
+    for (;;) {
+      const next = await batches.next();
+      if (next.done) {
+        if (next.value.kind === 'damaged')
+          throw fail('RECORDING_UNREADABLE', `after line ${line}: ${next.value.message}`);
+        return;
+      }
+      for (const bytes of next.value.lines) yield unsealer.read(eventOf(bytes, ++line));
     }
-    for (const bytes of next.value.lines) yield unsealer.read(eventOf(bytes, ++line));
+  } finally {
+    await batches.return({ kind: 'whole' });
   }
 }
 

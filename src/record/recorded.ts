@@ -1,8 +1,7 @@
 /** An event as it stands in a recording: what was said, and where in the chain. */
-import type { SessionEvent } from '../domain/recording.ts';
-import type { CheckpointEvent } from './chain.ts';
+import type { LineEvent } from './chain.ts';
 
-export type RecordedEvent = (SessionEvent | CheckpointEvent) & {
+export type RecordedEvent = LineEvent & {
   readonly seq: number;
   readonly at: string;
   readonly prev: string;

@@ -11,7 +11,8 @@ import type { Chain, ChainState } from './chain.ts';
 import type { Signer } from './checkpoint.ts';
 import type { Disk } from './disk.ts';
 import { fail } from './errors.ts';
-import type { Journal, Journaled } from './journal.ts';
+import type { Journal } from './journal.ts';
+import { Part, type PartFile } from './part.ts';
 import type { Share } from './quota.ts';
 import { isFull, type Reserve } from './reserve.ts';
 import { limitResult } from './result.ts';
@@ -33,11 +34,16 @@ export interface Sealed {
 
 export interface RecorderParts {
   readonly session: string;
-  /** `2026/11/21/<session>`. */
-  readonly path: string;
-  readonly file: string;
-  readonly fd: number;
+  /** The first part. */
+  readonly first: PartFile;
   readonly folder: string;
+  readonly gateway: string;
+  /** When a part is long or old enough for the next one. */
+  readonly rotate: { readonly bytes: number; readonly ms: number };
+  /** Makes the next part's file, with this line in it or not at all. */
+  readonly nextPart: (part: number, line: Buffer) => PartFile;
+  /** Milliseconds that never go back. */
+  readonly monotonic: () => number;
   /** Holds the first line already. */
   readonly chain: Chain;
   /** The first line's size. */
@@ -66,27 +72,28 @@ export interface RecorderParts {
   readonly compress: (file: string) => Promise<void>;
 }
 
-export class SessionRecorder implements Recorder, Journaled {
-  readonly path: string;
+export class SessionRecorder implements Recorder {
   readonly #parts: RecorderParts;
   readonly #chain: Chain;
   readonly #failed = new AbortController();
   #signed = 0;
-  /** Size of the file. */
-  #bytes: number;
+  #part: Part;
+  #number = 1;
+  #partBegan: number;
+  #aged = false;
+  /** Parts that are over, until they are packed. */
+  #packing: Promise<void> = Promise.resolve();
   /** Not one more byte can be written. */
   #broken = false;
   #finished: Promise<Checkpoint> | undefined;
-  #compressed: Promise<void> | undefined;
-  #folderSynced = false;
   #open = true;
   readonly #followers = new Set<() => void>();
 
   constructor(parts: RecorderParts) {
-    this.path = parts.path;
     this.#chain = parts.chain;
     this.#parts = parts;
-    this.#bytes = parts.firstBytes;
+    this.#part = this.#partOf(parts.first, parts.firstBytes);
+    this.#partBegan = parts.monotonic();
     parts.share.add(parts.firstBytes);
   }
 
@@ -116,7 +123,7 @@ export class SessionRecorder implements Recorder, Journaled {
   /** Resolves when the first line, which the file holds already, is as safe as an intent. */
   async begin(first: Buffer): Promise<void> {
     try {
-      this.#parts.journal?.add(this, first);
+      this.#parts.journal?.add(this.#part, first);
     } catch (error) {
       throw this.fail(error);
     }
@@ -131,6 +138,8 @@ export class SessionRecorder implements Recorder, Journaled {
       return rejected(fail('RECORDING_FINISHED', `the recording of session ${this.session} is finished`));
     const { used } = this.#parts.share;
     if (used && weight !== 'note') return rejected(used);
+    const full = this.#nextPartWhenDue(weight);
+    if (full) return full;
     const before = this.#chain.mark();
     let lines: string;
     try {
@@ -141,7 +150,7 @@ export class SessionRecorder implements Recorder, Journaled {
     try {
       if (lines !== '' && !this.#write(lines, weight !== 'note')) return this.#full(before);
       // Nobody goes on with a command whose record went into a file without a name.
-      if (weight !== 'note') this.#refuseUnlinked();
+      if (weight !== 'note') this.#part.refuseUnlinked();
     } catch (error) {
       return rejected(this.fail(error));
     }
@@ -161,27 +170,12 @@ export class SessionRecorder implements Recorder, Journaled {
   /** Signs what no checkpoint covers yet, and looks whether the file is still there. */
   beat(): void {
     if (!this.#open || this.#failed.signal.aborted || this.#finished) return;
+    this.#aged ||= this.#parts.monotonic() - this.#partBegan >= this.#parts.rotate.ms;
     try {
-      this.#refuseUnlinked();
+      this.#part.refuseUnlinked();
       if (this.#chain.size > this.#signed) this.#write(this.#checkpointLine().line, false);
     } catch (error) {
       this.fail(error);
-    }
-  }
-
-  async settle(): Promise<void> {
-    if (this.#compressed) return this.#compressed;
-    if (this.#broken) throw this.#failed.signal.reason;
-    const { disk, fd, folder } = this.#parts;
-    try {
-      await disk.sync(fd);
-      if (!this.#folderSynced) await disk.syncFolder(folder);
-      this.#folderSynced = true;
-      if (this.#open) this.#refuseUnlinked();
-    } catch (error) {
-      // Sealed and closed meanwhile: then the compressed copy is what counts.
-      if (this.#compressed) return this.#compressed;
-      throw this.fail(error);
     }
   }
 
@@ -202,21 +196,21 @@ export class SessionRecorder implements Recorder, Journaled {
 
   async #finish(end: SessionEnd): Promise<Checkpoint> {
     if (this.#broken) throw this.#failed.signal.reason;
-    const { journal, file, compress, onDone } = this.#parts;
+    const { journal, compress, onDone } = this.#parts;
     let sealed: { line: string; checkpoint: Checkpoint };
     try {
       const closed = this.#chain.line({ type: 'session.closed', end }, this.#parts.now());
       sealed = this.#checkpointLine();
       this.#write(closed + sealed.line, false);
-      this.#refuseUnlinked();
+      this.#part.refuseUnlinked();
       await journal?.commit();
+      if (this.#number > 1) await this.#packing;
     } catch (error) {
       throw this.fail(error);
     }
     // The journal may have failed for somebody else's write while we waited for ours.
     if (this.#broken) throw this.#failed.signal.reason;
-    this.#compressed = compress(file);
-    this.#compressed.catch(() => {});
+    this.#part.pack(compress);
     this.#close();
     onDone(this, { checkpoint: sealed.checkpoint, end });
     return sealed.checkpoint;
@@ -250,23 +244,89 @@ export class SessionRecorder implements Recorder, Journaled {
 
   /** @returns false when the disk is full and the lines are no reason to touch the reserve: then they are not in the file */
   #write(lines: string, begins: boolean): boolean {
-    const { disk, reserve, fd, journal, onUnsigned } = this.#parts;
+    const { disk, reserve, journal, onUnsigned } = this.#parts;
+    const part = this.#part;
+    const { fd } = part;
     const bytes = Buffer.from(lines, 'utf8');
     try {
       if (begins) disk.write(fd, bytes);
-      else reserve.write(fd, bytes, this.#bytes);
+      else reserve.write(fd, bytes, part.bytes);
     } catch (error) {
       if (!begins || !isFull(error) || !reserve.spend()) throw error;
-      disk.truncate(fd, this.#bytes);
+      disk.truncate(fd, part.bytes);
       return false;
     }
-    this.#bytes += bytes.length;
-    this.#parts.share.add(bytes.length);
-    journal?.add(this, bytes);
+    part.bytes += bytes.length;
+    journal?.add(part, bytes);
     if (this.#chain.size > this.#signed) onUnsigned(this);
+    this.#tell(bytes);
+    return true;
+  }
+
+  #tell(bytes: Buffer): void {
+    this.#parts.share.add(bytes.length);
     for (const onChange of this.#followers) onChange();
     this.#parts.onWritten?.(bytes);
+  }
+
+  #partOf(file: PartFile, bytes: number): Part {
+    const { disk, folder } = this.#parts;
+    const broken = () => (this.#broken ? (this.#failed.signal.reason as Error) : undefined);
+    return new Part({ ...file, disk, folder, broken, fail: (cause) => this.fail(cause) }, bytes);
+  }
+
+  /** A part that is long or old enough ends with a checkpoint, and another one goes on. @returns the refusal, where something failed */
+  #nextPartWhenDue(weight: Weight): Promise<void> | undefined {
+    if (this.#failed.signal.aborted || !(this.#aged || this.#part.bytes >= this.#parts.rotate.bytes)) return undefined;
+    const before = this.#chain.mark();
+    try {
+      if (this.#chain.size > this.#signed && !this.#write(this.#checkpointLine().line, true)) {
+        const refused = this.#full(before);
+        return weight === 'note' ? undefined : refused;
+      }
+      const begun = this.#beginPart();
+      return begun || weight === 'note' ? undefined : rejected(this.#failed.signal.reason);
+    } catch (error) {
+      return rejected(this.fail(error));
+    }
+  }
+
+  /** @returns false when the disk is full: then it stays with this part, and the session ends */
+  #beginPart(): boolean {
+    const { session, gateway, nextPart, journal, onUnsigned, now, monotonic, reserve } = this.#parts;
+    const before = this.#chain.mark();
+    const number = this.#number + 1;
+    const first = Buffer.from(this.#chain.line({ type: 'session.continued', session, part: number, gateway }, now()));
+    const over = this.#part;
+    try {
+      this.#part = this.#partOf(nextPart(number, first), first.length);
+    } catch (error) {
+      if (!isFull(error)) throw error;
+      reserve.spend();
+      this.#chain.back(before);
+      this.stop(diskFull());
+      return false;
+    }
+    this.#number = number;
+    this.#partBegan = monotonic();
+    this.#aged = false;
+    journal?.add(this.#part, first);
+    onUnsigned(this);
+    this.#tell(first);
+    this.#packing = Promise.all([this.#packing, this.#packWhenFollowed(over, this.#part)]).then(() => {});
     return true;
+  }
+
+  // What comes after it is on the disk under its name first: the last part there is after a crash is then never a packed one.
+  async #packWhenFollowed(over: Part, next: Part): Promise<void> {
+    try {
+      await next.settle();
+      if (this.#broken) over.close();
+      else over.pack(this.#parts.compress);
+    } catch {
+      // The recording failed, or is about to: the next start packs it.
+      over.close();
+    }
   }
 
   #full(before: ChainState): Promise<void> {
@@ -304,20 +364,11 @@ export class SessionRecorder implements Recorder, Journaled {
     return rejected(weight === 'note' ? this.fail(error) : error);
   }
 
-  #refuseUnlinked(): void {
-    const { disk, fd, file } = this.#parts;
-    if (!disk.linked(fd)) throw new Error(`${file} was removed while the session was running`);
-  }
-
   #close(): void {
     if (!this.#open) return;
     this.#open = false;
     this.#chain.forget();
-    try {
-      this.#parts.disk.close(this.#parts.fd);
-    } catch {
-      // What closing would have told, the sync before it or the journal has.
-    }
+    this.#part.close();
     for (const onChange of this.#followers) onChange();
     this.#parts.onWritten?.(undefined);
   }

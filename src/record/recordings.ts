@@ -7,7 +7,7 @@ import { openKeys, type RecordingKeys, refuseKeysInside, takeSuccessor } from '.
 import { checkGatewayId } from './layout.ts';
 import { DiskRecordings, type LocalRecordings, type RecordingsOptions } from './local.ts';
 import { type Lock, takeLock } from './lock.ts';
-import { lastLife } from './log/last-life.ts';
+import { finishRemoving, lastLife, removing } from './log/last-life.ts';
 import { SessionLog } from './log/log.ts';
 import { logFolder } from './log/places.ts';
 import { type Recovery, recover } from './recover.ts';
@@ -91,6 +91,8 @@ async function beginLog(
     const recovered = recovery.recovered.map(({ session }) => session);
     const read = (name: string) => log.read(name);
     const size = log.head.size;
+    const expired = await removing({ read, size });
+    if (expired !== undefined) finishRemoving(dir, expired, disk);
     const left = await lastLife({ recordings: dir, read, size, trusted: keys.trusted, recovered, warn });
     const started = { type: 'gateway.started', gateway: gatewayId, version: options.log.version } as const;
     if (!successor) {

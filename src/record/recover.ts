@@ -13,10 +13,10 @@ import type { Disk } from './disk.ts';
 import { keepSegment, readJournal } from './journal-read.ts';
 import { segmentName } from './journal.ts';
 import type { RecordingKeys } from './keys.ts';
-import { isDraftOf, LIVE, recordingsBelow, sealedCopyOf, sessionOf } from './layout.ts';
+import { filesByFolder, filesOf, isDraftOf, LIVE, lastPart, namedBy, partFile, sealedCopyOf } from './layout.ts';
+import { contentOf, readPart } from './lines.ts';
 import { continuation, linesBySequence, scan } from './mend.ts';
-import type { Verifier } from './verifier.ts';
-import { verifyRecording } from './verify.ts';
+import { Verifier } from './verifier.ts';
 
 export interface RecoveryParts {
   readonly recordings: string;
@@ -51,13 +51,14 @@ export async function recover(parts: RecoveryParts): Promise<Recovery> {
   const problems = [...journal.problems];
   const recovered: Recovered[] = [];
   const compressing: Promise<void>[] = [];
-  for (const { path, lines } of unfinished(parts, journal.lines, problems)) {
-    const result = await restore(path, lines, parts).catch(
-      (error) => `${path} is left as it is: ${(error as Error).message}`,
+  for (const one of unfinished(parts, journal.lines, problems)) {
+    const result = await restore(one, parts).catch(
+      (error) => `${one.path} is left as it is: ${(error as Error).message}`,
     );
     if (typeof result === 'string') problems.push(result);
     else recovered.push(result);
-    if (typeof result !== 'string' && existsSync(path)) compressing.push(parts.compressor.compress(path));
+    if (typeof result !== 'string')
+      for (const path of filesOf(one.path)) if (path.endsWith(LIVE)) compressing.push(parts.compressor.compress(path));
   }
   for (const { status, ...rest } of await Promise.allSettled(compressing)) {
     // Sealed, and not on the disk for certain: the journal stays.
@@ -71,26 +72,53 @@ export async function recover(parts: RecoveryParts): Promise<Recovery> {
   return { recovered, problems };
 }
 
-/** This gateway's recordings that are not sealed and compressed, from the folder and from the journal. */
+/** A recording that is to be looked at. */
+interface Unfinished {
+  /** `….ndjson` of its first part, whether that is there or not. */
+  readonly path: string;
+  readonly session: string;
+  /** By part: what the journal holds of it. */
+  readonly journaled: ReadonlyMap<number, readonly string[]>;
+  /** The highest part there is. */
+  readonly last: number;
+}
+
+/** This gateway's recordings of which a part is not packed, from the folder and from the journal. */
 function* unfinished(
   { recordings, gateway }: RecoveryParts,
   journal: ReadonlyMap<string, readonly string[]>,
   problems: string[],
-): Generator<{ path: string; lines: readonly string[] }> {
-  const seen = new Set<string>();
+): Generator<Unfinished> {
+  const found = new Map<string, { session: string; journaled: Map<number, readonly string[]>; last: number }>();
+  const take = (file: string, lines: readonly string[] | undefined): void => {
+    const { session, part } = namedBy(file) ?? { session: '', part: 1 };
+    const first = partFile(file, 1);
+    const one = found.get(first) ?? { session, journaled: new Map<number, readonly string[]>(), last: lastPart(first) };
+    found.set(first, one);
+    one.last = Math.max(one.last, part);
+    if (lines) one.journaled.set(part, lines);
+  };
   const unread = (folder: string, error: Error) => problems.push(`${folder} cannot be read: ${error.message}`);
-  for (const { path, sealed } of recordingsBelow(recordings, unread)) {
-    if (sealed) continue;
-    const name = relative(recordings, path).slice(0, -LIVE.length);
-    const lines = journal.get(name);
-    if (!lines && gatewayOf(path) !== gateway) continue;
-    seen.add(name);
-    yield { path, lines: lines ?? [] };
-  }
+  for (const files of filesByFolder(recordings, unread))
+    for (const { path, packed } of files) {
+      if (packed) continue;
+      const lines = journal.get(relative(recordings, path).slice(0, -LIVE.length));
+      if (lines || gatewayOf(path) === gateway) take(path, lines);
+    }
   for (const [name, lines] of journal) {
     const path = join(recordings, name + LIVE);
-    if (!seen.has(name) && !sealedCopyOf(path)) yield { path, lines };
+    if (existsSync(path) || sealedCopyOf(path)) continue;
+    take(path, lines);
   }
+  for (const [path, one] of found) yield { path, ...one };
+}
+
+/** What is to be done to one part's file. */
+interface Mended {
+  readonly path: string;
+  /** Where its good lines end. */
+  readonly offset: number;
+  text: string;
 }
 
 /**
@@ -98,58 +126,110 @@ function* unfinished(
  * @returns what was done, or why nothing was
  */
 async function restore(
-  path: string,
-  journaled: readonly string[],
+  one: Unfinished,
   parts: RecoveryParts,
   limit = Number.POSITIVE_INFINITY,
 ): Promise<Recovered | string> {
-  const session = sessionOf(path) ?? '';
-  const copy = sealedCopyOf(path);
-  if (copy !== undefined) return removeTwin(path, copy, session, parts);
-  const known = linesBySequence(journaled);
-  const found = await scan(path, known, parts.keys.trusted, limit);
-  if (typeof found === 'string') return `${path} is left as it is: ${found}`;
-  const { verifier, offset, rest } = found;
-  if (offset === 0 && !known.has(0)) return `${path} is gone, or lost its beginning, and the journal does not hold it`;
-
-  const added = continuation(verifier, known, rest, limit);
-  if (typeof added === 'string') return `${path} is left as it is: ${added}`;
-  // An end that nobody signed is not taken for one: anybody could have written it.
-  if (verifier.closed && !verifier.sealed) return restore(path, journaled, parts, verifier.events - 1);
-  const dropped = rest.length - added.fromRest;
-  if (dropped === 0 && added.lines.length === 0 && verifier.sealed) {
-    return { session, replayed: 0, droppedBytes: 0, as: 'sealed' };
+  const { session, last } = one;
+  const verifier = new Verifier(parts.keys.trusted, session);
+  const mended: Mended[] = [];
+  const twins: string[] = [];
+  let replayed = 0;
+  let dropped = 0;
+  let rest: Buffer = Buffer.alloc(0);
+  for (let part = 1; part <= last; part += 1) {
+    const path = partFile(one.path, part);
+    if (part > 1) verifier.beginPart(part);
+    const copy = sealedCopyOf(path);
+    if (copy !== undefined) {
+      const wrong = await takePacked(copy, verifier);
+      if (wrong !== undefined) return `${path} and its compressed copy are left: ${wrong}`;
+      if (existsSync(path)) {
+        // A copy that ends earlier is none of ours: what is missing in it must not go.
+        if (!verifier.sealed && (await contentOf(path)) !== (await contentOf(copy)))
+          return `${path} and its compressed copy are left: they differ`;
+        twins.push(path);
+      }
+      continue;
+    }
+    const known = linesBySequence(one.journaled.get(part) ?? []);
+    const found = await scan(path, verifier, known, limit);
+    if (typeof found === 'string') return `${path} is left as it is: ${found}`;
+    if (verifier.events === 0 && !known.has(0))
+      return `${path} is gone, or lost its beginning, and the journal does not hold it`;
+    const added = continuation(verifier, known, found.rest, limit);
+    if (typeof added === 'string') return `${path} is left as it is: ${added}`;
+    // An end that nobody signed is not taken for one: anybody could have written it.
+    if (verifier.closed && !verifier.sealed) return restore(one, parts, verifier.events - 1);
+    if (part < last && !verifier.mayBreak)
+      return `${path} is left as it is: it is not whole, and part ${part + 1} follows it`;
+    replayed += added.replayed;
+    dropped += found.rest.length - added.fromRest;
+    rest = Buffer.concat([rest, found.rest]);
+    const text = added.lines.map((line) => `${line}\n`).join('');
+    if (part === last || text !== '' || found.rest.length > 0) mended.push({ path, offset: found.offset, text });
   }
-  const closing = verifier.sealed ? '' : closingOf(verifier, session, added.replayed, rest, dropped, parts);
-  await rewrite(path, offset, added.lines.map((line) => `${line}\n`).join('') + closing, parts.disk);
-  return { session, replayed: added.replayed, droppedBytes: dropped, as: closing ? 'crashed' : 'sealed' };
+  if (!verifier.sealed) {
+    const place = placeToClose(one, mended);
+    if (place.begins !== undefined && !verifier.mayBreak)
+      return `${one.path} is left as it is: its part ${last} does not end with a checkpoint`;
+    place.mended.text += closingOf(verifier, session, { replayed, rest, dropped, begins: place.begins }, parts);
+  }
+  const closed = !verifier.sealed;
+  if (closed || replayed > 0 || dropped > 0)
+    for (const { path, offset, text } of mended) await rewrite(path, offset, text, parts.disk);
+  // The crash came between naming a packed copy and removing its source: the copy is on the disk, it was synced before it was named.
+  for (const path of twins) parts.disk.remove(path);
+  return { session, replayed, droppedBytes: dropped, as: closed ? 'crashed' : 'sealed' };
 }
 
-// The crash came between naming the compressed copy and removing its source: the copy is on the disk, it was synced before it was named.
-async function removeTwin(
-  path: string,
-  copy: string,
-  session: string,
-  { keys, disk }: RecoveryParts,
-): Promise<Recovered | string> {
-  const { grade } = await verifyRecording(copy, { keys: keys.trusted });
-  if (grade !== 'complete' && grade !== 'crashed')
-    return `${path} and its compressed copy are left: the copy is ${grade}`;
-  disk.remove(path);
-  return { session, replayed: 0, droppedBytes: 0, as: 'sealed' };
+/** The last part's file; where it has not one good line, or is packed already, the closing begins a part. */
+function placeToClose({ path, last }: Unfinished, mended: Mended[]): { mended: Mended; begins: number | undefined } {
+  const tail = mended.at(-1);
+  if (tail?.path === partFile(path, last)) {
+    return { mended: tail, begins: tail.offset > 0 || tail.text !== '' ? undefined : last };
+  }
+  const next: Mended = { path: partFile(path, last + 1), offset: 0, text: '' };
+  mended.push(next);
+  return { mended: next, begins: last + 1 };
+}
+
+/** @returns what is wrong with it */
+async function takePacked(copy: string, verifier: Verifier): Promise<string | undefined> {
+  const batches = readPart(copy);
+  try {
+    for (let next = await batches.next(); ; next = await batches.next()) {
+      if (next.done) {
+        if (next.value.kind === 'damaged') return `the copy is tampered: ${next.value.message}`;
+        return next.value.kind === 'whole' && verifier.mayBreak ? undefined : 'the copy is truncated';
+      }
+      for (const line of next.value.lines)
+        if (!verifier.line(line)) return `the copy is tampered: ${verifier.problems[0]?.message}`;
+    }
+  } finally {
+    await batches.return({ kind: 'whole' });
+  }
+}
+
+interface Found {
+  readonly replayed: number;
+  readonly rest: Buffer;
+  readonly dropped: number;
+  /** The part that begins with the closing. */
+  readonly begins: number | undefined;
 }
 
 /** Notice, the outcomes nobody knows, `session.closed` and checkpoint, in the name of the gateway that died. */
 function closingOf(
   verifier: Verifier,
   session: string,
-  replayed: number,
-  rest: Buffer,
-  dropped: number,
-  { keys, now }: RecoveryParts,
+  { replayed, rest, dropped, begins }: Found,
+  { keys, now, gateway }: RecoveryParts,
 ): string {
   const chain = new Chain({ size: verifier.events, root: verifier.root, at: verifier.at });
   const at = chain.time(now());
+  const head =
+    begins === undefined ? '' : chain.line({ type: 'session.continued', session, part: begins, gateway }, at);
   const notice = chain.line(
     {
       type: 'notice',
@@ -168,7 +248,7 @@ function closingOf(
   );
   const closed = chain.line({ type: 'session.closed', end: { kind: 'crashed' } }, at);
   const checkpoint = keys.signer.sign({ session, size: chain.size, root: chain.root, at });
-  return notice + unknown.join('') + closed + chain.line({ type: 'checkpoint', ...checkpoint }, at);
+  return head + notice + unknown.join('') + closed + chain.line({ type: 'checkpoint', ...checkpoint }, at);
 }
 
 async function rewrite(path: string, offset: number, text: string, disk: Disk): Promise<void> {

@@ -10,7 +10,7 @@ import type { Clock } from '../base/clock.ts';
 import type { PublicKeys } from './checkpoint.ts';
 import type { Disk } from './disk.ts';
 import { fail } from './errors.ts';
-import { dayOf, recordingsBelow } from './layout.ts';
+import { dayOf, filesOf, recordingsBelow } from './layout.ts';
 import { readEvents, type RecordedEvent } from './read.ts';
 import { verifyRecording } from './verify.ts';
 
@@ -96,7 +96,8 @@ async function sweep(parts: RetentionParts, before: string, signal: AbortSignal 
     if (typeof expired === 'string') swept.left.push(`${path}: ${expired}`);
     else if (expired.closedAt < before) {
       await parts.onExpired(expired);
-      parts.disk.remove(path);
+      // From the last part on: what a crash leaves of it is finished at the next start, because the log says that it goes.
+      for (const file of filesOf(path)) parts.disk.remove(file);
       folders.add(dirname(path));
       swept.removed.push(expired);
     }

@@ -65,6 +65,10 @@ export class Verifier {
   readonly #expected: string | undefined;
   readonly #order = new CommandOrder();
   #seq = 0;
+  #part = 1;
+  /** The number of the part that the next line begins. */
+  #begins: number | undefined;
+  #last: unknown;
 
   /** @param expected the session the recording must be of, where its name says so */
   constructor(keys: PublicKeys, expected?: string) {
@@ -75,6 +79,22 @@ export class Verifier {
   /** Commands that were sent and have no outcome. */
   get inFlight(): readonly string[] {
     return this.#order.inFlight;
+  }
+
+  /** The part the last line is in. */
+  get part(): number {
+    return this.#part;
+  }
+
+  /** The last line is a checkpoint: a part may end here. */
+  get mayBreak(): boolean {
+    return this.#last === 'checkpoint';
+  }
+
+  /** The next line is the first of a file that its name says is that part. */
+  beginPart(part: number): void {
+    if (this.sealed) this.add('sealed', `there is a part ${part} after the seal`);
+    this.#begins = part;
   }
 
   /** Takes the next line, without its newline. @returns false when something is wrong with it */
@@ -133,6 +153,7 @@ export class Verifier {
     if (typeof seq === 'number' && Number.isInteger(seq)) this.#seq = seq;
     if (typeof type !== 'string') this.#problem('json', 'the event has no type');
     this.#checkPlace(event);
+    this.#last = type;
     const wrong = this.#order.take(event);
     if (wrong) this.#problem('order', wrong);
   }
@@ -142,6 +163,11 @@ export class Verifier {
     if (opens !== (this.events === 1))
       this.#problem('sequence', 'session.opened must be the first event and only that');
     if (opens) this.#open(event);
+    const begins = this.#begins;
+    this.#begins = undefined;
+    if (event.type === 'session.continued') this.#continue(event);
+    if (begins !== undefined && (event.type !== 'session.continued' || event['part'] !== begins))
+      this.#problem('sequence', `the file says that it is part ${begins}, and does not begin with it`);
     if (event.type === 'checkpoint') this.#checkCheckpoint(event);
     else if (this.closed) this.#problem('sequence', 'there is an event after session.closed');
     if (event.type === 'session.closed') {
@@ -161,6 +187,21 @@ export class Verifier {
     if (this.#expected !== undefined && session !== this.#expected) {
       this.#problem('session', `the recording is of session ${shown(session)}, not of ${this.#expected}`);
     }
+  }
+
+  #continue(event: RawEvent): void {
+    const { session, gateway, part } = event;
+    if (Object.keys(event).join() !== CONTINUED_KEYS)
+      this.#problem('sequence', 'session.continued does not have exactly its fields');
+    if (this.events > 1 && (session !== this.described.session || gateway !== this.described.gateway))
+      this.#problem('session', `the part is of session ${shown(session)}, not of ${shown(this.described.session)}`);
+    if (this.events > 1 && part !== this.#part + 1)
+      this.#problem('sequence', `part ${shown(part)} follows part ${this.#part}`);
+    if (this.events > 1 && !this.mayBreak)
+      this.#problem('sequence', 'the part before it does not end with a checkpoint');
+    // Of a part by itself: whose it says it is.
+    if (this.events === 1 && typeof session === 'string') this.described = { session };
+    if (typeof part === 'number') this.#part = part;
   }
 
   #checkCheckpoint(event: RawEvent): void {
@@ -199,6 +240,7 @@ function checkpointOf(event: RawEvent): Checkpoint | undefined {
   return { session, size, root, at, key, signature } as Checkpoint;
 }
 
+const CONTINUED_KEYS = 'seq,at,type,session,part,gateway,prev';
 const CHECKPOINT_KEYS = 'seq,at,type,session,size,root,key,signature,prev';
 
 function isEnd(end: unknown): end is SessionEnd {

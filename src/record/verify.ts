@@ -8,8 +8,8 @@ import { existsSync, statSync } from 'node:fs';
 import type { Checkpoint, Grade } from '../domain/recording.ts';
 import type { PublicKeys } from './checkpoint.ts';
 import { fail } from './errors.ts';
-import { recordingsBelow, sealedCopyOf, sessionOf } from './layout.ts';
-import { readLines, type Source, type SourceEnd } from './lines.ts';
+import { namedBy, partBehindGap, partFile, recordingsBelow, sealedCopyOf, sessionOf, whereIs } from './layout.ts';
+import { contentOf, readLines, type Source, type SourceEnd } from './lines.ts';
 import { type Described, type Problem, Verifier } from './verifier.ts';
 
 export interface VerifyOptions {
@@ -43,7 +43,11 @@ export interface VerifyReport extends Described {
   readonly notices: readonly string[];
 }
 
-/** @param source a recording's path or bytes; a file's name says which session it must be of */
+/**
+ * All parts of a recording, where it has several: they are one chain.
+ *
+ * @param source the path of the first part, or bytes; a file's name says which session it must be of
+ */
 export async function verifyRecording(source: Source, options: VerifyOptions): Promise<VerifyReport> {
   refuseWithoutKeys(options.keys);
   const path = typeof source === 'string' ? source : undefined;
@@ -70,26 +74,52 @@ export async function verifyRecording(source: Source, options: VerifyOptions): P
 export async function* verifyAll(path: string, options: VerifyOptions): AsyncGenerator<VerifyReport> {
   refuseWithoutKeys(options.keys);
   if (!isFolder(path)) {
-    yield await verifyRecording(path, options);
+    yield await verifyRecording(firstPart(path), options);
     return;
   }
   let found = false;
   const seals = new Map<string, string>();
-  for (const { path: file } of recordingsBelow(path)) {
+  for (const { path: file, part } of recordingsBelow(path)) {
     found = true;
-    const report = withTwin(await verifyRecording(whereNow(file), options), seals);
-    if (report) yield report;
+    const report = await verifyRecording(whereNow(file), options);
+    const kept = part === 1 ? withTwin(report, seals) : report;
+    if (kept) yield kept;
   }
   if (!found) throw fail('RECORDING_NOT_FOUND', `there is no recording below ${path}`);
 }
 
 async function feed(source: Source, verifier: Verifier): Promise<SourceEnd> {
   const batches = readLines(source);
+  let part = typeof source === 'string' ? (namedBy(source)?.part ?? 1) : 1;
   for (;;) {
     const next = await batches.next();
-    if (next.done) return next.value;
+    if (next.done) {
+      if (typeof source === 'string') await compareFiles(source, part, verifier);
+      return next.value;
+    }
+    if (next.value.part !== part) verifier.beginPart(next.value.part);
+    part = next.value.part;
     for (const line of next.value.lines) verifier.line(line);
   }
+}
+
+/** What lies beside a recording that was read: parts behind one that is missing, and packed copies that say something else. */
+async function compareFiles(path: string, last: number, verifier: Verifier): Promise<void> {
+  if (!namedBy(path)) return;
+  const behind = verifier.sealed ? undefined : partBehindGap(path, last);
+  if (behind !== undefined) verifier.add('sequence', `part ${last + 1} is not there, and part ${behind} is`);
+  for (let part = 1; part <= last; part += 1) {
+    const live = partFile(path, part);
+    const copy = existsSync(live) ? sealedCopyOf(live) : undefined;
+    if (copy !== undefined && (await contentOf(live)) !== (await contentOf(copy))) {
+      verifier.add('twice', `session ${sessionOf(path)} has another recording that differs: ${copy}`);
+    }
+  }
+}
+
+/** Who names a later part means the recording it belongs to. */
+function firstPart(path: string): string {
+  return (namedBy(path)?.part ?? 1) === 1 ? path : (whereIs(partFile(path, 1)) ?? path);
 }
 
 function noticesOf(end: SourceEnd, verifier: Verifier): string[] {
@@ -115,7 +145,7 @@ function gradeOf(verifier: Verifier, sourceEnd: SourceEnd, { isLive, allowOpen }
   return allowOpen || isLive?.(session) ? 'open' : 'truncated';
 }
 
-// While a sealed recording is being compressed it has two files. Two that differ are somebody's doing.
+// Two days' folders may hold copies of one. Two that differ are somebody's doing.
 function withTwin(report: VerifyReport, seals: Map<string, string>): VerifyReport | undefined {
   const { session, checkpoint } = report;
   if (session === undefined) return report;

@@ -288,10 +288,13 @@ describe('recordings', () => {
 
   test('may be packed, bounded and sealed', () => {
     const { recordings } = config(
-      of(`compress: zstd, quota: { perRun: 1GiB }, encrypt: { recipients: [${recipient}] }`),
+      of(
+        `compress: zstd, rotate: { bytes: 256MiB, age: 12h }, quota: { perRun: 1GiB }, encrypt: { recipients: [${recipient}] }`,
+      ),
     );
     assert.equal(recordings.compress, 'zstd');
     assert.equal(recordings.quotaPerRun, 1024 ** 3);
+    assert.deepEqual(recordings.rotate, { bytes: 256 * 1024 ** 2, ms: 12 * 3_600_000 });
     assert.deepEqual(recordings.recipients, [recipient]);
   });
 
@@ -303,6 +306,9 @@ describe('recordings', () => {
     ['keep: 90d, hold: []', /must not be empty/],
     ['compress: brotli', /one of: gzip, zstd/],
     ['quota: { perRun: 10 }', /64KiB or more/],
+    ['rotate: { bytes: 10 }', /64KiB or more/],
+    ['rotate: { age: 5s }', /1m or more/],
+    ['rotate: { events: 5 }', /events/],
     ['quota: { perRun: 1GiB, perSession: 1GiB }', /perSession/],
     ['encrypt: true', /./],
     ['encrypt: { recipients: [] }', /must not be empty/],

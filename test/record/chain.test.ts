@@ -1,7 +1,7 @@
 /** A line is the same text whether its parts were written before or not: the verifier puts it together anew. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import fc from 'fast-check';
+import fc from '../property/drawn.ts';
 import type { SessionEvent } from '../../src/domain/recording.ts';
 import { canonicalJson, Chain } from '../../src/record/chain.ts';
 

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { linesBySequence, scan, continuation } from '../../src/record/mend.ts';
+import { Verifier } from '../../src/record/verifier.ts';
 import { bench, DAY, eventsOf, intent, linesOf, opened, outcome, verifyFolder } from './workbench.ts';
 
 const DOOMED = fileURLToPath(new URL('doomed.ts', import.meta.url));
@@ -28,10 +29,11 @@ describe('a recording cut at any byte', () => {
     for (let length = bytes.length; length >= 0; length -= 1) {
       truncateSync(path, length);
       const whole = bytes.subarray(0, length).toString('latin1').split('\n').length - 1;
-      const found = await scan(path, known, keys, Number.POSITIVE_INFINITY);
+      const verifier = new Verifier(keys, 's1');
+      const found = await scan(path, verifier, known, Number.POSITIVE_INFINITY);
       assert.ok(typeof found !== 'string', `cut to ${length}: ${JSON.stringify(found)}`);
-      assert.equal(found.verifier.events, whole, `cut to ${length}`);
-      const added = continuation(found.verifier, known, found.rest, Number.POSITIVE_INFINITY);
+      assert.equal(verifier.events, whole, `cut to ${length}`);
+      const added = continuation(verifier, known, found.rest, Number.POSITIVE_INFINITY);
       assert.ok(typeof added !== 'string', `cut to ${length}: ${JSON.stringify(added)}`);
       assert.equal(whole + added.replayed, lines.length, `cut to ${length}`);
     }

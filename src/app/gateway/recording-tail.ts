@@ -5,6 +5,7 @@
  */
 import { type FileHandle, open } from 'node:fs/promises';
 import type { Clock } from '../../base/clock.ts';
+import { lastPart, namedBy, partFile, readPart, whereIs } from '../../record/index.ts';
 import { recordingLines } from './recording-lines.ts';
 
 /** Of a recording that is being written here. */
@@ -39,49 +40,95 @@ export async function recordingTail(
   // Before the file is opened: what is written between the two is in the file.
   const written = parts.watch(growth.raise);
   const path = parts.find();
-  const file = written && path?.endsWith('.ndjson') ? await openNow(path) : undefined;
-  if (written && file) return growing(file, written, growth, parts.clock, from);
+  if (written && path !== undefined) {
+    const part = from === 'last' ? lastPart(path) : 1;
+    const file = await openNow(partFile(path, part));
+    // The first part of a long recording may be packed while the session goes on.
+    if (file || part < lastPart(path)) return growing(path, part, file, written, growth, parts.clock, from);
+  }
   written?.stop();
   const lines = await recordingLines(parts.find);
   return lines && (from === 'last' ? lastOf(lines) : after(lines, from));
 }
 
 async function* growing(
-  file: FileHandle,
+  first: string,
+  from: number,
+  opened: FileHandle | undefined,
   written: Written,
   growth: ReturnType<typeof signal>,
   clock: Clock,
-  from: TailFrom,
+  line: TailFrom,
 ): AsyncGenerator<string | undefined> {
-  const chunk = Buffer.allocUnsafe(CHUNK);
-  let rest: Buffer = Buffer.alloc(0);
+  const start = { skip: line === 'last' ? 0 : line, atLast: line === 'last' };
+  let file = opened;
   try {
-    let position = from === 'last' ? await startOfLastLine(file) : 0;
-    let skip = from === 'last' ? 0 : from;
-    for (;;) {
-      // Looked at before the end is reached: what was written until then is read below.
-      const { over } = written;
-      growth.lower();
-      for (;;) {
-        const { bytesRead } = await file.read(chunk, 0, CHUNK, position);
-        if (bytesRead === 0) break;
-        position += bytesRead;
-        const bytes = Buffer.concat([rest, chunk.subarray(0, bytesRead)]);
-        let start = 0;
-        for (let end = bytes.indexOf(NEWLINE); end >= 0; end = bytes.indexOf(NEWLINE, start)) {
-          if (skip > 0) skip -= 1;
-          else yield bytes.toString('utf8', start, end);
-          start = end + 1;
-        }
-        rest = bytes.subarray(start);
+    for (let part = from; ; part += 1) {
+      const path = partFile(first, part);
+      file ??= await openNow(path);
+      // Packed since: then it is whole.
+      const lines = file ? follow(file, path, written, growth, clock, start) : whole(path);
+      for await (const text of lines) {
+        if (text !== undefined && start.skip > 0) start.skip -= 1;
+        else yield text;
       }
-      if (over) return;
-      if (!(await growth.raised(clock, LOOK_MS))) yield undefined;
+      await file?.close();
+      file = undefined;
+      if (whereIs(partFile(first, part + 1)) === undefined) return;
     }
   } finally {
     written.stop();
-    await file.close();
+    await file?.close();
   }
+}
+
+/** One part, until the next one begins or nothing more comes. */
+async function* follow(
+  file: FileHandle,
+  path: string,
+  written: Written,
+  growth: ReturnType<typeof signal>,
+  clock: Clock,
+  start: { atLast: boolean },
+): AsyncGenerator<string | undefined> {
+  const next = followerOf(path);
+  const chunk = Buffer.allocUnsafe(CHUNK);
+  let rest: Buffer = Buffer.alloc(0);
+  let position = start.atLast ? await startOfLastLine(file) : 0;
+  start.atLast = false;
+  for (;;) {
+    // Looked at before the end is reached: what was written until then is read below.
+    const over = written.over || whereIs(next) !== undefined;
+    growth.lower();
+    for (;;) {
+      const { bytesRead } = await file.read(chunk, 0, CHUNK, position);
+      if (bytesRead === 0) break;
+      position += bytesRead;
+      const bytes = Buffer.concat([rest, chunk.subarray(0, bytesRead)]);
+      let from = 0;
+      for (let end = bytes.indexOf(NEWLINE); end >= 0; end = bytes.indexOf(NEWLINE, from)) {
+        yield bytes.toString('utf8', from, end);
+        from = end + 1;
+      }
+      rest = bytes.subarray(from);
+    }
+    if (over) return;
+    if (!(await growth.raised(clock, LOOK_MS))) yield undefined;
+  }
+}
+
+async function* whole(path: string): AsyncGenerator<string> {
+  const batches = readPart(path);
+  try {
+    for (let next = await batches.next(); !next.done; next = await batches.next())
+      for (const line of next.value.lines) yield line.toString('utf8');
+  } finally {
+    await batches.return({ kind: 'whole' });
+  }
+}
+
+function followerOf(path: string): string {
+  return partFile(path, (namedBy(path)?.part ?? 1) + 1);
 }
 
 /** A flag that can be waited for. */

@@ -508,7 +508,7 @@ async function openRecordings(
   config: GatewayConfig,
   { gatewayId, clock, log, version, keysPassphrase, onWritten }: RecordingParts,
 ): Promise<LocalRecordings> {
-  const { dir, durability, resultsLimit, compress, quotaPerRun, recipients } = config.recordings;
+  const { dir, durability, resultsLimit, compress, rotate, quotaPerRun, recipients } = config.recordings;
   const recordings = await createRecordings({
     dir,
     journalDir: join(dirname(config.store.path), 'journal'),
@@ -521,6 +521,7 @@ async function openRecordings(
     clock,
     ...(resultsLimit === undefined ? {} : { resultsLimit }),
     ...(compress === undefined ? {} : { compress }),
+    ...(rotate === undefined ? {} : { rotate }),
     ...(quotaPerRun === undefined ? {} : { quotaPerRun }),
     ...(recipients === undefined ? {} : { recipients }),
     ...(onWritten === undefined ? {} : { onWritten }),

@@ -182,6 +182,10 @@ function checkIssuers(document: YamlDocument, issuers: readonly IssuerConfig[]):
   });
 }
 
+function partsOf({ bytes, age }: { readonly bytes?: number; readonly age?: number }) {
+  return { ...(bytes !== undefined && { bytes }), ...(age !== undefined && { ms: age }) };
+}
+
 type Places = Pick<GatewayConfig, 'store' | 'recordings' | 'keys' | 'keysPassphrase'>;
 
 function readPlaces(document: YamlDocument, folder: string): Places | undefined {
@@ -196,6 +200,7 @@ function readPlaces(document: YamlDocument, folder: string): Places | undefined 
       durability: recordings.durability ?? 'effects',
       ...(recordings.results !== undefined && { resultsLimit: recordings.results }),
       ...(recordings.compress !== undefined && { compress: recordings.compress }),
+      ...(recordings.rotate !== undefined && { rotate: partsOf(recordings.rotate) }),
       ...(recordings.quota !== undefined && { quotaPerRun: recordings.quota.perRun }),
       ...(recordings.keep !== undefined && { keep: recordings.keep }),
       ...(recordings.hold !== undefined && { hold: recordings.hold }),

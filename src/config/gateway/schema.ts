@@ -129,6 +129,7 @@ export interface RecordingsDocument {
   readonly results?: number;
   readonly log?: { readonly witness?: readonly { readonly url: string; readonly key: string }[] };
   readonly compress?: 'gzip' | 'zstd';
+  readonly rotate?: { readonly bytes?: number; readonly age?: number };
   readonly quota?: { readonly perRun: number };
   readonly keep?: number;
   readonly hold?: readonly { readonly labels: Readonly<Record<string, string>> }[];
@@ -149,6 +150,12 @@ const keep = byShape<number>((value) => {
 const share = byShape<number>((value) => {
   const found = size.safeParse(value);
   return found.success && found.data < 64 * 1024 ? say('must be 64KiB or more', 'such as 100MiB') : size;
+});
+
+/** How old a file of a recording gets: what is shorter makes nothing but files. */
+const age = byShape<number>((value) => {
+  const found = duration.safeParse(value);
+  return found.success && found.data < 60_000 ? say('must be 1m or more', 'such as 24h') : duration;
 });
 
 const hold = fields({ labels: z.record(text, text) }).refine(
@@ -186,6 +193,7 @@ export const recordings = byShape<RecordingsDocument>((value) =>
         durability: word(['strict', 'effects', 'process']).exactOptional(),
         results: byShape<number>((kept) => (kept === 'none' ? given(0) : size)).exactOptional(),
         compress: word(['gzip', 'zstd']).exactOptional(),
+        rotate: fields({ bytes: share.exactOptional(), age: age.exactOptional() }).exactOptional(),
         quota: fields({ perRun: share }).exactOptional(),
         keep: keep.exactOptional(),
         hold: filled(hold).exactOptional(),

@@ -33,6 +33,8 @@ export interface GatewayConfig {
     /** Bytes of a result's rows that are kept; absent: the recorder's own default. */
     readonly resultsLimit?: number;
     readonly compress?: 'gzip' | 'zstd';
+    /** When a session's recording goes on in another file: bytes of this one, its age in ms; absent: the recorder's own default. */
+    readonly rotate?: { readonly bytes?: number; readonly ms?: number };
     /** Bytes that the recordings of one run may hold. */
     readonly quotaPerRun?: number;
     /** How long recordings are kept, ms; absent: for ever. */

@@ -1,7 +1,8 @@
 /** What the log still lacks of a gateway's last life: the seals of sessions that its end came between. */
-import { findRecording } from '../layout.ts';
+import { filesOf, findRecording } from '../layout.ts';
 import { verifyRecording } from '../verify.ts';
 import type { PublicKeys } from '../checkpoint.ts';
+import type { Disk } from '../disk.ts';
 import { decodeLeaf, type LogLeaf, type LoggedLeaf } from './leaf.ts';
 import { decodeEntries, readTile, TILE_WIDTH, type TileReader, wholeBefore } from './tiles.ts';
 
@@ -30,6 +31,21 @@ export async function lastLife(parts: LastLifeParts): Promise<LogLeaf[]> {
 }
 
 type Opened = Extract<LoggedLeaf, { type: 'session.opened' }>;
+
+/** The session whose recording was being removed last: a crash may have come in between, and its log says that it goes. */
+export async function removing({ read, size }: Pick<LastLifeParts, 'read' | 'size'>): Promise<string | undefined> {
+  for await (const leaf of backwards(read, size)) {
+    if (leaf.type === 'gateway.started') return undefined;
+    if (leaf.type === 'recording.expired') return leaf.session;
+  }
+  return undefined;
+}
+
+/** Removes what is left of it. */
+export function finishRemoving(recordings: string, session: string, disk: Pick<Disk, 'remove'>): void {
+  const left = findRecording(recordings, session);
+  if (left !== undefined) for (const file of filesOf(left)) disk.remove(file);
+}
 
 async function openSessions({ read, size }: LastLifeParts) {
   const open = new Map<string, Opened>();

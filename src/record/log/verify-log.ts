@@ -300,7 +300,11 @@ async function* unlogged(
   options: VerifyLogOptions,
 ): AsyncGenerator<LoggedReport> {
   const isKnown = (session: string) => logs.values().some((log) => log.knows(session));
-  const unknown = [...recordingsBelow(recordings)].filter(({ session }) => !isKnown(session));
+  const there = [...recordingsBelow(recordings)];
+  const unknown = there.filter(({ session, part }) => part === 1 && !isKnown(session));
+  // Parts whose recording lacks what comes before them.
+  for (const { path, session, part } of there)
+    if (part > 1) yield { kind: 'recording', ...(await verifyRecording(path, { ...options, session })) };
   if (unknown.length > 0) for (const log of logs.values()) yield* log.more();
   for (const { path, session } of unknown) {
     if (isKnown(session)) continue;

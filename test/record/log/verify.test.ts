@@ -1,6 +1,6 @@
 /** Attacks on a whole folder of recordings with its log: each is found by the key alone, or by what was noted before. */
 import assert from 'node:assert/strict';
-import { cpSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { gunzipSync } from 'node:zlib';
@@ -42,6 +42,7 @@ before(async () => {
   const running = await recordings.open(opened('running'));
   await running.append(intent('c1'), 'intent');
   await written(recordings, 8);
+  while (existsSync(join(at.recordings, DAY, 's3.ndjson'))) await new Promise(setImmediate);
   const stopped = at.afterCrash();
   await recordings.close();
   at[Symbol.dispose]();
