@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import fc from 'fast-check';
+import fc from '../property/drawn.ts';
 import { rowWriter } from '../../src/app/exec-format.ts';
 import type { ExecFormat, FormatOptions, Row } from '../../src/app/exec-rows.ts';
 import type { ExecColumn } from '../../src/domain/protocol.ts';

@@ -1,7 +1,7 @@
 /** The quick look lets nothing slip that the closer look would find. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import fc from 'fast-check';
+import fc from '../property/drawn.ts';
 import type { Detector } from '../../src/domain/mask.ts';
 import { createFind } from '../../src/mask/find.ts';
 import { createSieve } from '../../src/mask/sieve.ts';

@@ -1,7 +1,7 @@
 /** Any gateway.yaml loads or is refused with problems; and a credential that stands in it in clear text is never repeated. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import fc from 'fast-check';
+import fc from './drawn.ts';
 import { parseDuration } from '../../src/base/duration.ts';
 import { openYaml, type Problem } from '../../src/base/document.ts';
 import { parseSize } from '../../src/base/size.ts';

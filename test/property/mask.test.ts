@@ -1,7 +1,7 @@
 /** What holds for every cell: steps grow with length only, disguises are known from Unicode itself, JSON stays JSON. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import fc from 'fast-check';
+import fc from './drawn.ts';
 import { DETECTORS } from '../../src/domain/mask.ts';
 import type { Codes } from '../../src/mask/codes.ts';
 import { createFind, type Found } from '../../src/mask/find.ts';

@@ -1,7 +1,7 @@
 /** What holds for every policy and command: strictness, scope, shadow and unknown facts never open what is closed; any text either loads or is refused. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import fc from 'fast-check';
+import fc from './drawn.ts';
 import { EFFECTS, type Effect } from '../../src/domain/command.ts';
 import { compile } from '../../src/policy/index.ts';
 import { globMatches } from '../../src/policy/glob.ts';

@@ -1,7 +1,7 @@
 /** Whatever the bytes and however they are cut: the same frames, the same rows, the same decisions, and no error but our own. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import fc from 'fast-check';
+import fc from './drawn.ts';
 import type { Happening, Step } from '../../src/protocols/conversation.ts';
 import { PostgresConversation } from '../../src/protocols/postgres/conversation.ts';
 import { clientLimits, FrameReader, isProblem } from '../../src/protocols/postgres/frames.ts';

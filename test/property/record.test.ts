@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { gunzipSync } from 'node:zlib';
-import fc from 'fast-check';
+import fc from './drawn.ts';
 import type { SessionEvent } from '../../src/domain/recording.ts';
 import { canonicalJson, readEvents, readPublicKeys, verifyRecording } from '../../src/record/index.ts';
 import { bench, DAY, opened, sealedSession, verifyFolder } from '../record/workbench.ts';

@@ -1,7 +1,7 @@
 /** Whatever is handed to the SQL room, it answers with an Analysis: it never throws, and never fails in a way it does not understand. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import fc from 'fast-check';
+import fc from './drawn.ts';
 import { createSqlReader } from '../../src/languages/sql/index.ts';
 import { keepUntilEnd } from '../fakes/resources.ts';
 import { statements } from '../languages/sql/grammar.ts';

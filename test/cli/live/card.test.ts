@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { describe, test } from 'node:test';
-import fc from 'fast-check';
+import fc from '../../property/drawn.ts';
 import type { ApprovalView } from '../../../src/api/shapes.ts';
 import { displayWidth } from '../../../src/base/width.ts';
 import { approvalCard, wholeApproval } from '../../../src/cli/live/card.ts';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import fc from 'fast-check';
+import fc from '../../property/drawn.ts';
 import { createLineCutter } from '../../../src/cli/live/lines.ts';
 
 describe('lines of what is printed', () => {

@@ -7,7 +7,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { packageRoot } from '../../../src/base/entry.ts';
-import { createSqlReader, type SqlReader } from '../../../src/languages/sql/index.ts';
+import type * as Room from '../../../src/languages/sql/analyse.ts';
+import type { Analysis, SqlBasis, SqlReader } from '../../../src/languages/sql/index.ts';
+import { ready } from '../../../src/languages/sql/parser.ts';
 
 export interface Mutant {
   /** What is missing, as a sentence. */
@@ -396,8 +398,8 @@ export const MUTANTS: readonly Mutant[] = [
   },
 ];
 
-export interface Mutated extends AsyncDisposable {
-  readonly reader: SqlReader;
+export interface Mutated extends Disposable {
+  readonly reader: Pick<SqlReader, 'analyse'>;
 }
 
 /** @throws where the place to change is not there any more: the list has then to follow the code */
@@ -418,13 +420,18 @@ export function mutated({ changes }: Mutant): Mutated {
       text.replace(from, () => to),
     );
   }
-  const script = pathToFileURL(join(folder, 'src', 'languages', 'sql', 'worker.ts'));
-  const reader = createSqlReader({ timeoutMs: 10_000, script });
+  const room = pathToFileURL(join(folder, 'src', 'languages', 'sql', 'analyse.ts'));
   return {
-    reader,
-    async [Symbol.asyncDispose]() {
-      await reader.close();
-      rmSync(folder, { recursive: true, force: true });
-    },
+    reader: { analyse: async (text, basis) => analysed(await import(room.href), String(text), basis) },
+    [Symbol.dispose]: () => rmSync(folder, { recursive: true, force: true }),
   };
+}
+
+/** Here and not in threads, as a reader does it: of those each mutant would need two that load everything. The parser is one for all. */
+async function analysed(room: typeof Room, text: string, { catalog, ...basis }: SqlBasis): Promise<Analysis> {
+  await ready;
+  const bases = room.createBases();
+  bases.catalog(catalog.version, catalog);
+  bases.basis(1, catalog.version, basis);
+  return room.analyseText(text, bases.bench(1)).analysis;
 }

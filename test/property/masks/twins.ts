@@ -27,7 +27,7 @@ export interface Twins extends AsyncDisposable {
   /** Of the server. */
   readonly version: string;
   /** Reads the statement as the gateway would, sends what it would send to both, and compares. Rejects with an AssertionError where they differ. */
-  ask(text: string, reader?: SqlReader): Promise<Outcome>;
+  ask(text: string, reader?: Pick<SqlReader, 'analyse'>): Promise<Outcome>;
   /**
    * What a database answers that stores what the masks show: through the masks, and to the statement as it stands. Undefined where it is refused, or one of
    * the two is an error: that is told, and misleads nobody.
