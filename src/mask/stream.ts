@@ -74,6 +74,8 @@ export function createStreamMasker(
   let quiet = 0;
   /** What is held begins with a private key. */
   let inKey = false;
+  /** What may be the first line of one, with a barrier in it, has not come whole. */
+  let atMarker = false;
   /** So many of the bytes that are held hold no barrier, or no end of the key. */
   let looked = 0;
   let out: Buffer[] = [];
@@ -90,7 +92,7 @@ export function createStreamMasker(
       }
       const safe = final ? stretch.end : lastBarrier();
       if (safe > stretch.pos) stretch.pos = scan(stretch.pos, safe);
-      while (!inKey && stretch.end - stretch.pos > limit) {
+      while (!inKey && !atMarker && stretch.end - stretch.pos > limit) {
         looked = 0;
         stretch.pos = flowWindow(stretch.pos);
         if (!inKey) looked = stretch.end - stretch.pos;
@@ -106,10 +108,12 @@ export function createStreamMasker(
     let safe = end;
     while (safe > least && BARRIERS[bytes[safe - 1]!] === 0) safe--;
     looked = end - pos;
+    atMarker = false;
     if (safe === least) return pos;
-    if (keys) safe = besideMarker(bytes, pos, safe, end);
-    looked = safe === pos ? 0 : Math.max(0, end - safe);
-    return safe;
+    const beside = keys ? besideMarker(bytes, pos, safe, end) : safe;
+    atMarker = beside < safe;
+    looked = atMarker ? 0 : Math.max(0, end - beside);
+    return beside;
   }
 
   /** Gives bytes [from, to), masked. @returns `to`, or where a private key begins */
