@@ -53,7 +53,7 @@ export interface StackOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** Further people who can sign in. */
   readonly users?: readonly IdpUser[];
-  readonly postgres?: PostgresOptions;
+  readonly postgres?: PostgresOptions | 'none';
 }
 
 export interface StackRun extends OpenRun, AsyncDisposable {
@@ -104,15 +104,20 @@ export interface Stack extends AsyncDisposable {
   sql(text: string): Promise<string>;
 }
 
+async function startShop(options: StackOptions, postgres?: PostgresOptions): Promise<RunningPostgres> {
+  const database = await startPostgres({ logStatements: true, holds: SHOP, ...postgres });
+  if (options.sql !== undefined) await database.sql(options.sql, 'shop');
+  await options.prepare?.(database);
+  return database;
+}
+
 export async function startStack(options: StackOptions = {}): Promise<Stack> {
   const folder = await mkdtemp(join(tmpdir(), 'hoopctl-stack-'));
   await chmod(folder, 0o711);
-  const [idp, postgres] = await Promise.all([
+  const [idp, database] = await Promise.all([
     startFakeIdp({ users: [DANA, RILEY, ...(options.users ?? [])] }),
-    startPostgres({ logStatements: true, holds: SHOP, ...options.postgres }),
+    options.postgres === 'none' ? undefined : startShop(options, options.postgres),
   ]);
-  if (options.sql !== undefined) await postgres.sql(options.sql, 'shop');
-  await options.prepare?.(postgres);
   const gatewayFolder = join(folder, 'gateway');
   await mkdir(gatewayFolder);
   const configPath = join(gatewayFolder, 'gateway.yaml');
@@ -120,7 +125,12 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
   const log: string[] = [];
   let durability = options.durability ?? 'effects';
   const writeConfig = async (port: number) => {
-    const yaml = demoGatewayYaml({ gatewayPort: port, adminPort: 0, issuer: idp.issuer, postgresPort: postgres.port })
+    const yaml = demoGatewayYaml({
+      gatewayPort: port,
+      adminPort: 0,
+      issuer: idp.issuer,
+      postgresPort: database?.port ?? 0,
+    })
       .replace('recordings: file:./recordings', `recordings: { url: 'file:./recordings', durability: ${durability} }`)
       .concat(options.target ?? '');
     await writeFile(configPath, options.gatewayYaml?.(yaml) ?? yaml);
@@ -149,7 +159,10 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
 
   const stack: Stack = {
     idp,
-    postgres,
+    get postgres() {
+      if (!database) throw new Error('this stack has no PostgreSQL');
+      return database;
+    },
     get gateway() {
       return gateway;
     },
@@ -239,11 +252,11 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
       await gateway.stop();
       await stack.start();
     },
-    sql: (text) => postgres.sql(text, 'shop'),
+    sql: (text) => stack.postgres.sql(text, 'shop'),
     async [Symbol.asyncDispose]() {
       for (const client of opened) await client.close();
       await gateway.stop();
-      await Promise.all([idp.close(), postgres.stop()]);
+      await Promise.all([idp.close(), database?.stop()]);
       await rm(folder, { recursive: true, force: true, maxRetries: 3 });
     },
   };

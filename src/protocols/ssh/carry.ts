@@ -1,0 +1,226 @@
+/** Carries one permitted command out: starts it at the target, joins its streams with the client's, and settles its permit with what became of it. */
+import type { ClientChannel, ServerChannel } from 'ssh2';
+import type { Clock } from '../../base/clock.ts';
+import type { LimitReached, Permit } from '../../domain/permit.ts';
+import type { OutcomeState } from '../../domain/recording.ts';
+import type { Session } from '../../domain/session.ts';
+import { createStreamMasker } from '../../mask/index.ts';
+import { createOutlet, type Output, textOf } from './outlet.ts';
+import type { Terminal } from './upstream.ts';
+
+export interface CarryParts {
+  readonly client: ServerChannel;
+  readonly target: ClientChannel;
+  readonly session: Session;
+  readonly permit: Permit;
+  readonly clock: Clock;
+  readonly fingerprint: (bytes: Uint8Array) => string;
+  readonly below: { readonly full: boolean; drained(): Promise<void> };
+  readonly stdin: Stdin;
+  /** Files flow: their bytes are not kept. */
+  readonly copies: boolean;
+  readonly terminal?: Terminal | undefined;
+  /** Looks at what is typed before it is passed on. */
+  readonly typed?: (chunk: Buffer) => Promise<boolean>;
+  /** Hears what the terminal shows. */
+  readonly shown?: (chunk: Buffer) => void;
+  say(text: string): void;
+}
+
+export type Stdin =
+  | { readonly kind: 'none' }
+  | { readonly kind: 'whole'; readonly bytes: Buffer }
+  | { readonly kind: 'flow' };
+
+export type Fate = 'cancelled' | 'completed' | 'unknown';
+
+export interface Carried {
+  /** Resolves when it is over, with the exit status or signal; undefined where the target did not say. */
+  readonly done: Promise<number | string | undefined>;
+  signal(name: string): void;
+  resize(size: Terminal): void;
+  /** Stops it at the target. @returns what became of it */
+  cut(): Promise<Fate>;
+}
+
+/** How long a program may take to end after it was told to. */
+const TERM_MS = 150;
+const KILL_MS = 800;
+
+export function carry(parts: CarryParts): Carried {
+  const { client, target, session, permit, clock } = parts;
+  const [permitted] = permit.commands;
+  const command = permitted?.id ?? '';
+  const terminal = parts.terminal !== undefined;
+  let exit: number | string | undefined;
+  let cutting: Promise<Fate> | undefined;
+  let limit: LimitReached | undefined;
+  let inputBytes = 0;
+  const masks = session.view().masks.detectors;
+  const masker = () => (masks.length === 0 ? undefined : createStreamMasker(masks, parts.fingerprint));
+  const outlet = createOutlet({
+    ...{ channel: client, below: parts.below, command, terminal, clock },
+    meter: permitted?.meter ?? NO_METER,
+    maskers: { stdout: masker(), stderr: masker() },
+    unrecorded: parts.copies,
+    note: (event) => session.note(event),
+    onLimit(reached) {
+      limit = reached;
+      parts.say(`HOOP_LIMIT: rule "${reached.rule}": ${reached.limit} (${reached.allowed}) is reached`);
+      void cut();
+    },
+    onFull(full) {
+      for (const stream of [target, target.stderr]) full ? stream.pause() : stream.resume();
+    },
+  });
+  if (parts.terminal) recordSize(parts.terminal);
+  if (terminal && masks.length > 0)
+    session.note({
+      type: 'notice',
+      notice: 'mask.bestEffort',
+      command,
+      message: 'a terminal is masked as far as patterns are found',
+    });
+
+  const ended = joinOutputs();
+  joinInput();
+  const closed = new Promise<void>((resolve) => target.once('close', () => resolve()));
+  target.on('exit', (code: number | null, signal?: string) => {
+    exit = code ?? (signal === undefined ? undefined : `SIG${signal.replace(/^SIG/, '').slice(0, 16)}`);
+  });
+  target.on('error', () => {});
+  client.on('error', () => {});
+  client.once('close', () => {
+    if (exit === undefined) void cut();
+  });
+  const done = finish();
+
+  function joinOutputs(): Promise<unknown> {
+    const join = (of: Output, from: NodeJS.ReadableStream) =>
+      new Promise<void>((resolve) => {
+        from.on('data', (chunk: Buffer) => {
+          parts.shown?.(chunk);
+          outlet.take(of, chunk);
+        });
+        const over = () => {
+          outlet.end(of);
+          resolve();
+        };
+        from.once('end', over);
+        target.once('close', over);
+      });
+    return Promise.all([join('stdout', target), join('stderr', target.stderr)]);
+  }
+
+  function joinInput(): void {
+    const { stdin } = parts;
+    if (stdin.kind !== 'flow') {
+      // What comes all the same goes nowhere.
+      client.resume();
+      if (stdin.kind === 'whole' && stdin.bytes.length > 0) {
+        recordInput(stdin.bytes);
+        target.write(stdin.bytes);
+      }
+      target.end();
+      return;
+    }
+    let before: Promise<unknown> = Promise.resolve();
+    const pass = (chunk: Buffer) => {
+      recordInput(chunk);
+      if (target.writable && !target.write(chunk)) {
+        client.pause();
+        target.once('drain', () => client.resume());
+      }
+    };
+    client.on('data', (chunk: Buffer) => {
+      const { typed } = parts;
+      if (!typed) return pass(chunk);
+      client.pause();
+      before = before.then(async () => {
+        if (await typed(chunk)) pass(chunk);
+        client.resume();
+      });
+    });
+    client.once('end', () => void before.then(() => target.end()));
+  }
+
+  function recordInput(chunk: Buffer): void {
+    // A terminal shows what is typed, but for what it hides: passwords.
+    if (parts.copies || terminal) return;
+    inputBytes += chunk.length;
+    if (inputBytes > INPUT_RECORDED) return;
+    session.note({ type: 'stream', direction: 'in', of: 'stdin', command, ...textOf(chunk) });
+  }
+
+  function recordSize({ columns, rows }: Terminal): void {
+    session.note({ type: 'stream', direction: 'in', of: 'terminal', command, data: '', size: { columns, rows } });
+  }
+
+  async function finish(): Promise<number | string | undefined> {
+    await closed;
+    await ended;
+    await outlet.flushed();
+    const fate = cutting && (await cutting);
+    permit.settle(
+      0,
+      {
+        state: stateOf(exit, fate, limit),
+        bytes: outlet.bytes,
+        ...(outlet.masked > 0 ? { maskedCells: outlet.masked } : {}),
+        ...(exit === undefined ? {} : { exit, tag: typeof exit === 'number' ? `exit ${exit}` : exit }),
+        ...(limit ? { code: 'HOOP_LIMIT' } : {}),
+        durationMs: 0,
+      },
+      { sha256: outlet.digest() },
+    );
+    return exit;
+  }
+
+  function cut(): Promise<Fate> {
+    cutting ??= stop();
+    return cutting;
+  }
+
+  async function stop(): Promise<Fate> {
+    if (exit !== undefined) return 'completed';
+    // OpenSSH passes signals on since 7.9. One that does not hears that its channel is closed.
+    signal('TERM');
+    await Promise.race([closed, after(TERM_MS)]);
+    if (exit === undefined) signal('KILL');
+    target.close();
+    await Promise.race([closed, after(KILL_MS)]);
+    return exit === undefined ? 'unknown' : typeof exit === 'string' ? 'cancelled' : 'completed';
+  }
+
+  function signal(name: string): void {
+    try {
+      target.signal(name);
+    } catch {
+      // It is over.
+    }
+  }
+
+  function after(ms: number): Promise<void> {
+    return new Promise((resolve) => clock.after(ms, resolve));
+  }
+
+  return {
+    done,
+    signal,
+    resize(size) {
+      recordSize(size);
+      target.setWindow(size.rows, size.columns, size.height, size.width);
+    },
+    cut,
+  };
+}
+
+const INPUT_RECORDED = 10 * 1024 * 1024;
+
+const NO_METER = { take: () => undefined, reached: () => undefined, rowsLeft: Infinity, bytesLeft: Infinity };
+
+function stateOf(exit: unknown, fate: Fate | undefined, limit: LimitReached | undefined): OutcomeState {
+  if (limit !== undefined || fate === 'cancelled') return 'cancelled';
+  if (exit !== undefined) return 'completed';
+  return 'unknown';
+}

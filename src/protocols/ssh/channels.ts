@@ -1,0 +1,135 @@
+/** What a client asks for on one connection: sessions, their settings and their one command each, connections further on; and what it never gets. */
+import { EventEmitter } from 'node:events';
+import type { Connection, ServerChannel, Session as ChannelSession } from 'ssh2';
+import type { Asked } from './interpret.ts';
+import type { Terminal } from './upstream.ts';
+
+/** A channel that asked for its command. Everything that comes for it later comes as an event. */
+export interface Request {
+  readonly asked: Asked;
+  readonly channel: ServerChannel;
+  readonly env: Readonly<Record<string, string>>;
+  readonly terminal: Terminal | undefined;
+  /** `signal` with a name, `resize` with the terminal. */
+  readonly later: EventEmitter;
+}
+
+export interface ChannelRules {
+  mayHaveTerminal(): boolean;
+  mayAsk(host: string, port: number): boolean;
+  maySet(name: string, value: string): boolean;
+}
+
+export interface ChannelEvents {
+  request(request: Request): void;
+  /** Refused already; for the record. */
+  never(asked: Asked): void;
+}
+
+/** Channels of one connection at a time. */
+const MOST_CHANNELS = 64;
+const MOST_ENV = 64;
+
+/** Answers at once, as the library wants it; what comes of a request comes after. */
+export function listenForChannels(connection: Connection, rules: ChannelRules, events: ChannelEvents): void {
+  let open = 0;
+  const never = (request: string, text: string, reason: string) =>
+    events.never({ kind: 'never', request, text: text.slice(0, 1000), reason });
+
+  connection.on('session', (accept, reject) => {
+    if (open >= MOST_CHANNELS) return reject?.();
+    open++;
+    const session = accept();
+    let closed = false;
+    session.on('close', () => {
+      if (!closed) open--;
+      closed = true;
+    });
+    listenForCommand(session, rules, events, never);
+  });
+  connection.on('tcpip', (accept, reject, { destIP, destPort }) => {
+    const asked: Asked = { kind: 'forward', host: destIP, port: destPort };
+    if (open >= MOST_CHANNELS || !rules.mayAsk(destIP, destPort)) {
+      reject?.();
+      return events.never(asked);
+    }
+    open++;
+    const channel = accept();
+    channel.once('close', () => open--);
+    events.request({ asked, channel, env: {}, terminal: undefined, later: new EventEmitter() });
+  });
+  connection.on('openssh.streamlocal', (_accept, reject, { socketPath }) => {
+    reject?.();
+    never('streamlocal', `connect to ${socketPath}`, 'connections to sockets of the target are not passed on');
+  });
+  connection.on('request', (_accept, reject, name, info) => {
+    reject?.();
+    const { bindAddr = '', bindPort = '', socketPath = '' } = (info ?? {}) as unknown as Record<string, unknown>;
+    if (String(name).startsWith('cancel-')) return;
+    never(
+      String(name) === 'tcpip-forward' ? 'tcpip-forward' : 'streamlocal',
+      `${String(name)} ${socketPath || `${bindAddr}:${bindPort}`}`,
+      'nothing at the target is connected back to the client',
+    );
+  });
+}
+
+type Never = (request: string, text: string, reason: string) => void;
+
+function listenForCommand(session: ChannelSession, rules: ChannelRules, events: ChannelEvents, never: Never): void {
+  const env: Record<string, string> = {};
+  const later = new EventEmitter();
+  let terminal: Terminal | undefined;
+  let asked = false;
+
+  session.on('pty', (accept, reject, { term, cols, rows, width, height }) => {
+    if (asked || !rules.mayHaveTerminal()) return void reject?.();
+    // A name of a terminal is looked up as a file.
+    const name = /^[A-Za-z0-9._+-]{1,64}$/.test(term) ? term : 'dumb';
+    terminal = { term: name, ...sizeOf({ columns: cols, rows, width, height }) };
+    accept?.();
+  });
+  session.on('window-change', (accept, _reject, { cols, rows, width, height }) => {
+    accept?.();
+    if (!terminal) return;
+    terminal = { ...terminal, ...sizeOf({ columns: cols, rows, width, height }) };
+    later.emit('resize', terminal);
+  });
+  session.on('env', (accept, reject, { key, val }) => {
+    if (asked || Object.keys(env).length >= MOST_ENV || !rules.maySet(key, val)) return void reject?.();
+    env[key] = val;
+    accept?.();
+  });
+  session.on('signal', (accept, _reject, { name }) => {
+    accept?.();
+    if (SIGNALS.has(name)) later.emit('signal', name);
+  });
+  session.on('x11', (_accept, reject) => {
+    reject?.();
+    never('x11', 'x11-req', 'X11 is not passed on');
+  });
+  session.on('auth-agent', (_accept, reject) => {
+    reject?.();
+    never('agent', 'auth-agent-req', 'agents are not passed on');
+  });
+  // Taken at once: what a client sends before that would be lost. Whether anything is done with it is judged next.
+  const take = (what: Asked, accept: () => ServerChannel | undefined) => {
+    if (asked) return;
+    const channel = accept();
+    if (!channel) return;
+    asked = true;
+    events.request({ asked: what, channel, env, terminal, later });
+  };
+  session.on('exec', (accept, _reject, { command }) => take({ kind: 'exec', text: command }, accept));
+  session.on('shell', (accept) => take({ kind: 'shell' }, accept));
+  session.on('subsystem', (accept, _reject, { name }) => take({ kind: 'subsystem', name }, accept));
+}
+
+const SIGNALS: ReadonlySet<string> = new Set(['HUP', 'INT', 'KILL', 'QUIT', 'TERM', 'USR1', 'USR2']);
+
+type Size = Pick<Terminal, 'columns' | 'rows' | 'width' | 'height'>;
+
+function sizeOf({ columns, rows, width, height }: Size): Size {
+  const within = (value: number) => Math.min(Math.max(Math.trunc(value) || 0, 0), 10_000);
+  return { columns: within(columns) || 80, rows: within(rows) || 24, width: within(width), height: within(height) };
+}

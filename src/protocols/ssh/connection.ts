@@ -1,0 +1,392 @@
+/** One connection of a client, from its login to its end: each channel's request is read, submitted, and carried out on one login at the target. */
+import type { ServerChannel } from 'ssh2';
+import type { ByteChannel } from '../../base/channel.ts';
+import { HoopError } from '../../base/error.ts';
+import type { Command } from '../../domain/command.ts';
+import type { SessionEnd } from '../../domain/end.ts';
+import type { Permit } from '../../domain/permit.ts';
+import type { Refusal } from '../../domain/refusal.ts';
+import type { PendingSession, Session } from '../../domain/session.ts';
+import type { ProtocolOptions } from '../options.ts';
+import { type Carried, carry, type Fate, type Stdin } from './carry.ts';
+import { listenForChannels, type Request } from './channels.ts';
+import { duplexOf, type Pipe } from './duplex.ts';
+import { enter } from './entrance.ts';
+import { type Asked, interpret, type Reading } from './interpret.ts';
+import type { SshKey } from './keys.ts';
+import { endText, holdText, REFUSED, refusalText } from './refuse.ts';
+import type { SshSettings } from './settings.ts';
+import { carrySftp } from './sftp-channel.ts';
+import { watchTyping } from './typing.ts';
+import { connectUpstream, type Upstream } from './upstream.ts';
+import { readWhole, WHOLE_MOST } from './whole.ts';
+
+export interface Tools extends ProtocolOptions {
+  readonly hostKey: SshKey;
+}
+
+/** What the login led to. */
+type Opened =
+  | { readonly kind: 'session'; readonly session: Session<SshSettings>; readonly upstream: Promise<Upstream> }
+  | { readonly kind: 'refused'; readonly refusal: Refusal };
+
+/** The library's window is 2 MiB: a client that sends more than it may is not to fill our memory. */
+const UNREAD_MOST = 3 * 1024 * 1024;
+/** A connection without a session lives that long, to be told why. */
+const REFUSED_MS = 10_000;
+
+export async function serveConnection(
+  client: ByteChannel,
+  pending: PendingSession<SshSettings>,
+  tools: Tools,
+): Promise<void> {
+  const pipe = duplexOf(client);
+  const visit = new Visit(pipe, pending, tools);
+  const entrance = await enter({
+    ...{ pipe, pending, hostKey: tools.hostKey },
+    prepare: (connection) =>
+      listenForChannels(connection, visit.rules, {
+        request: (request) => void visit.serve(request),
+        never: (asked) => void visit.recordRefused(asked),
+      }),
+  });
+  if (!entrance) return client.abort(undefined);
+  const answer = await pending.authorize(entrance.client === '' ? {} : { client: entrance.client });
+  const over = new Promise<void>((resolve) => entrance.connection.once('close', () => resolve()));
+  if (pipe.destroyed) visit.leave();
+  if ('kind' in answer) {
+    visit.open({ kind: 'refused', refusal: answer });
+    tools.clock.after(REFUSED_MS, () => pipe.destroy());
+    return pipe.destroyed ? undefined : over;
+  }
+  const session = answer;
+  const upstream = connectUpstream(
+    {
+      dial: () => session.dial(),
+      secret: (name, refused) => session.secret(name, refused),
+      signal: AbortSignal.any([session.signal, client.gone]),
+    },
+    session.target.settings,
+  );
+  visit.open({ kind: 'session', session, upstream });
+  upstream.then(
+    (up) => up.gone.addEventListener('abort', () => visit.targetGone(up.gone.reason), { once: true }),
+    (error: unknown) => visit.notOpened(session, error),
+  );
+  session.onCut(() => visit.cut());
+  entrance.connection.once('end', () => session.end({ kind: 'closed' }));
+  session.signal.addEventListener('abort', () => visit.farewell(session.signal.reason as SessionEnd), { once: true });
+  if (session.signal.aborted) visit.farewell(session.signal.reason as SessionEnd);
+  if (!pipe.destroyed) await over;
+  await visit.cut();
+  await visit.settled();
+  session.end({ kind: 'closed' });
+  await upstream.then(
+    (up) => up.end(),
+    () => {},
+  );
+}
+
+class Visit {
+  readonly rules;
+  readonly #pipe: Pipe;
+  readonly #pending: PendingSession<SshSettings>;
+  readonly #tools: Tools;
+  readonly #opened: Promise<Opened>;
+  readonly #running = new Map<ServerChannel, Carried | undefined>();
+  readonly #serving = new Set<Promise<void>>();
+  #open: (opened: Opened) => void = () => {};
+  #farewell: SessionEnd | undefined;
+
+  constructor(pipe: Pipe, pending: PendingSession<SshSettings>, tools: Tools) {
+    this.#pipe = pipe;
+    this.#pending = pending;
+    this.#tools = tools;
+    this.#opened = new Promise((resolve) => {
+      this.#open = resolve;
+    });
+    const { settings } = pending.target;
+    this.rules = {
+      mayHaveTerminal: () => settings.modes.has('shell') || settings.modes.has('exec'),
+      mayAsk: (host: string, port: number) =>
+        settings.forwards.has(host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`),
+      maySet: (name: string, value: string) =>
+        settings.env.some((known) => isName(known, name)) && ENV_VALUE.test(value),
+    };
+    pipe.onChunk = () => this.#bound();
+  }
+
+  open(opened: Opened): void {
+    this.#open(opened);
+  }
+
+  /** The client went away before there was a session. */
+  leave(): void {
+    this.#farewell ??= { kind: 'clientGone' };
+  }
+
+  serve(request: Request): Promise<void> {
+    const { channel } = request;
+    this.#running.set(channel, undefined);
+    channel.on('error', () => {});
+    channel.once('close', () => this.#running.delete(channel));
+    const serving = this.#serve(request)
+      .catch((error: unknown) => this.#fault(request, error))
+      .finally(() => this.#serving.delete(serving));
+    this.#serving.add(serving);
+    return serving;
+  }
+
+  async settled(): Promise<void> {
+    await Promise.all(this.#serving);
+  }
+
+  /** What is refused whatever policy says is recorded like every other refusal. */
+  async recordRefused(asked: Asked): Promise<void> {
+    const opened = await this.#opened;
+    if (opened.kind === 'session') await this.#submit(opened.session, this.#read(asked, undefined).command());
+  }
+
+  /** Everything that runs is stopped at the target. */
+  async cut(): Promise<Fate> {
+    const carried = [...this.#running.values()].filter((one) => one !== undefined);
+    const fates = await Promise.all(carried.map((one) => one.cut()));
+    return fates.find((fate) => fate === 'unknown') ?? fates.find((fate) => fate === 'cancelled') ?? 'completed';
+  }
+
+  /** Every client that waits hears why it is over. */
+  farewell(end: SessionEnd): void {
+    this.#farewell = end;
+    if (end.kind !== 'closed' && end.kind !== 'clientGone') {
+      for (const channel of this.#running.keys()) {
+        channel.stderr.write(endText(end, true));
+        leave(channel, REFUSED);
+      }
+    }
+    void this.cut();
+    // The goodbye is written before the connection ends.
+    this.#tools.clock.after(50, () => this.#pipe.end());
+  }
+
+  targetGone(reason: unknown): void {
+    void this.#opened.then((opened) => {
+      if (opened.kind !== 'session') return;
+      const message = reason instanceof Error ? reason.message : 'the connection ended';
+      // Who waits for a command is told first, by the end of its own stream.
+      this.#tools.clock.after(50, () => opened.session.end({ kind: 'targetGone', message }));
+    });
+  }
+
+  notOpened(session: Session, error: unknown): void {
+    const code = error instanceof HoopError ? error.code : 'INTERNAL';
+    const message = error instanceof Error ? error.message : String(error);
+    session.note({ type: 'notice', notice: 'target.refused', code, message });
+    // Long enough for a channel that comes right after the login to hear it.
+    this.#tools.clock.after(1_000, () => session.end({ kind: 'targetGone', message }));
+  }
+
+  async #serve(request: Request): Promise<void> {
+    const { channel, asked, terminal } = request;
+    const raw = terminal !== undefined;
+    const opened = await this.#opened;
+    if (opened.kind === 'refused') {
+      channel.stderr.write(refusalText(opened.refusal, raw));
+      leave(channel, REFUSED);
+      return void this.#tools.clock.after(200, () => this.#pipe.end());
+    }
+    const { session } = opened;
+    const read = this.#read(asked, request);
+    const { way } = read;
+    const whole = way.kind === 'exec' && way.stdin === 'whole' ? await readWhole(channel) : undefined;
+    const tooLong = way.kind === 'exec' && way.stdin === 'whole' && whole === undefined;
+    const command = tooLong ? withoutEnd(read.command()) : read.command(whole);
+    const permit = await this.#submit(session, command, request);
+    if (permit.kind === 'refusal') {
+      if (this.#farewell) return;
+      channel.stderr.write(refusalText(permit, raw));
+      return leave(channel, REFUSED);
+    }
+    await this.#carryOut(request, opened, permit, read, whole);
+  }
+
+  async #carryOut(
+    request: Request,
+    { session, upstream }: Extract<Opened, { kind: 'session' }>,
+    permit: Permit,
+    { way }: Reading,
+    whole: Buffer | undefined,
+  ): Promise<void> {
+    const { channel, env, terminal } = request;
+    try {
+      const up = await upstream;
+      const how = { env, terminal };
+      switch (way.kind) {
+        case 'exec': {
+          const target = await up.exec(way.sent, how);
+          const stdin: Stdin =
+            way.stdin === 'whole' ? { kind: 'whole', bytes: whole ?? Buffer.alloc(0) } : { kind: way.stdin };
+          return await this.#carry(request, session, permit, { target, stdin, copies: way.copies, terminal });
+        }
+        case 'shell': {
+          const target = await up.shell(how);
+          return await this.#carry(request, session, permit, {
+            ...{ target, copies: false, terminal, stdin: { kind: 'flow' } },
+            ...watchTyping({
+              clock: this.#tools.clock,
+              submit: (command) => this.#submit(session, command),
+              end: (end) => session.end(end),
+              note: (event) => session.note(event),
+              account: session.target.settings.user,
+              command: permit.commands[0]?.id ?? '',
+            }),
+          });
+        }
+        case 'forward': {
+          const target = await up.connect(way.host, way.port);
+          return await this.#carry(request, session, permit, { target, stdin: { kind: 'flow' }, copies: true });
+        }
+        case 'sftp': {
+          permit.settle(0, { state: 'completed', durationMs: 0 });
+          const target = await up.subsystem('sftp');
+          await carrySftp({
+            channel,
+            target,
+            session,
+            clock: this.#tools.clock,
+            below: this.#below(),
+            say: (text) => void channel.stderr.write(text),
+          });
+          return leave(channel, 0);
+        }
+        case 'nothing':
+          return leave(channel, REFUSED);
+      }
+    } catch (error) {
+      permit.settle(0, { state: 'notForwarded', durationMs: 0 });
+      if (!this.#farewell) channel.stderr.write(refusalText(unavailable(error), terminal !== undefined));
+      leave(channel, REFUSED);
+    }
+  }
+
+  async #carry(
+    { channel, later }: Request,
+    session: Session,
+    permit: Permit,
+    parts: Pick<Parameters<typeof carry>[0], 'target' | 'stdin' | 'copies' | 'terminal' | 'typed' | 'shown'>,
+  ): Promise<void> {
+    const raw = parts.terminal !== undefined;
+    const carried = carry({
+      ...{ client: channel, session, permit, clock: this.#tools.clock, fingerprint: this.#tools.fingerprint },
+      below: this.#below(),
+      say: (message) => void channel.stderr.write(refusalText({ message }, raw)),
+      ...parts,
+    });
+    if (this.#running.has(channel)) this.#running.set(channel, carried);
+    else void carried.cut();
+    if (this.#farewell) void carried.cut();
+    later.on('signal', (name: string) => carried.signal(name));
+    later.on('resize', (size) => carried.resize(size));
+    const exit = await carried.done;
+    if (this.#farewell) return;
+    leave(channel, exit ?? 255);
+  }
+
+  /** As long as policy changes while it is read, it is read again. */
+  async #submit(session: Session, command: Command, request?: Request): Promise<Permit | Refusal> {
+    const gone = new AbortController();
+    const withdraw = () => gone.abort();
+    request?.channel.once('close', withdraw);
+    const interrupt = (name: string) => name === 'INT' && withdraw();
+    request?.later.on('signal', interrupt);
+    try {
+      for (let tries = 0; ; tries++) {
+        const answer = await session.submit(
+          { commands: [command], basis: session.view().basis },
+          {
+            gone: gone.signal,
+            onHold: (held) => void request?.channel.stderr.write(holdText(held, request.terminal !== undefined)),
+          },
+        );
+        if (answer.kind !== 'refusal' || answer.code !== 'HOOP_STALE' || tries === 3) return answer;
+      }
+    } finally {
+      request?.channel.removeListener('close', withdraw);
+      request?.later.removeListener('signal', interrupt);
+    }
+  }
+
+  #read(asked: Asked, request: Request | undefined): Reading {
+    const { settings } = this.#pending.target;
+    const around = { pty: request?.terminal !== undefined, env: request?.env ?? {}, account: settings.user };
+    return interpret(asked, around, settings);
+  }
+
+  #below() {
+    const pipe = this.#pipe;
+    return {
+      get full() {
+        return pipe.writableNeedDrain && !pipe.destroyed;
+      },
+      drained: () =>
+        new Promise<void>((resolve) => {
+          const over = () => {
+            pipe.removeListener('drain', over);
+            pipe.removeListener('close', over);
+            resolve();
+          };
+          pipe.once('drain', over);
+          pipe.once('close', over);
+        }),
+    };
+  }
+
+  #bound(): void {
+    for (const channel of this.#running.keys()) {
+      if (channel.readableLength <= UNREAD_MOST) continue;
+      void this.#opened.then((opened) => {
+        const end: SessionEnd = { kind: 'protocolError', side: 'client', message: 'it sent more than its window' };
+        if (opened.kind === 'session') opened.session.end(end);
+      });
+      return void this.#pipe.destroy();
+    }
+  }
+
+  #fault({ channel, terminal }: Request, error: unknown): void {
+    channel.stderr.write(refusalText(unavailable(error), terminal !== undefined));
+    leave(channel, REFUSED);
+  }
+}
+
+/** POSIX names of a locale, and the like: nothing that a shell or a loader would act on. */
+const ENV_VALUE = /^[A-Za-z0-9_.@:,+-]{0,64}$/;
+
+function isName(known: string, name: string): boolean {
+  return known.endsWith('*') ? /^[A-Za-z0-9_]+$/.test(name) && name.startsWith(known.slice(0, -1)) : known === name;
+}
+
+function leave(channel: ServerChannel, exit: number | string): void {
+  // A number, or the name of a signal without SIG (RFC 4254, section 6.10).
+  if (typeof exit === 'number') channel.exit(exit);
+  else channel.exit(exit.replace(/^SIG/, ''), false, '');
+  channel.stderr.end();
+  channel.end();
+}
+
+function withoutEnd(command: Command): Command {
+  return {
+    ...command,
+    impossible: {
+      code: 'HOOP_DENIED',
+      reason: `its standard input is longer than ${WHOLE_MOST / 1024 / 1024} MiB`,
+      hint: 'copy it as a file, with sftp or scp',
+    },
+  };
+}
+
+function unavailable(error: unknown): Pick<Refusal, 'message' | 'hint'> {
+  if (!(error instanceof HoopError)) return { message: 'HOOP_UNAVAILABLE: an internal error' };
+  return {
+    message: `HOOP_UNAVAILABLE: ${error.message}`,
+    ...(error.hint === undefined ? {} : { hint: "tell the gateway's administrator" }),
+  };
+}

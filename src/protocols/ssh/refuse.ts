@@ -1,0 +1,31 @@
+/** What a client is told on standard error, and how its command then ends. */
+import type { SessionEnd } from '../../domain/end.ts';
+import { describeEnd } from '../../domain/end.ts';
+import type { HoldNotice, Refusal } from '../../domain/refusal.ts';
+
+/** Exit status of a command that was not let through: no shell's, and not ssh's own 255. */
+export const REFUSED = 254;
+
+/** One line, by whose beginning hoopctl knows it. @param raw a terminal without output processing: lines end with CR LF */
+export function refusalText({ message, hint }: Pick<Refusal, 'message' | 'hint'>, raw = false): string {
+  return lines([hint === undefined ? message : `${message} hint: ${hint}`], raw);
+}
+
+export function holdText({ request, rule, link, waitMs, reason }: HoldNotice, raw = false): string {
+  const seconds = Math.round(waitMs / 1000);
+  const why = reason === undefined ? '' : `: ${reason}`;
+  return lines(
+    [`waiting for approval ${request} (rule "${rule}"${why}), at most ${seconds} s${link === '' ? '' : `; ${link}`}`],
+    raw,
+  );
+}
+
+export function endText(end: SessionEnd, raw = false): string {
+  return lines([describeEnd(end)], raw);
+}
+
+function lines(all: readonly string[], raw: boolean): string {
+  const newline = raw ? '\r\n' : '\n';
+  // A line each, whatever a rule's reason or a target's words hold.
+  return all.map((line) => `hoop: ${line.replace(/[\0-\x1f\x7f-\x9f]+/g, ' ')}${newline}`).join('');
+}

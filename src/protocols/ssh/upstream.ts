@@ -1,0 +1,211 @@
+/**
+ * The gateway's end towards the target: dial, compare its host key with the pinned ones, log in with the real credential. No agent, no forwarding, nothing
+ * of the client's: a channel is opened for each command that was let through, and for nothing else.
+ */
+import { timingSafeEqual } from 'node:crypto';
+import ssh2, {
+  type ClientChannel,
+  type Client,
+  type ConnectConfig,
+  type ExecOptions,
+  type PseudoTtyOptions,
+} from 'ssh2';
+import type { ByteChannel } from '../../base/channel.ts';
+import { errorTable, HoopError } from '../../base/error.ts';
+import type { Secret } from '../../base/secret.ts';
+import { ALGORITHMS, HOST_KEYS } from './algorithms.ts';
+import { duplexOf } from './duplex.ts';
+import { KEY, PASSPHRASE, PASSWORD, type HostKey, type SshSettings } from './settings.ts';
+
+const fail = errorTable({
+  TARGET_UNREACHABLE: { exit: 6, hint: 'check the address, the network and that the server runs' },
+  TARGET_HOST_KEY: {
+    exit: 6,
+    hint: 'if the host was set up anew, ask its administrator for the new key and put it into `hostKey`; else somebody stands in between',
+  },
+  TARGET_LOGIN: { exit: 6, hint: "check `account` of the target and the host's authorized_keys and sshd log" },
+  TARGET_CREDENTIAL: { exit: 6, hint: 'check the key file and its passphrase' },
+});
+
+export interface Way {
+  dial(): Promise<ByteChannel>;
+  secret(name: string, refused?: Secret): Promise<Secret>;
+  readonly signal: AbortSignal;
+}
+
+export interface Terminal {
+  readonly term: string;
+  readonly columns: number;
+  readonly rows: number;
+  readonly width: number;
+  readonly height: number;
+}
+
+export interface Started {
+  readonly env: Readonly<Record<string, string>>;
+  readonly terminal?: Terminal | undefined;
+}
+
+/** What can be started at the target, once it was let through. All reject with HoopError. */
+export interface Upstream {
+  /** Its own words for itself: `OpenSSH_9.2p1`. */
+  readonly server: string;
+  exec(command: string, how: Started): Promise<ClientChannel>;
+  shell(how: Started): Promise<ClientChannel>;
+  subsystem(name: string): Promise<ClientChannel>;
+  connect(host: string, port: number): Promise<ClientChannel>;
+  end(): void;
+  /** Aborted when the connection is over; `reason` says why, where something failed. */
+  readonly gone: AbortSignal;
+}
+
+const LOGIN_WITHIN_MS = 15_000;
+const KEEPALIVE_MS = 10_000;
+
+/** Logs in. Throws HoopError; nothing in it holds the credential. */
+export async function connectUpstream(way: Way, settings: SshSettings): Promise<Upstream> {
+  const credential = await credentialFor(way, settings);
+  const socket = duplexOf(await dialled(way));
+  const client = new ssh2.Client();
+  const gone = new AbortController();
+  let strange: string | undefined;
+  let server = '';
+  client.on('close', () => gone.abort());
+  const config: ConnectConfig = {
+    sock: socket,
+    username: settings.user,
+    ...credential,
+    // Pinned: one of the keys that configuration names, of the types it names, or nothing.
+    hostVerifier: (key: Buffer) => {
+      const known = settings.hostKeys.some(({ blob }) => blob.length === key.length && timingSafeEqual(blob, key));
+      if (!known) strange = keyType(key);
+      return known;
+    },
+    algorithms: { ...ALGORITHMS, serverHostKey: typesOf(settings.hostKeys) },
+    agentForward: false,
+    tryKeyboard: false,
+    readyTimeout: LOGIN_WITHIN_MS,
+    keepaliveInterval: KEEPALIVE_MS,
+    keepaliveCountMax: 2,
+    ident: 'hoopctl',
+  };
+  const abort = () => socket.destroy();
+  way.signal.addEventListener('abort', abort, { once: true });
+  try {
+    await new Promise<void>((resolve, reject) => {
+      client.once('ready', () => resolve());
+      client.once('close', () => reject(new Error('the target closed the connection')));
+      client.on('error', reject);
+      client.on('greeting', () => {});
+      try {
+        client.connect(config);
+      } catch (error) {
+        reject(error);
+      }
+    });
+    server = serverName(client);
+  } catch (error) {
+    socket.destroy();
+    throw reasonOf(error, strange);
+  } finally {
+    way.signal.removeEventListener('abort', abort);
+  }
+  client.on('error', (error) => gone.abort(error));
+  way.signal.addEventListener('abort', () => end(client, socket), { once: true });
+  return {
+    server,
+    gone: gone.signal,
+    exec: (command, how) => opened((done) => client.exec(command, optionsOf(how), done)),
+    shell: (how) =>
+      opened((done) => client.shell(terminalOf(how.terminal) ?? false, optionsOf({ env: how.env }), done)),
+    subsystem: (name) => opened((done) => client.subsys(name, done)),
+    // Where it comes from is nobody's business there.
+    connect: (host, port) => opened((done) => client.forwardOut('127.0.0.1', 0, host, port, done)),
+    end: () => end(client, socket),
+  };
+}
+
+/** What was said last may still arrive; then the connection goes. */
+function end(client: Client, socket: { destroy(): unknown }): void {
+  client.end();
+  setTimeout(() => socket.destroy(), 500).unref();
+}
+
+async function dialled(way: Way): Promise<ByteChannel> {
+  try {
+    return await way.dial();
+  } catch (error) {
+    if (error instanceof HoopError) throw error;
+    throw fail('TARGET_UNREACHABLE', `the target cannot be reached: ${wordOf(error)}`, { cause: error });
+  }
+}
+
+async function credentialFor(way: Way, { login }: SshSettings): Promise<Partial<ConnectConfig>> {
+  if (login === 'password') return { password: (await way.secret(PASSWORD)).reveal() };
+  const key = await way.secret(KEY);
+  const passphrase = await way.secret(PASSPHRASE).catch(() => undefined);
+  return { privateKey: key.reveal(), ...(passphrase ? { passphrase: passphrase.reveal() } : {}) };
+}
+
+type Done = (error: Error | undefined, channel: ClientChannel) => void;
+
+function opened(open: (done: Done) => void): Promise<ClientChannel> {
+  return new Promise((resolve, reject) => {
+    const failed = (error: unknown) =>
+      reject(fail('TARGET_UNREACHABLE', `the target did not start it: ${wordOf(error)}`, { hint: REFUSED_THERE }));
+    try {
+      open((error, channel) => (error ? failed(error) : resolve(channel)));
+    } catch (error) {
+      failed(error);
+    }
+  });
+}
+
+const REFUSED_THERE = "see the host's sshd configuration (ForceCommand, MaxSessions, PermitTTY, Subsystem)";
+
+function optionsOf({ env, terminal }: Started): ExecOptions {
+  const pty = terminalOf(terminal);
+  return { env: { ...env }, ...(pty ? { pty } : {}) };
+}
+
+function terminalOf(terminal: Terminal | undefined): PseudoTtyOptions | undefined {
+  return terminal && { ...terminal, cols: terminal.columns };
+}
+
+/** A pinned RSA key signs with SHA-2 (RFC 8332). */
+function typesOf(keys: readonly HostKey[]): NonNullable<NonNullable<ConnectConfig['algorithms']>['serverHostKey']> {
+  const types = new Set(keys.map(({ type }) => type));
+  const taken = HOST_KEYS.filter((name) => types.has(name.startsWith('rsa-sha2') ? 'ssh-rsa' : name));
+  return taken as unknown as NonNullable<NonNullable<ConnectConfig['algorithms']>['serverHostKey']>;
+}
+
+function keyType(blob: Buffer): string {
+  const length = blob.length >= 4 ? blob.readUInt32BE(0) : 0;
+  return blob.subarray(4, 4 + Math.min(length, 40)).toString('latin1');
+}
+
+function serverName(client: Client): string {
+  const { _remoteVer } = client as unknown as { _remoteVer?: unknown };
+  return typeof _remoteVer === 'string' ? _remoteVer.slice(0, 100) : 'SSH';
+}
+
+function reasonOf(error: unknown, strange: string | undefined): HoopError {
+  if (error instanceof HoopError) return error;
+  if (strange !== undefined)
+    return fail('TARGET_HOST_KEY', `the target showed another ${strange} host key than the one it is known by`);
+  const { level, message = '' } = error as { level?: string; message?: string };
+  if (level === 'client-authentication')
+    return fail('TARGET_LOGIN', 'the target does not take the login of its account');
+  if (/privateKey|passphrase|private key/i.test(message))
+    return fail('TARGET_CREDENTIAL', 'the key of the account cannot be read');
+  if (level === 'client-timeout')
+    return fail('TARGET_UNREACHABLE', `the target did not finish the login within ${LOGIN_WITHIN_MS / 1000} s`);
+  if (/no matching host key/i.test(message))
+    return fail('TARGET_HOST_KEY', 'the target has no host key of the type it is known by');
+  return fail('TARGET_UNREACHABLE', `the target cannot be spoken to: ${wordOf(error)}`, { cause: error });
+}
+
+function wordOf(error: unknown): string {
+  const { code, message } = error as { code?: unknown; message?: string };
+  return typeof code === 'string' ? code : (message ?? String(error));
+}
