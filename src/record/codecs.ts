@@ -1,6 +1,6 @@
 /** How sealed recordings are packed: gzip, which every machine can read, or zstd, which is smaller and quicker. Told apart by their first bytes. */
 import type { Transform } from 'node:stream';
-import { constants, createGunzip, createGzip, createZstdCompress, createZstdDecompress } from 'node:zlib';
+import { constants, createGzip, createInflateRaw, createZstdCompress, createZstdDecompress, crc32 } from 'node:zlib';
 
 export type CodecName = 'gzip' | 'zstd';
 
@@ -14,6 +14,27 @@ export interface Codec {
   readonly head: Buffer;
   pack(): Transform;
   unpack(chunkSize: number): Transform & { readonly bytesWritten: number };
+  /** What stands around the data that `unpack` takes, where that is not all: bytes before it, and an end that tells of what came out. */
+  readonly wrap?: { readonly before: number; readonly after: number; end(): Ending };
+}
+
+/** Sees what came out, and then what the file says of it. */
+export interface Ending {
+  add(chunk: Buffer): void;
+  isRight(end: Buffer): boolean;
+}
+
+/** CRC-32 and size of the data, little-endian (RFC 1952, 2.3.1). */
+function gzipEnding(): Ending {
+  let sum = 0;
+  let size = 0;
+  return {
+    add(chunk) {
+      sum = crc32(chunk, sum);
+      size = (size + chunk.length) % 2 ** 32;
+    },
+    isRight: (end) => end.readUInt32LE(0) === sum && end.readUInt32LE(4) === size,
+  };
 }
 
 // zstd adds a checksum only where it is told to.
@@ -28,7 +49,9 @@ export const CODECS: Readonly<Record<CodecName, Codec>> = {
     head: Buffer.from([0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3]),
     // Two thirds of the default's time, for files that are a twenty-fifth larger; and the same first bytes, which the quickest levels do not have.
     pack: () => createGzip({ level: 3 }),
-    unpack: (chunkSize) => createGunzip({ chunkSize }),
+    // Not the library's own reader of gzip: that one goes on with whatever member follows the first.
+    unpack: (chunkSize) => createInflateRaw({ chunkSize }),
+    wrap: { before: 10, after: 8, end: gzipEnding },
   },
   zstd: {
     name: 'zstd',
@@ -51,8 +74,4 @@ export function codecOf(start: Uint8Array): Codec | undefined {
   return ALL.find(
     ({ head, magic }) => start.length >= magic && head.subarray(0, magic).equals(start.subarray(0, magic)),
   );
-}
-
-export function codecByName(path: string): Codec | undefined {
-  return ALL.find(({ ending }) => path.endsWith(ending));
 }

@@ -1,6 +1,6 @@
 /** The door of this room: recordings that prove themselves. */
 export { type CheckpointEvent, type ContinuedEvent, canonicalJson, GENESIS, lineHash } from './chain.ts';
-export { type Codec, type CodecName, codecByName } from './codecs.ts';
+export type { CodecName } from './codecs.ts';
 export { keyIdOf, type PublicKeys, readPublicKeys, statementOf } from './checkpoint.ts';
 export type { Disk } from './disk.ts';
 export { type BundleLog, logOf, pathInBundle, sessionsIn, verifyText } from './export/bundle.ts';

@@ -2,7 +2,7 @@
  * Where a recording lies: `<recordings>/YYYY/MM/DD/<session>.ndjson`, `.ndjson.gz` or `.ndjson.zst` once packed. A long one goes on in parts beside it:
  * `<session>.2.ndjson` and so on. Names that begin with a dot are not recordings.
  */
-import { type Dirent, existsSync, readdirSync } from 'node:fs';
+import { type Dirent, existsSync, readdirSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { CODECS } from './codecs.ts';
 import { fail } from './errors.ts';
@@ -65,7 +65,7 @@ export function partFile(path: string, part: number): string {
 
 /** Where a part is now: plain, or packed. @param live `….ndjson` */
 export function whereIs(live: string): string | undefined {
-  return existsSync(live) ? live : sealedCopyOf(live);
+  return isFile(live) ? live : sealedCopyOf(live);
 }
 
 export interface RecordingFile extends Named {
@@ -144,7 +144,12 @@ export function partBehindGap(path: string, part: number): number | undefined {
 /** The packed copy of a recording, where there is one. @param live `….ndjson` */
 export function sealedCopyOf(live: string): string | undefined {
   const bare = live.slice(0, -LIVE.length);
-  return SEALED.map((ending) => bare + ending).find((path) => existsSync(path));
+  return SEALED.map((ending) => bare + ending).find(isFile);
+}
+
+/** Folders and pipes of a recording's name are none. */
+function isFile(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isFile() === true;
 }
 
 function entriesOf(folder: string, unread: ((folder: string, error: Error) => void) | undefined): Dirent[] {
@@ -168,7 +173,7 @@ export function findRecording(recordings: string, session: string, openedAt?: st
   for (const day of days) {
     for (const ending of [LIVE, ...SEALED]) {
       const path = join(recordings, day, session + ending);
-      if (existsSync(path)) return path;
+      if (isFile(path)) return path;
     }
   }
   return undefined;

@@ -180,26 +180,52 @@ async function* startingWith(start: Buffer, chunks: AsyncGenerator<Buffer>): Asy
 }
 
 async function* unpack(chunks: AsyncGenerator<Buffer>, codec: Codec): AsyncGenerator<Buffer> {
-  let fed = 0;
-  const counted = async function* () {
-    for await (const chunk of chunks) {
-      fed += chunk.length;
-      yield chunk;
-    }
-  };
+  const { before, after } = codec.wrap ?? { before: 0, after: 0 };
+  const ending = codec.wrap?.end();
+  const inner = { fed: 0, end: Buffer.alloc(0) };
   const plain = codec.unpack(CHUNK);
   let readError: unknown;
-  pipeline(counted(), plain, (error) => {
+  pipeline(withoutWrap(chunks, before, after, inner), plain, (error) => {
     readError = error;
   });
   try {
-    yield* plain;
+    for await (const chunk of plain as AsyncIterable<Buffer>) {
+      ending?.add(chunk);
+      yield chunk;
+    }
   } catch (error) {
     throw unpackError(error ?? readError);
   }
-  // Both stop quietly at what follows their end (RFC 1952 lets a tape pad so); nothing of ours is followed by anything.
+  const { fed, end } = inner;
+  if (end.length < after) throw new BrokenPacking('cut', 'the compressed data ends too early');
+  // The library stops quietly at what follows the end (a gzip member, zeros, another frame); nothing of ours is followed by anything.
   if (plain.bytesWritten !== fed)
     throw new BrokenPacking('damaged', 'there are bytes after the end of the compressed data');
+  if (ending && !ending.isRight(end)) throw new BrokenPacking('damaged', 'the compressed data is damaged: wrong sum');
+}
+
+/** Keeps back what stands before and after. */
+async function* withoutWrap(
+  chunks: AsyncGenerator<Buffer>,
+  before: number,
+  after: number,
+  inner: { fed: number; end: Buffer },
+): AsyncGenerator<Buffer> {
+  let skip = before;
+  for await (const chunk of chunks) {
+    const rest = skip > 0 ? chunk.subarray(skip) : chunk;
+    skip -= chunk.length - rest.length;
+    if (after === 0) {
+      inner.fed += rest.length;
+      yield rest;
+      continue;
+    }
+    const all = inner.end.length === 0 ? rest : Buffer.concat([inner.end, rest]);
+    const ready = all.subarray(0, Math.max(0, all.length - after));
+    inner.end = Buffer.from(all.subarray(ready.length));
+    inner.fed += ready.length;
+    if (ready.length > 0) yield ready;
+  }
 }
 
 function unpackError(error: unknown): unknown {

@@ -7,7 +7,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Grade } from '../../domain/recording.ts';
 import { fail } from '../errors.ts';
-import { LIVE, recordingsBelow, sealedCopyOf } from '../layout.ts';
+import { LIVE, recordingsBelow, sealedCopyOf, whereIs } from '../layout.ts';
 import type { Problem } from '../verifier.ts';
 import { type VerifyOptions, type VerifyReport, verifyRecording } from '../verify.ts';
 import { gatewayOfOrigin, isTrustedHead, originOf, parseHead, type SignedHead } from './head.ts';
@@ -278,9 +278,7 @@ class LogReader {
     const log = { gateway: this.#gateway, opened: open.index, ...(sealed ? { sealed: sealed.index } : {}) };
     const base = join(this.#recordings, path);
     const isPlace = new RegExp(`^\\d{4}/\\d\\d/\\d\\d/${RegExp.escape(session)}$`).test(path);
-    const file = !isPlace
-      ? undefined
-      : (sealedCopyOf(base + LIVE) ?? (existsSync(base + LIVE) ? base + LIVE : undefined));
+    const file = !isPlace ? undefined : (sealedCopyOf(base + LIVE) ?? whereIs(base + LIVE));
     if (file === undefined) {
       const missing = missingReport(session, base + LIVE, at);
       this.#gone.set(session, { report: { ...missing, kind: 'recording', log }, root: sealed?.leaf.root });
@@ -289,7 +287,9 @@ class LogReader {
     const report = await verifyRecording(file, { ...options, session });
     const problems = disagreements(report, open.leaf, sealed?.leaf);
     const late = !sealed && report.sealed ? ['its seal is not in the log yet'] : [];
-    yield { kind: 'recording', ...withProblems(report, problems), notices: [...report.notices, ...late], log };
+    // Under the name that the log has for it, whatever the file says of itself.
+    const notices = [...report.notices, ...late];
+    yield { kind: 'recording', ...withProblems(report, problems), session, notices, log };
   }
 }
 
