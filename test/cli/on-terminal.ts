@@ -65,7 +65,7 @@ export function onTerminal(t: TestContext, args: readonly string[], options: Ter
   };
 }
 
-const PATIENCE_MS = 25_000;
+const PATIENCE_MS = 60_000;
 
 function quoted(word: string): string {
   return `'${word.replaceAll("'", "'\\''")}'`;

@@ -43,6 +43,7 @@ describe('a held DELETE', () => {
     const answer = later(client.query("DELETE FROM orders WHERE status = 'cancelled' AND id = 8"));
     const request = await openRequest(stack, run, 'id = 8');
     assert.equal(await ran(stack, 'DELETE FROM'), 0);
+    await until('the client is told', () => client.notices.length > 0);
     const [notice] = client.notices;
     assert.match(notice?.message ?? '', new RegExp(`^HOOP_HELD: rule "deletes-need-a-person" .*${request.id}`));
     assert.ok(notice?.hint?.includes(`${stack.gateway.url}/approvals/${request.id}`), notice?.hint);

@@ -8,6 +8,9 @@ import type { ApprovalView } from '../../src/api/shapes.ts';
 import { Token } from '../../src/base/secret.ts';
 import { findRecording, type RecordedEvent, readEvents } from '../../src/record/index.ts';
 import type { Stack, StackRun, Who } from '../fakes/stack.ts';
+import { until } from '../fakes/until.ts';
+
+export { until };
 
 /** A client that heard `notices`, and closes with the test. */
 export interface Connected extends pg.Client, AsyncDisposable {
@@ -56,8 +59,8 @@ export function later<T>(answer: Promise<T>): Promise<{ ok: true; value: T } | {
 /** How often PostgreSQL was asked to run something with this in it, by the gateway. */
 export async function ran(stack: Stack, text: string): Promise<number> {
   const log = await stack.postgres.log();
-  // The statement of an error is told again, as STATEMENT.
-  return log.split('\n').filter((line) => / hoopctl ses_\w+ (LOG|DETAIL):/.test(line) && line.includes(text)).length;
+  // The statement of an error is told again, as STATEMENT. What stands in front of it, process and session, may hold any digits by chance.
+  return log.split('\n').filter((line) => / hoopctl ses_\w+ (LOG|DETAIL):(.*)/.exec(line)?.[2]?.includes(text)).length;
 }
 
 /** Calls off what a connection waits for, as Ctrl-C in psql does. Resolves when the other side closed. */
@@ -139,15 +142,6 @@ export async function sessionOf(stack: Stack, client: pg.Client): Promise<string
   const found = [...log.matchAll(/hoopctl (ses_\w+) LOG: {2}.*'who am i'/g)].at(-1)?.[1];
   assert.ok(found, 'the session did not reach the log');
   return found;
-}
-
-/** Asks again and again whether something has come about that nothing tells us of. */
-export async function until(what: string, holds: () => Promise<boolean> | boolean): Promise<void> {
-  const late = performance.now() + 20_000;
-  while (!(await holds())) {
-    if (performance.now() > late) throw new Error(`it did not come about in time that ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
 }
 
 /** Keeps everyone waiting who reads the table `slow`: statements that run until somebody stops them, and cost nothing meanwhile. */

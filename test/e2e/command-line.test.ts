@@ -9,6 +9,7 @@ import { demoPolicyYaml } from '../../src/app/demo/files.ts';
 import { packageRoot } from '../../src/base/entry.ts';
 import { jsonError, newHome } from '../cli/cli.ts';
 import { type Stack, startStack } from '../fakes/stack.ts';
+import { until } from '../fakes/until.ts';
 
 const POLICY = `${demoPolicyYaml().replace('within: 10m, wait: 10m', 'within: 10m, wait: 60s')}limits:
   - { name: bulk, targets: [shop], rowsPerStatement: none, bytesPerStatement: none, rowsPerRun: none, bytesPerRun: none, then: deny }
@@ -137,7 +138,7 @@ describe('hoopctl run', () => {
     void ended.then(() => {
       over = true;
     });
-    await untilAsync(async () => over || (await stack.sql(running)).trim() !== '0');
+    await until('it runs or is over', async () => over || (await stack.sql(running)).trim() !== '0');
     const riley = await stack.client('riley');
     const [session] = (await riley.sessions({ live: true, target: 'shop' })).filter(({ via }) => via === 'run');
     assert.ok(session);
@@ -145,7 +146,7 @@ describe('hoopctl run', () => {
     const { code, stderr } = await ended;
     assert.equal(code, 7, stderr);
     assert.match(stderr, /access was revoked/);
-    await untilAsync(async () => (await stack.sql(running)).trim() === '0');
+    await until('nothing runs any more', async () => (await stack.sql(running)).trim() === '0');
   });
 });
 
@@ -196,10 +197,6 @@ async function ask(connectionString: string, text: string): Promise<unknown> {
   } finally {
     await client.end();
   }
-}
-
-async function untilAsync(condition: () => Promise<boolean>): Promise<void> {
-  while (!(await condition())) await new Promise((resolve) => setTimeout(resolve, 50));
 }
 
 async function signedIn(t: TestContext) {

@@ -13,6 +13,7 @@ import { openSealer } from '../../src/secrets/index.ts';
 import { createStore } from '../../src/store/index.ts';
 import { DATABASE_PASSWORD, type Stack, startStack } from '../fakes/stack.ts';
 import { connected } from './clients.ts';
+import { until } from '../fakes/until.ts';
 
 const ADMIN_PASSWORD = 'canary-of-the-administrator-7b31';
 const ADMIN = '{ user: hoop_admin, password: { env: ADMIN_PASSWORD } }';
@@ -78,20 +79,10 @@ after(() => stack[Symbol.asyncDispose]());
 /** Waits for the password that is changed when a gateway starts. */
 async function changed(): Promise<string> {
   const riley = await stack.client('riley');
-  return until(async () => {
+  return until('the password was changed', async () => {
     const { accounts = [] } = await riley.health();
     return accounts.find(({ target }) => target === 'shop')?.changedAt;
   });
-}
-
-/** Asks again until there is an answer. */
-async function until<T>(ask: () => Promise<T | undefined>): Promise<T> {
-  for (let tries = 0; tries < 200; tries++) {
-    const answer = await ask();
-    if (answer !== undefined) return answer;
-    await new Promise((resolve) => setTimeout(resolve, 25));
-  }
-  throw new Error('it did not come');
 }
 
 const KEY = () => `postgres shop_agent@127.0.0.1:${stack.postgres.port}`;
@@ -183,7 +174,7 @@ describe('a password that the gateway changes', () => {
     await stack.restart();
     assert.equal(await changed(), at);
     const riley = await stack.client('riley');
-    await until(async () => ((await riley.health()).accounts?.[0]?.nextAt ? true : undefined));
+    await until('the next change is known', async () => (await riley.health()).accounts?.[0]?.nextAt);
     assert.equal(await currentPassword(), before);
   });
 
@@ -207,7 +198,7 @@ describe('a password that the gateway changes', () => {
       await using run = await stack.run('dana');
       await using client = await connected(run);
       assert.equal((await client.query('SELECT 1 AS one')).rows[0].one, 1);
-      await until(async () => ((await currentPassword()) === fresh ? true : undefined));
+      await until('it is the current one', async () => (await currentPassword()) === fresh);
       assert.equal(await opens('shop_agent', fresh), true);
       seen.push(fresh);
     });
@@ -278,10 +269,10 @@ describe('a role for each session', () => {
     const another = (await second.query('SELECT current_user AS who')).rows[0].who as string;
     assert.notEqual(another, role);
     await client[Symbol.asyncDispose]();
-    await until(async () => ((await rolesOfOurs()).includes(role) ? undefined : true));
+    await until('its role is gone', async () => !(await rolesOfOurs()).includes(role));
     assert.deepEqual(await rolesOfOurs(), [another]);
     await run.close('done');
-    await until(async () => ((await rolesOfOurs()).length === 0 ? true : undefined));
+    await until('no role is left', async () => (await rolesOfOurs()).length === 0);
   });
 
   test('goes when the session is cut in the middle of a statement', async () => {
@@ -292,17 +283,12 @@ describe('a role for each session', () => {
     const busy = client
       .query('SELECT count(*) FROM orders a, orders b, orders c, orders d')
       .catch((error: Error) => error);
-    await until(async () =>
-      (
-        await stack.sql(`SELECT count(*) FROM pg_stat_activity WHERE usename = '${role}' AND state = 'active'`)
-      ).trim() === '1'
-        ? true
-        : undefined,
-    );
+    const active = `SELECT count(*) FROM pg_stat_activity WHERE usename = '${role}' AND state = 'active'`;
+    await until('its statement runs', async () => (await stack.sql(active)).trim() === '1');
     const riley = await stack.client('riley');
     await riley.revoke({ scope: { kind: 'run', id: run.view.id } });
     assert.ok((await busy) instanceof Error);
-    await until(async () => ((await rolesOfOurs()).length === 0 ? true : undefined));
+    await until('no role is left', async () => (await rolesOfOurs()).length === 0);
     assert.equal((await stack.sql(`SELECT count(*) FROM pg_stat_activity WHERE usename = '${role}'`)).trim(), '0');
   });
 
@@ -312,7 +298,7 @@ describe('a role for each session', () => {
     await client.query('CREATE TABLE made.things (id int)');
     await client.query('INSERT INTO made.things VALUES (1)');
     await client[Symbol.asyncDispose]();
-    await until(async () => ((await rolesOfOurs()).length === 0 ? true : undefined));
+    await until('no role is left', async () => (await rolesOfOurs()).length === 0);
     await run.close('done');
     assert.equal((await stack.sql("SELECT tableowner FROM pg_tables WHERE tablename = 'things'")).trim(), 'shop_maker');
     assert.equal((await stack.sql('SELECT count(*) FROM made.things')).trim(), '1');
@@ -325,7 +311,7 @@ describe('a role for each session', () => {
       assert.match(error.message, /may create roles/);
       return true;
     });
-    await until(async () => ((await rolesOfOurs()).length === 0 ? true : undefined));
+    await until('no role is left', async () => (await rolesOfOurs()).length === 0);
   });
 
   test('that a crash left behind is removed by the next start; those of other gateways are not', async () => {
@@ -335,7 +321,7 @@ describe('a role for each session', () => {
     for (const role of [`${prefix}_0000000000000001`, 'hoop_gw0123456789ab_0000000000000002'])
       await stack.sql(`SET ROLE hoop_admin; CREATE ROLE ${role} LOGIN IN ROLE shop_reader ROLE hoop_admin`);
     await stack.start();
-    await until(async () => ((await rolesOfOurs()).length === 1 ? true : undefined));
+    await until('one role is left', async () => (await rolesOfOurs()).length === 1);
     assert.deepEqual(await rolesOfOurs(), ['hoop_gw0123456789ab_0000000000000002']);
     await stack.sql('DROP ROLE hoop_gw0123456789ab_0000000000000002');
   });

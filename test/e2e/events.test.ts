@@ -4,10 +4,11 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { newHome } from '../cli/cli.ts';
-import { until, webReceiver, type WebReceiver } from '../app/gateway/events/place.ts';
+import { webReceiver, type WebReceiver } from '../app/gateway/events/place.ts';
 import { linesOf } from '../record/workbench.ts';
 import { type Stack, startStack } from '../fakes/stack.ts';
 import { connected } from './clients.ts';
+import { until } from '../fakes/until.ts';
 
 let stack: Stack;
 let receiver: WebReceiver;
@@ -35,6 +36,7 @@ async function asked(...statements: readonly string[]): Promise<void> {
   await using client = await connected(run);
   for (const statement of statements) await client.query(statement).catch(() => {});
   await client.end();
+  await run.event('session.closed');
 }
 
 const uids = () => new Set(receiver.events().map((event) => (event['metadata'] as { uid: string }).uid));
@@ -66,14 +68,14 @@ async function recorded(): Promise<Set<string>> {
 
 test('what a session does is told, the statement that was refused too, to each receiver', async () => {
   await asked('SELECT id FROM orders LIMIT 1', 'DROP TABLE orders');
-  await until(() => receiver.events().some((event) => event['type_uid'] === 300202), 'the end of the session');
+  await until('the end of the session', () => receiver.events().some((event) => event['type_uid'] === 300202));
   const events = receiver.events();
   const refused = events.find((event) => event['status_code'] === 'HOOP_DENIED');
   assert.equal(refused?.['class_uid'], 6005);
   assert.equal(refused && (refused['query_info'] as { query_string: string }).query_string, 'DROP TABLE orders');
   assert.deepEqual(uids(), await recorded());
   const file = join(stack.gatewayFolder, 'events.ndjson');
-  await until(() => linesOf(file).length === events.length, 'the file');
+  await until('the file', () => linesOf(file).length === events.length);
 });
 
 test('a gateway that was killed while its receiver hung tells all of it when it is back', async () => {
@@ -87,7 +89,7 @@ test('a gateway that was killed while its receiver hung tells all of it when it 
   takes = true;
   await stack.start();
   const all = await recorded();
-  await until(() => all.isSubsetOf(uids()), 'all that was recorded');
+  await until('all that was recorded', () => all.isSubsetOf(uids()));
 });
 
 test('/metrics counts what is delivered to whom', async () => {
@@ -96,10 +98,10 @@ test('/metrics counts what is delivered to whom', async () => {
   const { adminUrl } = stack.gateway;
   let text = '';
   const delivered = (sink: string) => new RegExp(`hoop_events_delivered\\{sink="${sink}"\\} [1-9]`).test(text);
-  await until(async () => {
+  await until('both receivers counted', async () => {
     text = await (await fetch(`${adminUrl}/metrics`)).text();
     return delivered('webhook') && delivered('file');
-  }, 'both receivers counted');
+  });
   assert.match(text, /hoop_events_dropped\{sink="webhook"\} 0/);
 });
 

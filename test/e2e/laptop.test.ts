@@ -151,7 +151,7 @@ async function tunnel(t: TestContext, gateway?: string) {
 }
 
 /** The gateway suspended it: who holds it was not heard in time. */
-function suspended(run: string): Promise<void> {
+function suspended(run: string): Promise<true> {
   const line = new RegExp(`"suspended"[^\\n]*${run}|${run}[^\\n]*"suspended"`);
   return until('the run is suspended', async () => {
     const sessions = await (await stack.client('riley')).sessions({ run, live: true });

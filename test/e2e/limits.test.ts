@@ -108,6 +108,7 @@ describe('at a limit that holds', () => {
     assert.equal(first.rule, 'some-rows');
     assert.match(first.reason ?? '', /rowsPerStatement is 150, .*: 150 rows \(\d+ bytes\) .* 150 more rows/);
     await until('all that is allowed has come', () => seen.rows === 150);
+    await until('the client is told', () => client.notices.length > 0);
     const [notice] = client.notices;
     assert.match(notice?.message ?? '', new RegExp(`^HOOP_HELD: rule "some-rows" .*${first.id}`));
     await answer(first);

@@ -17,8 +17,8 @@ function policy({ effects = '[read, write, delete]', more = '' }: Variant = {}):
   return `version: 1
 access:
   - { name: all, subjects: { groups: [data-agents] }, targets: [shop], effects: ${effects}, scope: { schemas: [public] } }
-  - { name: idlers, subjects: { users: [idle@example.test] }, targets: [shop], session: { idle: 400ms } }
-  - { name: hurried, subjects: { users: [max@example.test] }, targets: [shop], session: { max: 1500ms } }
+  - { name: idlers, subjects: { users: [idle@example.test] }, targets: [shop], session: { idle: 2s } }
+  - { name: hurried, subjects: { users: [max@example.test] }, targets: [shop], session: { max: 4s } }
 rules:
   - name: would-deny
     subjects: { users: [shadow@example.test] }
@@ -149,8 +149,9 @@ describe('mode: shadow', () => {
       'would-scan',
     ]);
     const api = await stack.client('shadow');
-    const listed = await api.sessions({ wouldBe: true });
-    assert.ok(listed.some(({ id, wouldBe }) => id === session && wouldBe === 5));
+    await until('it is listed', async () =>
+      (await api.sessions({ wouldBe: true })).some(({ id, wouldBe }) => id === session && wouldBe === 5),
+    );
   });
 });
 
@@ -181,7 +182,8 @@ test('a column mask in shadow is told of where a statement looks at the column, 
   assert.deepEqual(told, Array(2).fill([['would-mask'], ['public.customers.name']]));
 });
 
-describe('a deadline', () => {
+// Each is waited for: all at once.
+describe('a deadline', { concurrency: true }, () => {
   test('of idleness ends a session that is silent, and the run can come back', async () => {
     await using run = await stack.run('idle');
     const client = await connected(run);
@@ -207,7 +209,7 @@ describe('a deadline', () => {
   });
 
   test('of the run ends it, wherever it is', async () => {
-    await using run = await stack.run('stream', { max: 1_000 });
+    await using run = await stack.run('stream', { max: 4_000 });
     const client = await connected(run);
     const end = await run.lease.ended;
     assert.equal(end.kind, 'limit');

@@ -134,6 +134,7 @@ describe('a column masked by its hash', () => {
     const { rows: shown } = await own.query<{ ssn: string }>('SELECT ssn, id FROM people ORDER BY id');
     const session = await sessionOf(stack, own);
     await own.end();
+    await run.event('session.closed', (event) => event.session === session);
     const events = await recorded(stack, session);
     const outcome = events.find((event) => event.type === 'outcome' && event.rows === 4);
     assert.equal(outcome?.type === 'outcome' && outcome.maskedCells, 4);
@@ -337,7 +338,7 @@ describe('where a column is masked', () => {
     assert.equal(several.code, '42601');
     await own.end();
     const events = JSON.stringify(await recorded(stack, session));
-    assert.doesNotMatch(events, /666/);
+    assert.doesNotMatch(events, /666-12-3456|666123456/);
   });
 
   test('GROUP BY the alias of a primary key shows the other columns', async () => {

@@ -6,11 +6,10 @@ import { cp, mkdir, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { setTimeout } from 'node:timers/promises';
 import type { SessionView } from '../../src/api/shapes.ts';
 import { newHome } from '../cli/cli.ts';
 import { type Stack, startStack } from '../fakes/stack.ts';
-import { connected } from './clients.ts';
+import { connected, until } from './clients.ts';
 
 let stack: Stack;
 before(async () => {
@@ -23,6 +22,7 @@ async function asked(who: 'dana' | 'riley', ...statements: readonly string[]): P
   await using client = await connected(run);
   for (const statement of statements) await client.query(statement).catch(() => {});
   await client.end();
+  await run.event('session.closed');
 }
 
 async function found(who: 'dana' | 'riley', filter: object): Promise<readonly SessionView[]> {
@@ -31,11 +31,10 @@ async function found(who: 'dana' | 'riley', filter: object): Promise<readonly Se
 
 /** The index is a little behind. */
 async function soon(filter: object, count: number): Promise<readonly SessionView[]> {
-  for (;;) {
+  return until(`${count} sessions are found`, async () => {
     const sessions = await found('riley', filter);
-    if (sessions.length === count) return sessions;
-    await setTimeout(100);
-  }
+    return sessions.length === count && sessions;
+  });
 }
 
 test('a session is found by what it said and touched, by those who may read it', async () => {

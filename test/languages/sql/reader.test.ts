@@ -171,7 +171,7 @@ describe('the pool', () => {
   });
 
   test('waits for a thread that got no processor time, but not for ever', async (t) => {
-    assert.match(message(await reader(t, { script: scripted, timeoutMs: 100 }).analyse('starved', OPEN)), /starved/);
+    assert.match(message(await reader(t, { script: scripted, timeoutMs: 250 }).analyse('starved', OPEN)), /starved/);
     assert.equal(code(await reader(t, { script: scripted, timeoutMs: 20 }).analyse('starved', OPEN)), 'limit');
   });
 

@@ -13,7 +13,8 @@ import { recordingLines } from '../../../../src/app/gateway/recording-lines.ts';
 import { findRecording } from '../../../../src/record/index.ts';
 import { type Bench, bench, sealedSession } from '../../../record/workbench.ts';
 import { aSession } from '../../../store/samples.ts';
-import { hurried, until } from './place.ts';
+import { hurried } from './place.ts';
+import { until } from '../../../fakes/until.ts';
 
 function stream({ root, clock }: Bench, more: Partial<EventStreamParts> = {}): Promise<EventStream> {
   return startEventStream({
@@ -56,7 +57,7 @@ test('a queue whose disk is full stops no session, and what it says is delivered
   const events = await stream(place, { disk });
   const recordings = await place.start({ onWritten: events.take });
   await sealedSession(recordings, 'ses_one', 2);
-  await until(() => uids(place).includes('ses_one:7'), 'the end');
+  await until('the end', () => uids(place).includes('ses_one:7'));
   assert.equal(events.state[0]?.problem, 'ENOSPC');
   await recordings.close();
   await events.stop();
