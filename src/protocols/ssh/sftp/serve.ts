@@ -85,11 +85,12 @@ class Channel implements Line {
     target.read({ onBytes: (bytes) => this.#onTarget(bytes), onEnd: () => this.#onTargetEnd() });
     client.read({ onBytes: (bytes) => this.#onClient(bytes), onEnd: () => this.#onClientEnd() });
     this.toTarget(packet(TYPE.INIT, VERSION));
-    this.#target.flush();
   }
 
   toTarget(bytes: Buffer): void {
     this.#target.put(bytes);
+    // One pass over what has come ends with one write; whatever is decided later goes at once.
+    if (!this.#pumping) this.#target.flush();
   }
 
   toClient(bytes: Buffer): void {
@@ -260,7 +261,6 @@ class Channel implements Line {
         const request = make(slot.id);
         slot.reply = request[4] === TYPE.LSTAT ? TYPE.ATTRS : TYPE.NAME;
         this.toTarget(request);
-        this.#target.flush();
       });
     const resolver = await createResolver(ask);
     if (this.over) return;
