@@ -34,9 +34,9 @@ export async function execute(
   signal.addEventListener('abort', stop, { once: true });
   try {
     await Promise.race([ready(connection, endpoint), lost.happened]);
-    const channel = await Promise.race([open(connection, text), lost.happened]);
+    const running = await Promise.race([open(connection, text), lost.happened]);
     signal.removeEventListener('abort', stop);
-    return await follow(connection, channel, { sink, signal, input, lost });
+    return await follow(connection, running, { sink, signal, input, lost });
   } catch (error) {
     signal.throwIfAborted();
     const said = error instanceof Error ? refusalOf(error.message) : undefined;
@@ -64,16 +64,20 @@ function trouble(connection: ssh2.Client): Trouble {
     first ??= error;
     reject(first);
   };
-  connection.on('error', (error: Error & { level?: string }) => note(explain(error)));
+  let reached = false;
+  connection.once('connect', () => {
+    reached = true;
+  });
+  connection.on('error', (error: Error & { level?: string }) => note(explain(error, reached)));
   connection.on('close', () => note(fail('TUNNEL_BROKE_OFF', 'the connection ended before the command did')));
   return { happened: promise, error: () => first };
 }
 
 /** What ssh2 calls it, in a person's words. What the other side said (a disconnect) stays as it is. */
-function explain(error: Error & { level?: string }): Error {
+function explain(error: Error & { level?: string }, reached: boolean): Error {
   const cause = { cause: error };
   if (refusalOf(error.message) !== undefined) return error;
-  if (error.level === 'client-socket')
+  if (error.level === 'client-socket' && !reached)
     return fail('TUNNEL_UNREACHABLE', `the tunnel cannot be reached: ${error.message}`, cause);
   if (error.level === 'client-authentication')
     return fail('TUNNEL_STRANGER', "what listens there does not take the run's key", cause);
@@ -104,13 +108,31 @@ function ready(connection: ssh2.Client, endpoint: Endpoint): Promise<void> {
 /** The gateway opened no channel, or did not take the request. */
 class OpenRefused extends Error {}
 
-function open(connection: ssh2.Client, text: string): Promise<ClientChannel> {
+type Exit = { readonly code: number } | { readonly signal: string };
+
+interface Running {
+  readonly channel: ClientChannel;
+  readonly closed: Promise<unknown>;
+  exit(): Exit | undefined;
+}
+
+function open(connection: ssh2.Client, text: string): Promise<Running> {
   return new Promise((resolve, reject) => {
     connection.exec(text, (error, channel) => {
       if (error) reject(new OpenRefused(error.message));
-      else resolve(channel);
+      else resolve(heard(channel));
     });
   });
+}
+
+/** At once: a quick command has ended before anything that is awaited goes on. */
+function heard(channel: ClientChannel): Running {
+  let exit: Exit | undefined;
+  channel.on('exit', (code: number | null, name?: string) => {
+    exit = code === null ? { signal: name ?? '' } : { code };
+  });
+  channel.on('error', () => undefined);
+  return { channel, closed: once(channel, 'close'), exit: () => exit };
 }
 
 interface Following {
@@ -120,18 +142,11 @@ interface Following {
   readonly lost: Trouble;
 }
 
-type Exit = { readonly code: number } | { readonly signal: string };
-
 /** To the end of its output: what it wrote is there before its exit code counts. */
-async function follow(connection: ssh2.Client, channel: ClientChannel, around: Following): Promise<ExecResult> {
+async function follow(connection: ssh2.Client, running: Running, around: Following): Promise<ExecResult> {
+  const { channel, closed } = running;
   const { sink, signal, input, lost } = around;
   const watch = createRefusalWatch();
-  let exit: Exit | undefined;
-  channel.on('exit', (code: number | null, name?: string) => {
-    exit = code === null ? { signal: name ?? '' } : { code };
-  });
-  channel.on('error', () => undefined);
-  const closed = once(channel, 'close');
   const interrupted = interruptedBy(signal, connection, channel);
   try {
     if (input === undefined) channel.end();
@@ -150,7 +165,7 @@ async function follow(connection: ssh2.Client, channel: ClientChannel, around: F
     if (input !== undefined) unfeed(input, channel);
   }
   signal.throwIfAborted();
-  return conclude(exit, watch, sink, lost);
+  return conclude(running.exit(), watch, sink, lost);
 }
 
 async function conclude(
