@@ -89,8 +89,8 @@ async function runSteps(steps) {
  */
 function testRun(globs, args = []) {
   const files = args.filter((arg) => !arg.startsWith('-'));
-  // Two at least: most tests wait for a server or a child and leave their core idle.
-  const concurrency = Math.min(4, Math.max(2, availableParallelism()));
+  // One more than there are cores: most tests wait for a server, a child or a clock and leave their core idle.
+  const concurrency = Math.min(4, availableParallelism() + 1);
   const options = [
     '--test',
     // A child or socket that a failed test leaves open must not keep the whole run from ending.

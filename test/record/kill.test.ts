@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { randomInt } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
 import { createInterface } from 'node:readline';
 import { test } from 'node:test';
 import { findRecording, readEvents } from '../../src/record/index.ts';
 import type { Durability } from '../../src/record/recorder.ts';
+import { dice } from '../kill/dice.ts';
+import { TEST_SEED } from '../property/drawn.ts';
 import { bench, verifyFolder } from './workbench.ts';
 
 const DOOMED = fileURLToPath(new URL('doomed.ts', import.meta.url));
@@ -25,10 +26,11 @@ async function runAndKill(root: string, durability: Durability, name: string, li
 for (const durability of ['effects', 'strict', 'process'] as const) {
   test(`${durability}: a recorder killed at any moment leaves every intent it acknowledged, in whole recordings`, async (t) => {
     using at = bench();
+    const chance = dice(Number(TEST_SEED) || Date.now());
     const said: string[] = [];
     for (let i = 0; i < TIMES; i += 1) {
       // Counted in what it said, not in time: the moment is random and the machine's speed does not matter.
-      const lines = randomInt(1, 150);
+      const lines = 1 + chance.below(149);
       t.diagnostic(`life ${i}: killed after ${lines} lines`);
       said.push(...(await runAndKill(at.root, durability, `life${i}`, lines)));
     }
