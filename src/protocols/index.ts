@@ -12,7 +12,10 @@ export interface ProtocolModule {
 export const protocols: ReadonlyMap<string, () => Promise<ProtocolModule>> = new Map<
   string,
   () => Promise<ProtocolModule>
->([['postgres', () => import('./postgres/index.ts')]]);
+>([
+  ['postgres', () => import('./postgres/index.ts')],
+  ['ssh', () => import('./ssh/index.ts')],
+]);
 
 export interface ProtocolClientModule {
   readonly client: ProtocolClient;

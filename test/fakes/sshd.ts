@@ -1,14 +1,18 @@
-/** OpenSSH's own server for one test: in a private folder, on a free port of 127.0.0.1, for the account that runs the test. */
+/**
+ * OpenSSH's own server for one test: in a private folder, on a free port of 127.0.0.1. It lets in the account that runs the test; where that is root, it is
+ * the one PostgreSQL has, since sshd parts with its privileges, and passes signals on, for others only.
+ */
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { chown, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { freePort } from '../../src/app/demo/free-port.ts';
 import { keyFromSeed } from '../../src/protocols/ssh/keys.ts';
+import { serverAccount } from './postgres.ts';
 import { requireServer } from './servers.ts';
 
 export interface RunningSshd extends AsyncDisposable {
@@ -32,6 +36,7 @@ export interface SshdOptions {
 export async function startSshd({ lines = [] }: SshdOptions = {}): Promise<RunningSshd> {
   const { sshd } = requireServer('openssh-server');
   const folder = await mkdtemp(join(tmpdir(), 'hoopctl-sshd-'));
+  const account = await accountOf();
   const host = keyFromSeed(randomBytes(32));
   const own = keyFromSeed(randomBytes(32));
   const keyFile = join(folder, 'account_key');
@@ -41,7 +46,8 @@ export async function startSshd({ lines = [] }: SshdOptions = {}): Promise<Runni
   if (process.getuid?.() === 0) mkdirSync('/run/sshd', { recursive: true, mode: 0o755 });
   await writeFile(join(folder, 'host_key'), host.privateOpenSsh, { mode: 0o600 });
   await writeFile(keyFile, own.privateOpenSsh, { mode: 0o600 });
-  await writeFile(join(folder, 'authorized_keys'), `${own.publicLine}\n`, { mode: 0o600 });
+  await writeFile(join(folder, 'authorized_keys'), `${own.publicLine}\n`, { mode: 0o644 });
+  if (account.uid !== undefined && account.gid !== undefined) await chown(folder, account.uid, account.gid);
   for (let tries = 0; ; tries++) {
     const port = await freePort();
     await writeFile(
@@ -52,8 +58,8 @@ export async function startSshd({ lines = [] }: SshdOptions = {}): Promise<Runni
         `PidFile ${join(folder, 'pid')}`,
         `AuthorizedKeysFile ${join(folder, 'authorized_keys')}`,
         'StrictModes no',
-        'UsePAM no',
-        'PermitRootLogin yes',
+        // Without it an account that has no password is a locked one.
+        `UsePAM ${account.uid === undefined ? 'no' : 'yes'}`,
         'PasswordAuthentication no',
         'MaxSessions 200',
         'MaxStartups 200',
@@ -66,16 +72,22 @@ export async function startSshd({ lines = [] }: SshdOptions = {}): Promise<Runni
     );
     const server = spawn(sshd as string, ['-D', '-f', config, '-E', logPath], { stdio: 'ignore' });
     if (await listens(port, server)) {
-      const { username: user } = userInfo();
       const stop = () => ended(server, folder);
       return {
-        ...{ port, user, hostKey: host.publicLine, keyFile, privateKey: own.privateOpenSsh, folder, stop },
+        ...{ port, user: account.user, hostKey: host.publicLine, keyFile, privateKey: own.privateOpenSsh, folder, stop },
         log: () => readFile(logPath, 'utf8'),
         [Symbol.asyncDispose]: stop,
       };
     }
     if (tries === 3) throw new Error(`sshd does not start: ${await readFile(logPath, 'utf8').catch(() => '')}`);
   }
+}
+
+async function accountOf(): Promise<{ readonly user: string; readonly uid?: number; readonly gid?: number }> {
+  const { uid, gid } = await serverAccount();
+  if (uid === undefined || gid === undefined) return { user: userInfo().username };
+  const { stdout } = await promisify(execFile)('id', ['-un', String(uid)]);
+  return { user: stdout.trim(), uid, gid };
 }
 
 async function listens(port: number, server: ChildProcess): Promise<boolean> {

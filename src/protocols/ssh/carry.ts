@@ -1,16 +1,16 @@
 /** Carries one permitted command out: starts it at the target, joins its streams with the client's, and settles its permit with what became of it. */
-import type { ClientChannel, ServerChannel } from 'ssh2';
+import type { ServerChannel } from 'ssh2';
 import type { Clock } from '../../base/clock.ts';
 import type { LimitReached, Permit } from '../../domain/permit.ts';
 import type { OutcomeState } from '../../domain/recording.ts';
 import type { Session } from '../../domain/session.ts';
 import { createStreamMasker } from '../../mask/index.ts';
 import { createOutlet, type Output, textOf } from './outlet.ts';
-import type { Terminal } from './upstream.ts';
+import type { Running, Terminal } from './upstream.ts';
 
 export interface CarryParts {
   readonly client: ServerChannel;
-  readonly target: ClientChannel;
+  readonly running: Running;
   readonly session: Session;
   readonly permit: Permit;
   readonly clock: Clock;
@@ -48,11 +48,11 @@ const TERM_MS = 150;
 const KILL_MS = 800;
 
 export function carry(parts: CarryParts): Carried {
-  const { client, target, session, permit, clock } = parts;
+  const { client, running, session, permit, clock } = parts;
+  const { channel: target, exit } = running;
   const [permitted] = permit.commands;
   const command = permitted?.id ?? '';
   const terminal = parts.terminal !== undefined;
-  let exit: number | string | undefined;
   let cutting: Promise<Fate> | undefined;
   let limit: LimitReached | undefined;
   let inputBytes = 0;
@@ -85,13 +85,9 @@ export function carry(parts: CarryParts): Carried {
   const ended = joinOutputs();
   joinInput();
   const closed = new Promise<void>((resolve) => target.once('close', () => resolve()));
-  target.on('exit', (code: number | null, signal?: string) => {
-    exit = code ?? (signal === undefined ? undefined : `SIG${signal.replace(/^SIG/, '').slice(0, 16)}`);
-  });
-  target.on('error', () => {});
   client.on('error', () => {});
   client.once('close', () => {
-    if (exit === undefined) void cut();
+    if (exit() === undefined) void cut();
   });
   const done = finish();
 
@@ -161,19 +157,20 @@ export function carry(parts: CarryParts): Carried {
     await ended;
     await outlet.flushed();
     const fate = cutting && (await cutting);
+    const status = exit();
     permit.settle(
       0,
       {
-        state: stateOf(exit, fate, limit),
+        state: stateOf(status, fate, limit),
         bytes: outlet.bytes,
         ...(outlet.masked > 0 ? { maskedCells: outlet.masked } : {}),
-        ...(exit === undefined ? {} : { exit, tag: typeof exit === 'number' ? `exit ${exit}` : exit }),
+        ...(status === undefined ? {} : { exit: status, tag: typeof status === 'number' ? `exit ${status}` : status }),
         ...(limit ? { code: 'HOOP_LIMIT' } : {}),
         durationMs: 0,
       },
       { sha256: outlet.digest() },
     );
-    return exit;
+    return status;
   }
 
   function cut(): Promise<Fate> {
@@ -182,14 +179,15 @@ export function carry(parts: CarryParts): Carried {
   }
 
   async function stop(): Promise<Fate> {
-    if (exit !== undefined) return 'completed';
+    if (exit() !== undefined) return 'completed';
     // OpenSSH passes signals on since 7.9. One that does not hears that its channel is closed.
     signal('TERM');
     await Promise.race([closed, after(TERM_MS)]);
-    if (exit === undefined) signal('KILL');
+    if (exit() === undefined) signal('KILL');
     target.close();
     await Promise.race([closed, after(KILL_MS)]);
-    return exit === undefined ? 'unknown' : typeof exit === 'string' ? 'cancelled' : 'completed';
+    const status = exit();
+    return status === undefined ? 'unknown' : typeof status === 'string' ? 'cancelled' : 'completed';
   }
 
   function signal(name: string): void {

@@ -15,7 +15,6 @@ export interface Request {
 }
 
 export interface ChannelRules {
-  mayHaveTerminal(): boolean;
   mayAsk(host: string, port: number): boolean;
   maySet(name: string, value: string): boolean;
 }
@@ -83,7 +82,7 @@ function listenForCommand(session: ChannelSession, rules: ChannelRules, events: 
   let asked = false;
 
   session.on('pty', (accept, reject, { term, cols, rows, width, height }) => {
-    if (asked || !rules.mayHaveTerminal()) return void reject?.();
+    if (asked) return void reject?.();
     // A name of a terminal is looked up as a file.
     const name = /^[A-Za-z0-9._+-]{1,64}$/.test(term) ? term : 'dumb';
     terminal = { term: name, ...sizeOf({ columns: cols, rows, width, height }) };

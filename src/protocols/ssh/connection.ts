@@ -107,7 +107,6 @@ class Visit {
     });
     const { settings } = pending.target;
     this.rules = {
-      mayHaveTerminal: () => settings.modes.has('shell') || settings.modes.has('exec'),
       mayAsk: (host: string, port: number) =>
         settings.forwards.has(host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`),
       maySet: (name: string, value: string) =>
@@ -222,15 +221,15 @@ class Visit {
       const how = { env, terminal };
       switch (way.kind) {
         case 'exec': {
-          const target = await up.exec(way.sent, how);
+          const running = await up.exec(way.sent, how);
           const stdin: Stdin =
             way.stdin === 'whole' ? { kind: 'whole', bytes: whole ?? Buffer.alloc(0) } : { kind: way.stdin };
-          return await this.#carry(request, session, permit, { target, stdin, copies: way.copies, terminal });
+          return await this.#carry(request, session, permit, { running, stdin, copies: way.copies, terminal });
         }
         case 'shell': {
-          const target = await up.shell(how);
+          const running = await up.shell(how);
           return await this.#carry(request, session, permit, {
-            ...{ target, copies: false, terminal, stdin: { kind: 'flow' } },
+            ...{ running, copies: false, terminal, stdin: { kind: 'flow' } },
             ...watchTyping({
               clock: this.#tools.clock,
               submit: (command) => this.#submit(session, command),
@@ -242,12 +241,12 @@ class Visit {
           });
         }
         case 'forward': {
-          const target = await up.connect(way.host, way.port);
-          return await this.#carry(request, session, permit, { target, stdin: { kind: 'flow' }, copies: true });
+          const running = await up.connect(way.host, way.port);
+          return await this.#carry(request, session, permit, { running, stdin: { kind: 'flow' }, copies: true });
         }
         case 'sftp': {
           permit.settle(0, { state: 'completed', durationMs: 0 });
-          const target = await up.subsystem('sftp');
+          const { channel: target } = await up.subsystem('sftp');
           await carrySftp({
             channel,
             target,
@@ -272,7 +271,7 @@ class Visit {
     { channel, later }: Request,
     session: Session,
     permit: Permit,
-    parts: Pick<Parameters<typeof carry>[0], 'target' | 'stdin' | 'copies' | 'terminal' | 'typed' | 'shown'>,
+    parts: Pick<Parameters<typeof carry>[0], 'running' | 'stdin' | 'copies' | 'terminal' | 'typed' | 'shown'>,
   ): Promise<void> {
     const raw = parts.terminal !== undefined;
     const carried = carry({

@@ -98,8 +98,8 @@ const TYPE_HINT = 'write it as { oneOf: [a, b] }, { integer: { min: 1, max: 9 } 
 function readParameters(raw: unknown, path: readonly string[], say: Say): Map<string, ParameterType> {
   const types = new Map<string, ParameterType>();
   if (raw === undefined) return types;
-  if (!isFields(raw)) return say(path, 'parameters are written by their names', TYPE_HINT), types;
-  for (const [name, value] of Object.entries(raw)) {
+  if (!isFields(raw)) say(path, 'parameters are written by their names', TYPE_HINT);
+  for (const [name, value] of Object.entries(isFields(raw) ? raw : {})) {
     const type = isFields(value) ? parameterType(value) : undefined;
     if (!/^[a-z][A-Za-z0-9_]*$/.test(name) || type === undefined)
       say([...path, name], `the parameter "${name}" has no type that is known`, TYPE_HINT);

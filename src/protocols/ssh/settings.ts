@@ -1,7 +1,7 @@
 /** What `targets:` says about an SSH target, checked. All problems are reported at once. */
 import ssh2 from 'ssh2';
 import type { SecretRef, SettingsProblem, SettingsResult } from '../../domain/protocol.ts';
-import { type ProgramTable, readPrograms } from '../../languages/shell/index.ts';
+import { readPrograms, type ShellBasis } from '../../languages/shell/index.ts';
 import { type Operation, readOperations } from './operations.ts';
 
 /** How a command may reach the target, strongest first. */
@@ -17,7 +17,7 @@ export interface SshSettings {
   readonly hostKeys: readonly HostKey[];
   readonly modes: ReadonlySet<Mode>;
   readonly operations: ReadonlyMap<string, Operation>;
-  readonly programs: ProgramTable | undefined;
+  readonly programs: ShellBasis['programs'] | undefined;
   /** Names, or beginnings of names that end with `*`, of variables that a client may set. */
   readonly env: readonly string[];
   /** `host:port` that a client may be connected to from the target. */
@@ -169,7 +169,7 @@ function readModes(raw: unknown, say: Say): ReadonlySet<Mode> | undefined {
   return new Set(list as Mode[]);
 }
 
-function readProgramTable(raw: unknown, say: Say): ProgramTable | undefined {
+function readProgramTable(raw: unknown, say: Say): ShellBasis['programs'] | undefined {
   if (raw === undefined) return undefined;
   const read = readPrograms(raw);
   if (read.ok) return read.table;

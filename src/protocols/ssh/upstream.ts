@@ -46,14 +46,20 @@ export interface Started {
   readonly terminal?: Terminal | undefined;
 }
 
+export interface Running {
+  readonly channel: ClientChannel;
+  /** The exit status, or the signal that ended it as `SIGTERM`; undefined as long as the target has not said. */
+  exit(): number | string | undefined;
+}
+
 /** What can be started at the target, once it was let through. All reject with HoopError. */
 export interface Upstream {
   /** Its own words for itself: `OpenSSH_9.2p1`. */
   readonly server: string;
-  exec(command: string, how: Started): Promise<ClientChannel>;
-  shell(how: Started): Promise<ClientChannel>;
-  subsystem(name: string): Promise<ClientChannel>;
-  connect(host: string, port: number): Promise<ClientChannel>;
+  exec(command: string, how: Started): Promise<Running>;
+  shell(how: Started): Promise<Running>;
+  subsystem(name: string): Promise<Running>;
+  connect(host: string, port: number): Promise<Running>;
   end(): void;
   /** Aborted when the connection is over; `reason` says why, where something failed. */
   readonly gone: AbortSignal;
@@ -61,6 +67,8 @@ export interface Upstream {
 
 const LOGIN_WITHIN_MS = 15_000;
 const KEEPALIVE_MS = 10_000;
+/** For signals to what runs there, once the session is over. */
+const LAST_WORDS_MS = 2_000;
 
 /** Logs in. Throws HoopError; nothing in it holds the credential. */
 export async function connectUpstream(way: Way, settings: SshSettings): Promise<Upstream> {
@@ -111,7 +119,10 @@ export async function connectUpstream(way: Way, settings: SshSettings): Promise<
     way.signal.removeEventListener('abort', abort);
   }
   client.on('error', (error) => gone.abort(error));
-  way.signal.addEventListener('abort', () => end(client, socket), { once: true });
+  // What runs there is told to stop first, on this very connection.
+  way.signal.addEventListener('abort', () => void setTimeout(() => socket.destroy(), LAST_WORDS_MS).unref(), {
+    once: true,
+  });
   return {
     server,
     gone: gone.signal,
@@ -149,12 +160,21 @@ async function credentialFor(way: Way, { login }: SshSettings): Promise<Partial<
 
 type Done = (error: Error | undefined, channel: ClientChannel) => void;
 
-function opened(open: (done: Done) => void): Promise<ClientChannel> {
+function opened(open: (done: Done) => void): Promise<Running> {
   return new Promise((resolve, reject) => {
     const failed = (error: unknown) =>
       reject(fail('TARGET_UNREACHABLE', `the target did not start it: ${wordOf(error)}`, { hint: REFUSED_THERE }));
     try {
-      open((error, channel) => (error ? failed(error) : resolve(channel)));
+      open((error, channel) => {
+        if (error) return failed(error);
+        let exit: number | string | undefined;
+        // At once: a short program's whole life may be in the packet that says it was started.
+        channel.on('exit', (code: number | null, signal?: string) => {
+          exit = code ?? (signal === undefined ? undefined : `SIG${signal.replace(/^SIG/, '').slice(0, 16)}`);
+        });
+        channel.on('error', () => {});
+        resolve({ channel, exit: () => exit });
+      });
     } catch (error) {
       failed(error);
     }
