@@ -26,11 +26,12 @@ export function judgeCommand(words: readonly ShellWord[], feed: Feed, depth: num
   if (!find.another()) return find.unknown('length', 'it has too many commands');
   if (first.literal === undefined) return find.unknown(first.text, `which program ${first.text} is, cannot be told`);
   const name = baseName(first.literal);
-  if (!isUsual(first.literal)) {
+  const own = first.literal.includes('/') ? reader.basis.programs?.get(first.literal) : undefined;
+  if (own === undefined && !isUsual(first.literal)) {
     find.program(first.literal, ['unknown']);
     find.unknown(first.literal, `${first.literal} is not where programs usually are`);
   }
-  const program = reader.basis.programs?.get(first.literal) ?? findProgram(name, reader.basis.programs);
+  const program = own ?? findProgram(name, reader.basis.programs);
   if (program === undefined) {
     find.program(name, ['unknown']);
     find.unknown(name, name === '' ? 'it has no program' : `${name} is not in the table of programs`);
@@ -137,7 +138,8 @@ function judgeOperands(
   if (rule.max !== undefined && operands.length > rule.max)
     call.unknown(`${name} has more operands than the table knows`);
   const others = operands.filter(({ literal }) => literal === undefined || rule.harmless?.test(literal) !== true);
-  if (rule.effect && others.length > 0) effects.add(rule.effect);
+  if (rule.effect === 'unknown' && others[0]) call.unknown(`operand ${others[0].text} of ${name} is not in the table`);
+  else if (rule.effect && others.length > 0) effects.add(rule.effect);
   if (rule.kind !== undefined) {
     for (const operand of operands) for (const effect of effects) find.thing(rule.kind, operand, effect);
   }

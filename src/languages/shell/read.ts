@@ -48,6 +48,7 @@ function readScript(text: string, feed: Feed, depth: number, reader: Reader): Pa
   if (ODD.test(text)) find.unknown('character', `it holds ${oddIn(text)}`);
   // A shell that is started with `-c` takes such a text for options of its own.
   if (/^[-+]/.test(text)) find.unknown('option', 'a shell could take it for its own options');
+  if (CONTINUED.test(text)) find.unknown('\\', 'a word goes on behind the end of a line');
   const script = tryParse(text);
   if (script === undefined || script.commands.length === 0) {
     find.unknown('nothing', script ? 'it has no command' : 'it cannot be parsed');
@@ -85,6 +86,9 @@ function tryParse(text: string): ParsedScript | undefined {
 // Controls but tab and newline; what reorders or hides; halves of a character; every blank but the space, which some shells split at.
 const ODD = /[[\p{C}\p{Z}\p{Default_Ignorable_Code_Point}]--[ \n\t\p{Co}\p{Cn}]]/v;
 
+// A backslash at the end of a line, or of the text, without a blank before it: the parser does not join everything that a shell does.
+const CONTINUED = /(?<![ \t])\\\n|\\\n?$/;
+
 function oddIn(text: string): string {
   const code = ODD.exec(text)?.[0].codePointAt(0) ?? 0;
   return `the character U+${code.toString(16).toUpperCase().padStart(4, '0')}`;
@@ -97,8 +101,8 @@ function argvOf(script: ParsedScript, text: string): readonly string[] | undefin
     return undefined;
   if (command.prefix.length > 0 || command.redirects.length > 0 || ODD.test(text)) return undefined;
   // Nothing beside the command: no comment, no `;`.
-  if (text.slice(0, command.pos).trim() !== '' || text.slice(command.end).trim() !== '' || /^[-+]/.test(text))
-    return undefined;
+  if (text.slice(0, command.pos).trim() !== '' || text.slice(command.end).trim() !== '') return undefined;
+  if (/^[-+]/.test(text) || CONTINUED.test(text)) return undefined;
   let plain = true;
   const spoil = (): void => {
     plain = false;

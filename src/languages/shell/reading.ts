@@ -133,8 +133,8 @@ export function createFindings(): Findings & { reading(argv?: readonly string[])
         resources: [...resources.values()],
         paths: told && !effects.has('unknown') ? [...paths] : null,
         stdin,
-        // Two copies in one line are no copy that a client makes.
-        ...(transfer && transfers === 1 && programs.size === 1 && { transfer }),
+        // What a client asks for is one copy, and nothing else.
+        ...(transfer && transfers === 1 && programs.size === 1 && !effects.has('unknown') && { transfer }),
         ...(reason !== undefined && { reason }),
       };
     },

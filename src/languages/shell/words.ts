@@ -31,10 +31,16 @@ export function anyWord(text: string): ShellWord {
 
 export function readWord(word: Word, sink: WordSink): ShellWord {
   const parts = word.parts;
-  if (parts === undefined && !hasTilde(word.text, true)) return literalWord(word.value);
-  const draft = { value: '', start: undefined as string | undefined, splits: false };
+  // To bash `$[` begins arithmetic, which the parser sees only where it ends.
+  if (word.text.includes('$[') && !isQuotedAway(word, '$['))
+    sink.unknown('$[…]', '$[…] means different things to different shells');
+  const braces = /,|\.\./.test(word.text);
+  if (parts === undefined && !hasTilde(word.text, true) && !(braces && word.text.includes('{'))) {
+    return literalWord(word.value);
+  }
+  const draft: Draft = { value: '', start: undefined, splits: false, braces };
   for (const [index, part] of (parts ?? []).entries()) readPart(part, false, draft, sink, index === 0);
-  if (parts === undefined) takeTilde(draft, word.value);
+  if (parts === undefined) takeLiteral(word.text, word.value, draft, true);
   if (draft.start === undefined) return literalWord(draft.value);
   return { text: draft.value, start: draft.start, splits: draft.splits };
 }
@@ -53,7 +59,13 @@ export function scan(node: SyntaxNode, sink: WordSink, depth = 0): void {
   }
 }
 
+function isQuotedAway(word: Word, what: string): boolean {
+  return word.parts?.every((part) => part.type === 'SingleQuoted' || !part.text.includes(what.slice(0, 1))) === true;
+}
+
 interface Draft {
+  /** Whether a brace in the word could begin an expansion. */
+  readonly braces: boolean;
   value: string;
   start: string | undefined;
   splits: boolean;
@@ -64,17 +76,22 @@ function open(draft: Draft, text: string): void {
   draft.value += text;
 }
 
-// It becomes a path that begins with a slash, or stays: no option in either case.
-function takeTilde(draft: Draft, text: string): void {
-  draft.start ??= draft.value + text.slice(0, text.indexOf('~')) || '~';
-  draft.value += text;
+function takeLiteral(text: string, value: string, draft: Draft, first: boolean): void {
+  // Which braces expand is for the shell to say: the parser and bash differ after `\$`.
+  if (draft.braces && text.includes('{')) {
+    draft.start ??= draft.value + value.slice(0, value.indexOf('{'));
+    draft.splits = true;
+  }
+  // A tilde becomes a path that begins with a slash, or stays: no option in either case.
+  if (hasTilde(text, first)) draft.start ??= draft.value + value.slice(0, value.indexOf('~')) || '~';
+  draft.value += value;
 }
 
 function readPart(part: WordPart, quoted: boolean, draft: Draft, sink: WordSink, first: boolean): void {
   switch (part.type) {
     case 'Literal':
-      if (!quoted && hasTilde(part.text, first)) takeTilde(draft, part.value);
-      else draft.value += part.value;
+      if (quoted) draft.value += part.value;
+      else takeLiteral(part.text, part.value, draft, first);
       return;
     case 'SingleQuoted':
       draft.value += part.value;
