@@ -207,16 +207,20 @@ function unfeed(input: Readable, channel: ClientChannel): void {
 /** How long a program that was told to stop may take to say its last words. */
 const LAST_WORDS_MS = 2_000;
 
+// After the end of its input an ssh2 server hears no signal any more: the program learns of it by the end of the channel.
+const UNHEARD_MS = 300;
+
 /** Ctrl-C: the program is sent INT, and is not waited for long. */
 function interruptedBy(signal: AbortSignal, connection: ssh2.Client, channel: ClientChannel) {
   const { promise: over, resolve } = Promise.withResolvers<void>();
   let timer: NodeJS.Timeout | undefined;
   const interrupt = () => {
     sendInterrupt(connection, channel);
+    const patience = channel.writableEnded ? UNHEARD_MS : LAST_WORDS_MS;
     timer = setTimeout(() => {
       channel.close();
       resolve();
-    }, LAST_WORDS_MS);
+    }, patience);
   };
   if (signal.aborted) interrupt();
   else signal.addEventListener('abort', interrupt, { once: true });
