@@ -69,7 +69,11 @@ function agrees(line: string, beginning: string): boolean {
 
 /** What the gateway says, with or without the name it says it under. */
 export function refusalOf(text: string): Failed | undefined {
-  const [, message, hint] = /^(?:hoop: )?(HOOP_[A-Z]+: [^\n]*)(?:\n(?:hoop: )?hint: ([^\n]*))?\n?$/.exec(text) ?? [];
-  if (message === undefined) return undefined;
+  const [, line, below] = /^(?:hoop: )?(HOOP_[A-Z]+: [^\n]*)(?:\n(?:hoop: )?hint: ([^\n]*))?\n?$/.exec(text) ?? [];
+  if (line === undefined) return undefined;
+  // What to do stands below, or at the end of the same line.
+  const at = below === undefined ? line.lastIndexOf(' hint: ') : -1;
+  const message = at < 0 ? line : line.slice(0, at);
+  const hint = at < 0 ? below : line.slice(at + ' hint: '.length);
   return { ok: false, code: '', message, ...(hint === undefined ? {} : { hint }) };
 }

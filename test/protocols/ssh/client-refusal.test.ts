@@ -9,6 +9,12 @@ describe("the gateway's last words", () => {
   for (const [what, text, message, hint] of [
     ['alone', DENIED, 'HOOP_DENIED: rule "no-rm": use the bin', undefined],
     ['with a hint', DENIED + HINT, 'HOOP_DENIED: rule "no-rm": use the bin', 'mv it to /tmp/bin'],
+    [
+      'with a hint in the same line',
+      `${DENIED.trimEnd()} hint: mv it\n`,
+      'HOOP_DENIED: rule "no-rm": use the bin',
+      'mv it',
+    ],
     ['after an earlier refusal', DENIED + DENIED + HINT, 'HOOP_DENIED: rule "no-rm": use the bin', 'mv it to /tmp/bin'],
     ['after other lines', `rm: no\nhoop\n${DENIED}`, 'HOOP_DENIED: rule "no-rm": use the bin', undefined],
   ] as const)
