@@ -44,8 +44,8 @@ export interface Carried {
 }
 
 /** How long a program may take to end after it was told to. */
-const TERM_MS = 150;
-const KILL_MS = 800;
+const TERM_MS = 100;
+const KILL_MS = 400;
 
 export function carry(parts: CarryParts): Carried {
   const { client, running, session, permit, clock } = parts;
@@ -191,11 +191,7 @@ export function carry(parts: CarryParts): Carried {
   }
 
   function signal(name: string): void {
-    try {
-      target.signal(name);
-    } catch {
-      // It is over.
-    }
+    running.signal(name);
   }
 
   function after(ms: number): Promise<void> {

@@ -50,6 +50,8 @@ export interface Running {
   readonly channel: ClientChannel;
   /** The exit status, or the signal that ended it as `SIGTERM`; undefined as long as the target has not said. */
   exit(): number | string | undefined;
+  /** @param name without SIG */
+  signal(name: string): void;
 }
 
 /** What can be started at the target, once it was let through. All reject with HoopError. */
@@ -173,12 +175,23 @@ function opened(open: (done: Done) => void): Promise<Running> {
           exit = code ?? (signal === undefined ? undefined : `SIG${signal.replace(/^SIG/, '').slice(0, 16)}`);
         });
         channel.on('error', () => {});
-        resolve({ channel, exit: () => exit });
+        resolve({ channel, exit: () => exit, signal: (name) => signalTo(channel, name) });
       });
     } catch (error) {
       failed(error);
     }
   });
+}
+
+/** Sends it though standard input has ended, which the library's own `signal` does not do (RFC 4254, section 5.3: an EOF ends data alone). */
+function signalTo(channel: ClientChannel, name: string): void {
+  const { outgoing, _client } = channel as unknown as Insides;
+  if (outgoing.state === 'open' || outgoing.state === 'eof') _client._protocol.signal(outgoing.id, name);
+}
+
+interface Insides {
+  readonly outgoing: { readonly id: number; readonly state: string };
+  readonly _client: { readonly _protocol: { signal(id: number, name: string): void } };
 }
 
 const REFUSED_THERE = "see the host's sshd configuration (ForceCommand, MaxSessions, PermitTTY, Subsystem)";

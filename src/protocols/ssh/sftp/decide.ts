@@ -199,7 +199,9 @@ export function createDecide({ line, judge, resolver, knowsLinks }: DecideParts)
     const permitted = await judge(id, () => reading);
     if (!permitted) return;
     const make = (ours: number) => packet(TYPE.FSETSTAT, ours, file.handle, attributes.bytes);
-    if (attributes.names.includes('size')) file.sent.spoil();
+    // OpenSSH's clients say at the end how long the file has become.
+    if (attributes.names.includes('size') && !attributes.bytes.subarray(4, 12).equals(lengthOf(file.sent.bytes)))
+      file.sent.spoil();
     void settled(id, permitted.permit, make, TYPE.STATUS);
   }
 
@@ -367,3 +369,9 @@ const WHICH_LINK: Impossible = {
   code: 'HOOP_DENIED',
   reason: "the target is not OpenSSH's server, so which of the two names would become the link cannot be told",
 };
+
+function lengthOf(bytes: number): Buffer {
+  const length = Buffer.alloc(8);
+  length.writeBigUInt64BE(BigInt(bytes));
+  return length;
+}
