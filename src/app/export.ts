@@ -1,6 +1,7 @@
 /** `hoopctl sessions export`: sessions as one stream of bytes, in the form that was asked for. */
 import { errorTable } from '../base/error.ts';
 import {
+  type CastParts,
   castLines,
   csvHead,
   csvRows,
@@ -31,6 +32,7 @@ const LARGEST_PAGE = 256 * 1024 * 1024;
 export async function* exported(
   format: ExportFormat,
   sessions: AsyncIterable<ExportedSession>,
+  cast?: CastParts,
 ): AsyncGenerator<string> {
   switch (format) {
     case 'ndjson':
@@ -41,7 +43,7 @@ export async function* exported(
       for await (const session of sessions) yield* csvRows(await eventsOf(session));
       return;
     case 'cast':
-      for await (const session of sessions) yield* castLines(await eventsOf(session));
+      for await (const session of sessions) yield* castLines(await eventsOf(session), cast);
       return;
     case 'html':
       yield* bounded(htmlPieces(readable(sessions)));

@@ -4,6 +4,7 @@ import {
   findRecording,
   type RecordedEvent,
   type ReplayLine,
+  readableTerminals,
   readEvents,
   replay,
   type Source,
@@ -32,6 +33,11 @@ export function replaySession(request: ReplayRequest): AsyncGenerator<ReplayLine
   const found = source ?? (recordings === undefined ? undefined : findRecording(recordings, session, openedAt));
   if (found === undefined) throw fail('SESSION_UNKNOWN', `there is no recording of session ${session}`);
   return replay(readEvents(found, unsealer));
+}
+
+/** What came to terminals as lines of text, for who cannot play it. */
+export function withoutTerminals(lines: AsyncIterable<ReplayLine>): AsyncGenerator<ReplayLine> {
+  return readableTerminals(lines);
 }
 
 /** The same of events as they come. */

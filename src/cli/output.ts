@@ -9,6 +9,7 @@ import { styleText } from 'node:util';
 import { type Clock, systemClock } from '../base/clock.ts';
 import type { HoopError } from '../base/error.ts';
 import { escapeForDisplay, escapeLinesForDisplay, jsonForDisplay } from '../base/shown.ts';
+import type { SafeForTerminal } from '../base/terminal/safe.ts';
 import { wrapToWidth } from '../base/width.ts';
 import type { Part } from './part.ts';
 import { createProgressLine } from './progress.ts';
@@ -86,6 +87,8 @@ export function createOutput(options: OutputOptions) {
     },
     /** Resolves when whoever reads stdout wants more: to be awaited now and then by what prints without end. */
     ready: async () => (stdout.writableNeedDrain ? drained(stdout) : undefined),
+    /** What was recorded of another terminal, on this one. */
+    screen: (text: SafeForTerminal) => void (text === '' || send(stdout, text)),
     /** Rows under titles on stdout, fitted to the terminal. */
     table: <Row>(rows: readonly Row[], columns: readonly Column<Row>[]) => {
       const titled = columns.map((column) => ({ ...column, title: escapeForDisplay(column.title) }));

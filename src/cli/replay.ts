@@ -1,20 +1,15 @@
 /** `hoopctl sessions replay`: a recording as a person reads it, or as it was written. From the gateway, or from a file. */
 import { resolve } from 'node:path';
-import type { replaySession } from '../app/replay.ts';
 import { wait } from '../base/clock.ts';
-import { cutToWidth } from '../base/width.ts';
 import type { Arguments, Options } from './command.ts';
 import type { Context } from './context.ts';
 import { fail } from './errors.ts';
 import type { Pace } from './live/replay-pace.ts';
-import type { Part, Style } from './part.ts';
-import { grouped } from './wording.ts';
-
-type Line = ReturnType<typeof replaySession> extends AsyncGenerator<infer Each> ? Each : never;
+import { showLine } from './replay-line.ts';
+import type { TerminalPlayer } from './terminal-player.ts';
 
 /** With --timing. */
 const LONGEST_PAUSE = 2_000;
-const OWN_LENGTH = 60;
 
 export async function replay(ctx: Context, args: Arguments, options: Options): Promise<number> {
   const session = args.one('ID');
@@ -33,21 +28,32 @@ export async function replay(ctx: Context, args: Arguments, options: Options): P
     }
     return 0;
   }
-  const { replaySession } = await import('../app/replay.ts');
-  const pace = await paceOf(ctx, options, speed);
+  const { replaySession, withoutTerminals } = await import('../app/replay.ts');
+  const player = await playerFor(ctx, options);
+  const pace = await paceOf(ctx, options, speed, () => player?.playing === true);
+  const all = replaySession({ session, source, unsealer });
   let before = 0;
   try {
-    for await (const line of replaySession({ session, source, unsealer })) {
+    for await (const line of player ? all : withoutTerminals(all)) {
       tellSealed(ctx, unsealer);
       if (!(await pace.wait(line.afterMs - before))) break;
       before = Math.max(before, line.afterMs);
-      showLine(ctx, line);
+      if (player) player.show(line);
+      else showLine(ctx, line);
       await ctx.out.ready();
     }
   } finally {
     pace.close();
+    player?.close();
   }
   return 0;
+}
+
+/** Plays recorded terminals where there is a terminal to play them on; elsewhere, and for one that is dumb, they are read. */
+export async function playerFor(ctx: Context, options: Options): Promise<TerminalPlayer | undefined> {
+  if (ctx.stdout.isTTY !== true || ctx.env['TERM'] === 'dumb') return undefined;
+  const { createTerminalPlayer } = await import('./terminal-player.ts');
+  return createTerminalPlayer(ctx, options.text('channel'));
 }
 
 /** The file with an auditor's key, where one is named. */
@@ -72,13 +78,18 @@ function speedOf(options: Options): number | undefined {
 }
 
 /** Without anybody at a terminal nothing is waited for, unless that is asked for. */
-async function paceOf(ctx: Context, options: Options, speed: number | undefined): Promise<Pace> {
+async function paceOf(
+  ctx: Context,
+  options: Options,
+  speed: number | undefined,
+  covered: () => boolean,
+): Promise<Pace> {
   const { stdin, stderr, clock, signal } = ctx;
   const longest = options.has('timing') ? LONGEST_PAUSE : Number.POSITIVE_INFINITY;
   if (!options.has('wait')) return AT_ONCE;
   if (atTerminal(ctx)) {
     const { createPace } = await import('./live/replay-pace.ts');
-    const pace = createPace({ stdin, stderr, clock, signal, speed: speed ?? 1 });
+    const pace = createPace({ stdin, stderr, clock, signal, speed: speed ?? 1, covered });
     return { close: pace.close, wait: (ms) => pace.wait(Math.min(longest, ms)) };
   }
   if (speed === undefined && !options.has('timing')) return AT_ONCE;
@@ -119,54 +130,4 @@ async function* bytesOf({ out }: Context, lines: AsyncIterable<string>, tell: bo
     progress?.tell({ rows, bytes });
     yield read;
   }
-}
-
-const STYLES = new Map<Line['kind'], Style>([
-  ['asked', 'bold'],
-  ['held', 'yellow'],
-  ['decided', 'yellow'],
-  ['outcome', 'green'],
-  ['unknown', 'red'],
-  ['closed', 'dim'],
-]);
-
-/** One line of what happened, with a text's own lines and a result's rows below it. */
-export function showLine({ out }: Context, line: Line): void {
-  const style = STYLES.get(line.kind);
-  const head: Part[] = [
-    { text: `${clockTime(line.at)}  `, style: 'dim' },
-    style === undefined ? line.kind : { text: line.kind, style },
-  ];
-  const detail = line.detail === undefined ? '' : `  [${line.detail}]`;
-  if (isText(line)) {
-    const shown = line.own && !out.verbose ? shortened(line.text) : line.text;
-    const rest = shown === line.text ? '' : ` (${grouped(line.text.length)} characters; all with --verbose)`;
-    out.print(...head, { text: detail + rest, style: 'dim' });
-    out.printBlock(shown);
-  } else out.print(...head, `  ${line.text}`, { text: detail, style: 'dim' });
-  const { rows, columns } = line;
-  if (rows === undefined || rows.length === 0) return;
-  const titles = columns ?? rows[0]?.map((_, index) => String(index + 1)) ?? [];
-  out.table(
-    rows,
-    titles.map((title, index) => ({ title, cell: (row: readonly (string | null)[]): Part => cellOf(row[index]) })),
-  );
-}
-
-/** What the gateway asks for itself is long, and not what anybody looks for. */
-function shortened(text: string): string {
-  return cutToWidth(text.replace(/\s+/g, ' ').trim(), OWN_LENGTH);
-}
-
-function isText({ kind }: Line): boolean {
-  return kind === 'asked' || kind === 'sent' || kind === 'stream';
-}
-
-function cellOf(value: string | null | undefined): Part {
-  return value === null || value === undefined ? { text: 'NULL', style: 'dim' } : value;
-}
-
-/** `18:00:00.123` of an RFC 3339 time; whatever else stands there as it is. */
-function clockTime(at: string): string {
-  return /T(\d\d:\d\d:\d\d\.\d{3})Z$/.exec(at)?.[1] ?? at;
 }

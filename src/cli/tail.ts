@@ -5,7 +5,8 @@ import { describeEnd, type SessionEnd } from '../domain/end.ts';
 import type { Arguments, Options } from './command.ts';
 import type { Context } from './context.ts';
 import type { Progress } from './progress.ts';
-import { fetched, identityOf, showLine, tellSealed } from './replay.ts';
+import { fetched, identityOf, playerFor, tellSealed } from './replay.ts';
+import { showLine } from './replay-line.ts';
 import { agentName, seconds } from './wording.ts';
 
 export async function tail(ctx: Context, args: Arguments, options: Options): Promise<number> {
@@ -33,7 +34,7 @@ export async function tail(ctx: Context, args: Arguments, options: Options): Pro
   const first = options.has('from-start') || identity === undefined ? undefined : await fetched(ctx, view.id, false);
   const events = unsealed(tailed, unsealer, first);
   const told = () => tellSealed(ctx, unsealer);
-  return out.json ? asJson(ctx, view.id, events, told) : asText(ctx, events, told);
+  return out.json ? asJson(ctx, view.id, events, told) : asText(ctx, options, events, told);
 }
 
 /** What is waited for now was asked before one began to look, and until people have decided nothing else would be seen. */
@@ -63,8 +64,9 @@ async function asJson({ out }: Context, session: string, events: Events, told: (
   }
 }
 
-async function asText(ctx: Context, events: Events, told: () => void): Promise<number> {
-  const { replayEvents } = await import('../app/replay.ts');
+async function asText(ctx: Context, options: Options, events: Events, told: () => void): Promise<number> {
+  const { replayEvents, withoutTerminals } = await import('../app/replay.ts');
+  const player = await playerFor(ctx, options);
   let closed = false;
   let end: SessionEnd | undefined;
   const followed = async function* () {
@@ -72,16 +74,19 @@ async function asText(ctx: Context, events: Events, told: () => void): Promise<n
   };
   let waiting: Progress | undefined;
   try {
-    for await (const line of replayEvents(followed())) {
+    const all = replayEvents(followed());
+    for await (const line of player ? all : withoutTerminals(all)) {
       waiting?.end();
-      waiting = line.kind === 'held' ? ctx.out.progress({ what: line.text }) : undefined;
+      waiting = line.kind === 'held' && !player?.playing ? ctx.out.progress({ what: line.text }) : undefined;
       told();
       closed ||= line.kind === 'closed';
-      showLine(ctx, line);
+      if (player) player.show(line);
+      else showLine(ctx, line);
       await ctx.out.ready();
     }
   } finally {
     waiting?.end();
+    player?.close();
   }
   // The recording said so before this began, or could not be written to its end.
   const why = end === undefined || end.kind === 'closed' ? '' : `: ${describeEnd(end)}`;

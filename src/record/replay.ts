@@ -5,58 +5,31 @@
 import { describeEnd, type SessionEnd } from '../domain/end.ts';
 import type { Outcome, RecordedParameter, RecordedText } from '../domain/recording.ts';
 import type { RecordedEvent } from './read.ts';
+import type { ReplayLine, Spoken } from './replay-line.ts';
+import { createStreamLines } from './stream-lines.ts';
 
-export interface ReplayLine {
-  /** RFC 3339. */
-  readonly at: string;
-  /** ms since the session was opened. */
-  readonly afterMs: number;
-  readonly kind:
-    | 'opened'
-    /** What the client asked for, with the verdict. */
-    | 'asked'
-    | 'held'
-    | 'decided'
-    /** What was sent where it differs from what was asked, and the gateway's own statements. */
-    | 'sent'
-    | 'result'
-    | 'outcome'
-    /** Sent, and nothing is known about what became of it. */
-    | 'unknown'
-    | 'stream'
-    | 'notice'
-    | 'closed';
-  readonly command?: string;
-  /** Of what was asked. */
-  readonly verdict?: 'allow' | 'hold' | 'deny';
-  /** A statement of the gateway itself, not of who is in the session. */
-  readonly own?: true;
-  readonly text: string;
-  /** Words beside the text: a verdict, rules, a state, counts. */
-  readonly detail?: string;
-  /** A result's rows; null is NULL. */
-  readonly columns?: readonly string[];
-  readonly rows?: readonly (readonly (string | null)[])[];
-}
+export type { ReplayLine, TerminalPiece } from './replay-line.ts';
 
 export async function* replay(events: AsyncIterable<RecordedEvent>): AsyncGenerator<ReplayLine> {
   let start = Number.NaN;
   let last = '';
   const asked = new Map<string, string>();
   const sent = new Set<string>();
+  const streams = createStreamLines();
   for await (const event of events) {
     if (Number.isNaN(start)) start = Date.parse(event.at);
     last = event.at;
-    const line = lineOf(event, asked);
-    if (line) yield { at: event.at, afterMs: Date.parse(event.at) - start, ...line };
+    const when = { at: event.at, afterMs: Date.parse(event.at) - start };
+    for (const line of streams.take(event)) yield { ...when, ...line };
+    const line = event.type === 'stream' ? undefined : lineOf(event, asked);
+    if (line) yield { ...when, ...line };
     remember(event, asked, sent);
   }
+  for (const line of streams.rest()) yield { at: last, afterMs: Date.parse(last) - start, ...line };
   for (const command of sent) {
     yield { at: last, afterMs: Date.parse(last) - start, kind: 'unknown', command, text: 'no outcome was recorded' };
   }
 }
-
-type Spoken = Omit<ReplayLine, 'at' | 'afterMs'>;
 
 function lineOf(event: RecordedEvent, asked: ReadonlyMap<string, string>): Spoken | undefined {
   switch (event.type) {
@@ -112,8 +85,6 @@ function lineOf(event: RecordedEvent, asked: ReadonlyMap<string, string>): Spoke
       if (event.state === 'unknown')
         return { kind: 'unknown', command: event.command, text: 'nobody knows what became of it' };
       return { kind: 'outcome', command: event.command, text: event.tag ?? event.state, detail: countsOf(event) };
-    case 'stream':
-      return { kind: 'stream', text: event.data, detail: event.direction };
     case 'notice': {
       const { type: _, seq: __, at: ___, prev: ____, sealed, notice, ...rest } = event;
       const detail = sealed === undefined ? rest : { ...rest, encrypted: true };

@@ -1,7 +1,7 @@
 /** `hoopctl sessions [list|show ID|replay ID|tail ID|export [ID…]|flag|kill ID|reindex]`. */
 import type { SessionView } from '../../api/shapes.ts';
 import { describeEnd } from '../../domain/end.ts';
-import type { CommandForm } from '../command.ts';
+import type { CommandForm, OptionSpec } from '../command.ts';
 import type { Context } from '../context.ts';
 import { fail } from '../errors.ts';
 import { replay } from '../replay.ts';
@@ -44,11 +44,17 @@ const show: CommandForm = {
   },
 };
 
+const CHANNEL: OptionSpec = {
+  flags: '--channel <command>',
+  summary: 'of several terminals in a session only this one: the id of its command',
+};
+
 const replayOne: CommandForm = {
   name: 'replay',
   summary: 'Print what happened in a session, from the gateway or from a recording file',
   details: [
     'On a terminal as it happened: space pauses, n or . shows the next line at once, + and - change the speed, q quits. Elsewhere all at once.',
+    'Terminals are played as they were seen; only what draws is let through. Elsewhere they are printed as lines.',
     'With --json the recording itself, one event a line. Proves nothing by itself: hoopctl audit verify does.',
   ],
   arguments: [
@@ -63,6 +69,7 @@ const replayOne: CommandForm = {
     { flags: '--speed <number>', summary: 'so many times as fast as it happened, without a terminal too' },
     { flags: '--no-wait', summary: 'all at once' },
     { flags: '--timing', summary: 'pause between events as it happened, at most 2 s each' },
+    CHANNEL,
     { flags: '--identity <file>', summary: 'age identity that opens an encrypted recording', completes: 'file' },
   ],
   run: replay,
@@ -78,6 +85,7 @@ const tailOne: CommandForm = {
   arguments: [{ name: 'ID', summary: 'the session', required: true, completes: 'session' }],
   options: [
     { flags: '--from-start', summary: 'from the beginning of the session' },
+    CHANNEL,
     { flags: '--identity <file>', summary: 'age identity that opens an encrypted recording', completes: 'file' },
   ],
   run: tail,
@@ -101,6 +109,7 @@ const exportThem: CommandForm = {
       summary: 'in a bundle: also the first line of every other session of the log, which says whose it is',
     },
     { flags: '--identity <file>', summary: 'age identity that opens encrypted recordings', completes: 'file' },
+    CHANNEL,
     ...FILTER_OPTIONS,
   ],
   run: exportSessions,

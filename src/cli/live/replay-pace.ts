@@ -22,6 +22,8 @@ export interface PaceParts {
   readonly signal: AbortSignal;
   /** 2 is twice as fast. */
   readonly speed: number;
+  /** A recorded screen is being drawn: nothing of ours is drawn over it. */
+  readonly covered?: () => boolean;
   /** Puts the process's own handling of a signal to work. */
   readonly raise?: (signal: SignalKey) => void;
 }
@@ -31,7 +33,15 @@ const TICK_MS = 250;
 const SLOWEST = 1 / 16;
 const FASTEST = 1_024;
 
-export function createPace({ stdin, stderr, clock, signal, speed: first, raise = raiseHere }: PaceParts): Pace {
+export function createPace({
+  stdin,
+  stderr,
+  clock,
+  signal,
+  speed: first,
+  covered = () => false,
+  raise = raiseHere,
+}: PaceParts): Pace {
   let speed = first;
   let paused = false;
   let over = false;
@@ -111,6 +121,7 @@ export function createPace({ stdin, stderr, clock, signal, speed: first, raise =
   }
 
   function draw(): void {
+    if (covered()) return;
     const pace = speed === 1 ? '' : `${speed}× · `;
     const state = paused ? 'paused' : `next in ${formatDuration(left / speed)}`;
     const keys = `space ${paused ? 'goes on' : 'pauses'} · n next · + - speed · q quits`;

@@ -24,6 +24,8 @@ export async function exportSessions(ctx: Context, args: Arguments, options: Opt
   refuseUnclear(ids, filter);
   if (options.has('complete') && format !== 'bundle')
     throw fail('USAGE', '--complete is for a bundle', { hint: 'add --format bundle' });
+  if (options.text('channel') !== undefined && format !== 'cast')
+    throw fail('USAGE', '--channel is for a cast', { hint: 'add --format cast' });
   if (format === 'bundle' && file === undefined && ctx.stdout.isTTY)
     throw fail('USAGE', 'a bundle is no text for a terminal', { hint: 'name a file: --out FILE.tar' });
   if (file !== undefined && !options.has('force') && existsSync(resolve(ctx.cwd, file)))
@@ -54,7 +56,10 @@ export async function exportSessions(ctx: Context, args: Arguments, options: Opt
         missing,
         lines,
       });
-    } else await writeAll(ctx, { format, client, sessions, target, missing, identity: identityOf(ctx, options) });
+    } else {
+      const channel = options.text('channel');
+      await writeAll(ctx, { format, client, sessions, target, missing, identity: identityOf(ctx, options), channel });
+    }
     tell(ctx, format, file, sessions.length - missing.length, await target.finish());
     for (const id of missing) out.warn(`there is no recording of session ${id}`);
     return missing.length > 0 ? 1 : 0;
@@ -100,9 +105,12 @@ interface Plain {
   readonly target: { write(chunk: string): Promise<void> };
   readonly missing: string[];
   readonly identity: string | undefined;
+  /** The command whose terminal is meant. */
+  readonly channel: string | undefined;
 }
 
-async function writeAll(ctx: Context, { format, client, sessions, target, missing, identity }: Plain): Promise<void> {
+async function writeAll(ctx: Context, parts: Plain): Promise<void> {
+  const { format, client, sessions, target, missing, identity, channel } = parts;
   const { out, signal } = ctx;
   const [{ exported }, { openUnsealing }] = await Promise.all([
     import('../../app/export.ts'),
@@ -131,7 +139,25 @@ async function writeAll(ctx: Context, { format, client, sessions, target, missin
       if (notice !== undefined) told.add(notice);
     }
   };
-  for await (const piece of exported(format, read())) await target.write(piece);
+  let terminals: readonly string[] = [];
+  let pieces = 0;
+  const cast = {
+    terminal: channel,
+    onTerminals(commands: readonly string[]) {
+      terminals = commands;
+    },
+  };
+  for await (const piece of exported(format, read(), cast)) {
+    pieces++;
+    await target.write(piece);
+  }
+  if (channel !== undefined && (terminals.length === 0 || pieces === 0))
+    throw fail('NOT_FOUND', `no command ${channel} of this session had a terminal`, {
+      hint: 'leave --channel out, or find its id with: hoopctl sessions replay ID --json',
+    });
+  const [, ...others] = terminals;
+  if (channel === undefined && others.length > 0)
+    out.notice(`the session had other terminals too, each a cast of its own: --channel ${others.join(', --channel ')}`);
 }
 
 /** @returns undefined where the gateway has no recording of it (any more) */

@@ -28,6 +28,7 @@ li.outcome.failed { border-color: var(--no); }
 .head { color: var(--dim); font-size: .85rem; overflow-wrap: anywhere; } .head b { color: var(--fore); font-weight: 600; }
 .deny .head b, .unknown .head b, .failed .head b { color: var(--no); } .hold .head b, .held .head b, .decided .head b { color: var(--wait); } .outcome:not(.failed) .head b { color: var(--ok); }
 pre { margin: .2rem 0; font: 13px/1.5 ui-monospace, SFMono-Regular, Menlo, monospace; white-space: pre-wrap; overflow-wrap: anywhere; }
+pre.screen { white-space: pre; overflow-x: auto; background: var(--card); border: 1px solid var(--line); padding: .4rem .6rem; line-height: 1.25; min-height: 4em; }
 .rows { overflow-x: auto; } table { border-collapse: collapse; font: 12.5px/1.45 ui-monospace, SFMono-Regular, Menlo, monospace; margin: .3rem 0; }
 th, td { border: 1px solid var(--line); padding: .1rem .5rem; text-align: left; vertical-align: top; max-width: 32rem; overflow-wrap: anywhere; white-space: pre-wrap; } th { background: var(--card); }
 td.null { color: var(--dim); font-style: italic; }
@@ -107,10 +108,17 @@ const entryOf = (entry, index) => {
   const item = make('li', undefined, [entry.k, entry.k === 'asked' && entry.v !== 'allow' ? entry.v : '', entry.k === 'outcome' && /^failed/.test(entry.d || entry.x) ? 'failed' : ''].join(' ').trim());
   const head = make('div', undefined, 'head'); head.append(make('b', entry.k), ' ' + entry.a.slice(11, 23) + (entry.d ? ' · ' + entry.d : ''));
   item.append(head);
-  if (entry.k === 'asked' || entry.k === 'sent' || entry.k === 'stream') item.append(...textOf(entry.x)); else item.append(make('div', entry.x));
+  if (entry.k === 'terminal') { const screen = make('pre', entry.x, 'screen'); item.append(screen); item.dataset.screen = entry.c || ''; }
+  else if (entry.k === 'asked' || entry.k === 'sent' || entry.k === 'stream') item.append(...textOf(entry.x)); else item.append(make('div', entry.x));
   if (entry.r && entry.r.length) item.append(tableOf(entry));
   if (index === position - 1 && position < shown.length) item.classList.add('now');
   return item;
+};
+// A terminal's next screen takes the place of the one before, unless something else came between.
+const put = (list, item) => {
+  const last = list[list.length - 1];
+  if (item.dataset.screen !== undefined && last && last.dataset.screen === item.dataset.screen) list.pop();
+  list.push(item);
 };
 const pager = (nav, from, to) => {
   nav.replaceChildren();
@@ -122,7 +130,9 @@ const pager = (nav, from, to) => {
 const draw = () => {
   page = Math.max(0, Math.min(page, Math.ceil(Math.max(1, position) / PAGE) - 1));
   const from = page * PAGE, to = Math.min(position, from + PAGE);
-  at('list').replaceChildren(...shown.slice(from, to).map((entry, i) => entryOf(entry, from + i)));
+  const items = [];
+  shown.slice(from, to).forEach((entry, i) => put(items, entryOf(entry, from + i)));
+  at('list').replaceChildren(...items);
   at('none').hidden = shown.length > 0;
   pager(at('above'), from, to); pager(at('below'), from, to);
   status();
@@ -139,7 +149,10 @@ const goTo = (where) => {
   const wasOn = page; page = Math.max(0, Math.ceil(position / PAGE) - 1);
   if (page === wasOn && position > before && position - before <= PAGE) {
     for (const item of at('list').querySelectorAll('.now')) item.classList.remove('now');
-    for (let i = before; i < position; i++) at('list').append(entryOf(shown[i], i));
+    const last = at('list').lastElementChild, items = last ? [last] : [];
+    for (let i = before; i < position; i++) put(items, entryOf(shown[i], i));
+    if (last) last.remove();
+    at('list').append(...items);
     status();
   } else draw();
   const last = at('list').lastElementChild; if (last) last.scrollIntoView({ block: 'nearest' });

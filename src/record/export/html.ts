@@ -8,6 +8,7 @@ import { createHash } from 'node:crypto';
 import { escapeForDisplay, escapeLinesForDisplay } from '../../base/shown.ts';
 import type { RecordedEvent } from '../read.ts';
 import { type ReplayLine, replay } from '../replay.ts';
+import { screensOf } from '../terminal/readable.ts';
 import { BODY, SCRIPT, STYLE } from './html-page.ts';
 
 export interface HtmlSession {
@@ -27,7 +28,7 @@ export async function* htmlPieces(sessions: AsyncIterable<HtmlSession>): AsyncGe
       }
     };
     let begun = false;
-    for await (const line of replay(watched())) {
+    for await (const line of screensOf(replay(watched()))) {
       if (!begun) yield dataLine({ s: about(id, opened) });
       begun = true;
       yield dataLine(entryOf(line));
