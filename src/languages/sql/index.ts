@@ -22,6 +22,7 @@ export {
   isWhole,
   withDefinitionsOf,
 } from './catalog.ts';
+export { mentionsCredentials } from './credentials.ts';
 export { CATALOG_PROBE, CATALOG_QUERY } from './catalog-queries.ts';
 export { HASH_LENGTH, HASH_TYPE } from './hashed.ts';
 export { factsIn, POSTGRES_FACTS, type PostgresFact, type Situation } from './facts.ts';

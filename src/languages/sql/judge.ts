@@ -2,6 +2,7 @@
 import type { Effect, Span } from '../../domain/command.ts';
 import type { SqlBasis, SqlRefusal, StatementAnalysis } from './analysis.ts';
 import { type ControlReading, readDiscard, readSet, readSetConfig, readTransaction } from './control.ts';
+import { credentialsIn } from './credentials.ts';
 import { factsOf } from './fact-reading.ts';
 import { copyOf, cursorOf, preparedOf } from './forms.ts';
 import { gather } from './gather.ts';
@@ -12,14 +13,14 @@ import { accessesOf, REWRITABLE, refusalOf } from './guard.ts';
 import { lockedRefusal } from './locked.ts';
 import type { MaskBook, MaskedRelation } from './masks.ts';
 import { effectivePath } from './names.ts';
-import { literalSpans, type RawStatement, textLiterals } from './parser.ts';
+import { literalSpans, type RawStatement } from './parser.ts';
 import { resolve } from './resolve.ts';
 import { type HashOutputs, hashPlaces, showHashes } from './hash-outputs.ts';
 import { refuse } from './refusing.ts';
 import { MOST_LAYERS, openOnce } from './open.ts';
 import { maskReturning } from './returning.ts';
 import { isStandIn, rewrite } from './rewrite.ts';
-import { type Aim, CREDENTIAL_STATEMENTS, findStruck, namesOf } from './struck.ts';
+import { type Aim, findStruck, namesOf, parametersIn } from './struck.ts';
 import { hasDependentsOutside, knowledgeFor, narrow, outsideRefusal, type Scope } from './scope.ts';
 import { shownMasks } from './shown.ts';
 import { touchedBy } from './touched.ts';
@@ -63,11 +64,9 @@ export function judgeStatement(text: string, raw: RawStatement, whole: Bench): S
   const shown = shownMasks(raw.kind, raw.node, masked);
   const behindWall = namesUnfollowed(opened.resolved, knowledge, book);
   const aim = masked.length === 0 && !behindWall ? undefined : { ...aimOf(raw, masked, book), everything: behindWall };
+  const credentials = credentialsIn(text, raw);
   const struck = findStruck(site, aim);
-  const struckSpans = [
-    ...literalSpans(text, struck.starts),
-    ...(CREDENTIAL_STATEMENTS.has(raw.kind) ? textLiterals(text, raw.start, raw.start + raw.length) : []),
-  ];
+  const struckSpans = [...literalSpans(text, struck.starts), ...credentials.spans];
   const prepared = preparedOf(raw, effects, text);
   const facts = factsOf({ raw, gathered, resolved, touched, masked: masked.map(({ hit }) => hit), own });
 
@@ -97,7 +96,7 @@ export function judgeStatement(text: string, raw: RawStatement, whole: Bench): S
     ...(watched.length === 0 ? {} : { watched }),
     ranUserCode: opened.resolved.reached.length > 0 || behind.some((one) => one.reached.length > 0),
     struck: struckSpans,
-    struckParameters: struck.parameters,
+    struckParameters: credentials.withParameters ? parametersIn(site) : struck.parameters,
     parameters: gathered.parameters,
     control,
     ...(prepared === undefined ? {} : { prepared }),

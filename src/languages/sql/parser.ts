@@ -70,15 +70,14 @@ export function literalSpans(text: string, starts: readonly number[]): Span[] {
   return spans;
 }
 
-/** Every text literal between two byte offsets. */
-export function textLiterals(text: string, from: number, to: number): Span[] {
-  return scanSync(text)
-    .tokens.filter((token) => token.start >= from && token.end <= to && TEXT_LITERAL.test(token.text))
-    .map(({ start, end }) => ({ start, end }));
+/** The words of a text and its comments, with their byte offsets. */
+export function tokensOf(
+  text: string,
+): readonly { readonly text: string; readonly start: number; readonly end: number }[] {
+  return scanSync(text).tokens;
 }
 
 // The scanner names only some kinds of tokens: U&'', B'' and X'' are told by their text.
-const TEXT_LITERAL = /^(?:(?:[uU]&|[bBxXeEnN])?'|\$[^0-9$]*\$)/;
 const LITERAL = /^(?:(?:[uU]&|[bBxXeEnN])?'|\$[^0-9$]*\$|\.?[0-9])/;
 const KEYWORD_LITERAL = /^(true|false|null)$/i;
 

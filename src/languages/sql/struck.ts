@@ -163,6 +163,13 @@ function strikeUpdated(node: Fields, aim: Aim, found: Found, root: Site): void {
   }
 }
 
+/** All parameters of a statement. */
+export function parametersIn(root: Site): readonly number[] {
+  const found = { starts: new Set<number>(), parameters: new Set<number>() };
+  collect(root, found, () => false);
+  return [...found.parameters].sort((a, b) => a - b);
+}
+
 function collect(site: Site, found: Found, skip: (site: Site) => boolean): void {
   if (skip(site) || site.kind === 'TypeName') return;
   const { kind, node } = site;

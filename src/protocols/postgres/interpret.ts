@@ -3,6 +3,7 @@ import type { Command, Effect, Impossible, Parameter, Span } from '../../domain/
 import {
   type Analysis,
   factsIn,
+  mentionsCredentials,
   type NotRead,
   type Situation,
   type StatementAnalysis,
@@ -163,9 +164,10 @@ export function unreadCommand(read: NotRead, text: Buffer, context: string, mask
         ? 'HOOP_LIMIT'
         : 'HOOP_DENIED';
   // The parser's own words quote the text.
-  const reason = masked && read.code === 'syntax' ? `syntax error at character ${read.position ?? 1}` : read.message;
+  const hidden = masked || mentionsCredentials(text.toString('latin1'));
+  const reason = hidden && read.code === 'syntax' ? `syntax error at character ${read.position ?? 1}` : read.message;
   const command = unreadable(text, context, read, { code, reason, protocolCode: read.sqlState });
-  return masked ? { ...command, struck: [{ start: 0, end: text.length }] } : command;
+  return hidden ? { ...command, struck: [{ start: 0, end: text.length }] } : command;
 }
 
 function unreadable(text: Buffer, context: string, reading: object, impossible: Impossible): Command {
