@@ -19,6 +19,7 @@ export const EVERYONE = [
   PROCESS,
   'hoopctl effects',
   'hoopctl strict',
+  'hoopctl effects, encrypted',
 ] as const;
 /** Without the figures that hardly differ where few statements are sent. */
 export const MAIN = [DIRECT, 'pgbouncer', 'pgbouncer+stunnel', HAPROXY, PROCESS] as const;
@@ -80,7 +81,10 @@ async function warm(address: Address, seconds: number): Promise<void> {
   await workOnce({ do: 'read', address, sql: 'SELECT id, shop, amount FROM narrow', ms: seconds * 500 });
 }
 
-const hoopctl = (durability: Durability) => (world: World, delay: number) => startHoopctl(world, { durability, delay });
+const hoopctl =
+  (durability: Durability, encrypt = false) =>
+  (world: World, delay: number) =>
+    startHoopctl(world, { durability, delay, encrypt });
 
 const START: Readonly<Record<PeerName, (world: World, delay: number) => Promise<Peer>>> = {
   direct: startDirect,
@@ -90,4 +94,5 @@ const START: Readonly<Record<PeerName, (world: World, delay: number) => Promise<
   'hoopctl process': hoopctl('process'),
   'hoopctl effects': hoopctl('effects'),
   'hoopctl strict': hoopctl('strict'),
+  'hoopctl effects, encrypted': hoopctl('effects', true),
 };

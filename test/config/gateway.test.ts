@@ -384,6 +384,17 @@ describe('places', () => {
   test('keys and recordings do not lie in each other', () => {
     refuses(changed('keys: file:./data/keys', 'keys: file:./data/recordings/keys'), /lie one in the other/);
     refuses(changed('keys: file:./data/keys', 'keys: file:./data'), /lie one in the other/);
+    for (const url of [
+      'awskms:///alias/hoop',
+      'gcpkms://projects/p',
+      'arn:aws:kms:eu-west-1:1:key/2',
+      'vault:transit/keys/hoop',
+    ])
+      refuses(changed('keys: file:./data/keys', `keys: '${url}'`), /keys that a KMS keeps are not in this version/);
+    refuses(
+      changed('keys: file:./data/keys', 'keys: { url: file:./data/keys, kms: { arn: x } }'),
+      /a KMS keeps is not/,
+    );
     refuses(changed('keys: file:./data/keys', 'keys: file:./data/../data/recordings'), /lie one in the other/);
     config(changed('keys: file:./data/keys', 'keys: file:./data/recordings-keys'));
   });

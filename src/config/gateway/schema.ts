@@ -210,7 +210,18 @@ export const secretRef = byShape<SecretRef>((value) => {
   return 'file' in value ? fields({ file: text }) : fields({ env: text });
 });
 
-const keysUrl = byShape<string>((value) => (typeof value === 'string' ? pathOf(value, 'file') : 'must be file:PATH'));
+const keysUrl = byShape<string>((value) => {
+  if (typeof value !== 'string') return 'must be file:PATH';
+  if (KEPT_ELSEWHERE.test(value))
+    return say(
+      'keys that a KMS keeps are not in this version',
+      'use { url: file:./data/keys, passphrase: { file: PATH } }',
+    );
+  return pathOf(value, 'file');
+});
+
+/** How the keepers of keys are usually named. */
+const KEPT_ELSEWHERE = /^(?:[a-z-]*kms|arn:aws:kms|vault|hashivault|pkcs11|azurekeyvault)\b/i;
 
 export interface KeysDocument {
   readonly url: string;

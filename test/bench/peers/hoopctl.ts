@@ -12,6 +12,8 @@ export type Durability = 'strict' | 'effects' | 'process';
 
 export interface HoopctlOptions {
   readonly durability: Durability;
+  /** Recordings are written for an auditor alone. */
+  readonly encrypt?: boolean;
   /** Round trip between hoopctl and the gateway, ms. */
   readonly delay?: number;
   /** How many processes hold tunnels, each with a run of its own; 1. */
@@ -33,12 +35,19 @@ export interface HoopctlPeer extends Peer {
 const TARGETS = ['bench', 'plain'] as const;
 
 export async function startHoopctl(world: World, options: HoopctlOptions): Promise<HoopctlPeer> {
-  const { durability, delay = 0, tunnels = 1, target = world.target, program = () => [world.hoopctl] } = options;
-  const folder = await world.place(`hoopctl-${durability}`);
+  const {
+    durability,
+    encrypt = false,
+    delay = 0,
+    tunnels = 1,
+    target = world.target,
+    program = () => [world.hoopctl],
+  } = options;
+  const folder = await world.place(`hoopctl-${durability}${encrypt ? '-encrypted' : ''}`);
   const opened = new AsyncDisposableStack();
   try {
     const port = await freePort();
-    await writeGateway(world, folder, { port, durability, target });
+    await writeGateway(world, folder, { port, durability, target, encrypt });
     const gateway = await startGateway(folder, program('gateway'), target);
     opened.defer(() => gateway.stop());
     const url = `https://127.0.0.1:${await delayed(port, delay, opened)}`;
@@ -51,7 +60,7 @@ export async function startHoopctl(world: World, options: HoopctlOptions): Promi
     }
     const [first] = held as [Held];
     return {
-      name: `hoopctl ${durability}`,
+      name: `hoopctl ${durability}${encrypt ? ', encrypted' : ''}`,
       address: first.addresses.bench,
       plain: first.addresses.plain,
       doors: held.map(({ addresses }) => addresses.bench),
@@ -70,6 +79,7 @@ interface Written {
   readonly port: number;
   readonly durability: Durability;
   readonly target: Address;
+  readonly encrypt: boolean;
 }
 
 async function writeGateway(world: World, folder: string, written: Written): Promise<void> {
@@ -137,7 +147,10 @@ async function holdTunnels(
   return { program, env, addresses: addresses as Held['addresses'] };
 }
 
-function gatewayYaml({ idp, tls }: World, { port, durability, target }: Written): string {
+/** Nobody has the other half. */
+const AUDITOR = 'age1tvad4dqa3jzhqfy55g02x5xz3zj4rqs7tm0n9384jrxnf3fhvu0sfk90rz';
+
+function gatewayYaml({ idp, tls }: World, { port, durability, target, encrypt }: Written): string {
   const database = `protocol: postgres
     address: ${target.host}:${target.port}
     database: ${target.database}
@@ -156,7 +169,7 @@ identity:
       groupsClaim: groups
       subjectClaim: email
 store: sqlite:./data/hoop.db
-recordings: { url: 'file:./recordings', durability: ${durability} }
+recordings: { url: 'file:./recordings', durability: ${durability}${encrypt ? `, encrypt: { recipients: [${AUDITOR}] }` : ''} }
 keys: file:./keys
 policy: ./policy.yaml
 targets:
