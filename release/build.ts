@@ -16,7 +16,7 @@ const EXTERNAL: readonly string[] = [
   'tsx', // is handed to another Node by path
   'fastify', // compiles schemas into code that requires its own files by name
   'pino', // starts worker threads from its own folder
-  'cpu-features', // native, and not built here: ssh2 asks for it, and goes on where it is not there
+  'ssh2', // looks for files beside itself, and for native parts that may not be there
 ];
 
 /** esbuild turns CommonJS dependencies into modules, where `require` of a Node built-in does not exist by itself. */

