@@ -10,6 +10,7 @@ import { type LogReport, verifyLogs, readPublicKeys } from '../../src/record/ind
 import { jsonError, newHome } from '../cli/cli.ts';
 import { type FakeWitness, startWitness } from '../fakes/witness.ts';
 import { type Stack, startStack } from '../fakes/stack.ts';
+import { until } from '../fakes/until.ts';
 
 const POLICY = demoPolicyYaml()
   .replace(/\nroles:[\s\S]*?(?=\n\S)/, '')
@@ -59,15 +60,14 @@ async function sealed(): Promise<LogReport> {
       .map((file) => readFileSync(file, 'utf8'))
       .join(''),
   );
-  for (let turn = 0; ; turn += 1) {
+  return until('all sessions are sealed in the log', async () => {
     for await (const report of verifyLogs(stack.recordings, { keys, allowOpen: true })) {
       if (report.kind !== 'log') continue;
       const { leaves } = report;
       if (leaves['session.opened'] === leaves['session.sealed']) return report;
     }
-    assert.ok(turn < 100);
-    await new Promise((done) => setTimeout(done, 50));
-  }
+    return undefined;
+  });
 }
 
 function copyOfRecordings(t: TestContext): string {

@@ -14,7 +14,7 @@ import { connected, holdUp, later, ran, recorded, refused, SLOW, sessionOf, unti
 import { ask, toldIn, tunnelIn } from './tunnels.ts';
 
 /** Real times, only shorter: a run sleeps for some seconds here where it would for a minute. */
-const TIMES = { heartbeatMs: 1_000, leaseMs: 4_000 };
+const TIMES = { heartbeatMs: 1_000, leaseMs: 6_000 };
 
 let stack: Stack;
 before(async () => {

@@ -11,6 +11,7 @@ import type { ServedTarget } from '../../../src/gateway/index.ts';
 import { openSealer } from '../../../src/secrets/index.ts';
 import { createStore } from '../../../src/store/index.ts';
 import { FakeClock, settled } from '../../fakes/clock.ts';
+import { until } from '../../fakes/until.ts';
 
 const HOUR = 3_600_000;
 const FIRST = Secret.of('first');
@@ -72,10 +73,7 @@ async function house() {
       if (first.same(target.password)) return true;
       return (await rotation.secret(served(name), 'password', REF, first)).same(target.password);
     },
-    async until(done: () => boolean) {
-      for (let tries = 0; tries < 200 && !done(); tries++) await settled();
-      assert.ok(done());
-    },
+    until: (done: () => boolean) => until('it is so', done),
     async [Symbol.asyncDispose]() {
       await Promise.all(running.map((rotation) => rotation.stop()));
       await store.close();

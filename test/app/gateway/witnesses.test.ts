@@ -8,6 +8,7 @@ import { parseHead, parseVerifierKey, type SessionLog, witnessesOf } from '../..
 import { FakeClock } from '../../fakes/clock.ts';
 import { type FakeWitness, startWitness } from '../../fakes/witness.ts';
 import { keyPair, type LogBench, logBench, policyLeaf, policyLeaves } from '../../record/log/workbench.ts';
+import { until } from '../../fakes/until.ts';
 
 const PEM = createPublicKey(keyPair.privateKey).export({ type: 'spki', format: 'pem' }).toString();
 
@@ -44,18 +45,10 @@ async function house(t: TestContext): Promise<House> {
 
 /** Until the witness has answered so often; the clock goes on meanwhile. */
 async function answers({ witness, clock }: House, count: number): Promise<void> {
-  for (let turn = 0; witness.answered.length < count; turn += 1) {
-    assert.ok(turn < 2_000, `answered ${witness.answered}`);
-    clock.advance(100);
-    await new Promise((done) => setTimeout(done, 1));
-  }
-}
-
-async function until(holds: () => boolean): Promise<void> {
-  for (let turn = 0; !holds(); turn += 1) {
-    assert.ok(turn < 2_000);
-    await new Promise((done) => setTimeout(done, 1));
-  }
+  await until(`the witness has answered ${count}`, async () => {
+    await clock.advance(100);
+    return witness.answered.length >= count;
+  });
 }
 
 test('every head gets the signature of the witness, in the note that is published', async (t) => {
@@ -65,7 +58,7 @@ test('every head gets the signature of the witness, in the note that is publishe
   for (let size = 1; size <= 3; size += 1) {
     await log.append(policyLeaf(size));
     await answers(under, size);
-    await until(() => under.at.text('checkpoint').includes(under.witness.name));
+    await until('it is so', () => under.at.text('checkpoint').includes(under.witness.name));
     const head = parseHead(Buffer.from(under.at.text('checkpoint')));
     const verifier = parseVerifierKey(under.witness.key);
     assert.ok(head && verifier);
@@ -88,7 +81,7 @@ test('a witness that knows the log already is asked from where it stands', async
   await log.append(...policyLeaves(300, 700));
   const second = under.start(log);
   await answers(under, 3);
-  await until(() => under.at.text('checkpoint').includes(under.witness.name));
+  await until('it is so', () => under.at.text('checkpoint').includes(under.witness.name));
   assert.deepEqual(under.witness.answered, [200, 409, 200]);
   assert.equal(under.witness.logs.get('hoopctl/gw1')?.size, 700);
   await second.stop();
@@ -102,7 +95,7 @@ test('a log that was put back as it was is told by its witness', async (t) => {
   using older = under.at.afterCrash();
   const first = under.start(log);
   await log.append(policyLeaf(2), policyLeaf(3));
-  await until(() => {
+  await until('it is so', () => {
     under.clock.advance(100);
     return under.witness.logs.get('hoopctl/gw1')?.size === 3;
   });
@@ -110,7 +103,7 @@ test('a log that was put back as it was is told by its witness', async (t) => {
   await log.close();
   const again = await older.open();
   const witnesses = under.start(again);
-  await until(() => witnesses.problems().length > 0);
+  await until('it is so', () => witnesses.problems().length > 0);
   assert.deepEqual(witnesses.problems(), [
     'witness.example/w1: it has signed 3 leaves of this log, which has 1: an older copy was put back',
   ]);
@@ -130,12 +123,12 @@ test('a log that was written anew is told by its witness', async (t) => {
   const anew = await under.at.open();
   await anew.append(policyLeaf(7), policyLeaf(8));
   const witnesses = under.start(anew);
-  await until(() => witnesses.problems().length > 0);
+  await until('it is so', () => witnesses.problems().length > 0);
   assert.match(witnesses.problems()[0] ?? '', /it has signed another tree of 2 leaves/);
   await anew.append(policyLeaf(9));
   const asked = under.witness.answered.length;
   await answers(under, asked + 1);
-  await until(() => /no continuation/.test(witnesses.problems()[0] ?? ''));
+  await until('it is so', () => /no continuation/.test(witnesses.problems()[0] ?? ''));
   await witnesses.stop();
   await anew.close();
 });
@@ -151,7 +144,7 @@ test('a witness that is away holds nothing up, is told of once, and is asked aga
   assert.equal(under.warnings.length, 1);
   under.witness.refuse = undefined;
   await answers(under, under.witness.answered.length + 1);
-  await until(() => witnesses.problems().length === 0);
+  await until('it is so', () => witnesses.problems().length === 0);
   await witnesses.stop();
   await log.close();
 });
@@ -163,7 +156,7 @@ test('an answer that is not signed with the key of the witness does not count', 
   const log = await under.at.open();
   await log.append(policyLeaf(1));
   const witnesses = under.start(log, [{ ...under.witness, key: other.key }]);
-  await until(() => witnesses.problems().length > 0);
+  await until('it is so', () => witnesses.problems().length > 0);
   assert.match(witnesses.problems()[0] ?? '', /not signed with its key/);
   assert.equal(under.at.text('checkpoint').includes('witness.example'), false);
   await witnesses.stop();

@@ -19,6 +19,7 @@ import {
 import { headText, parseHead } from '../../../src/record/log/head.ts';
 import { signNote } from '../../../src/record/log/note.ts';
 import { type Bench, bench, DAY, intent, opened, sealedSession } from '../workbench.ts';
+import { until } from '../../fakes/until.ts';
 
 const LOG = { log: { version: 'test' } };
 
@@ -56,10 +57,7 @@ after(() => {
 
 /** Seals get there without anybody waiting for them. */
 async function written(recordings: LocalRecordings, leaves: number): Promise<void> {
-  for (let turn = 0; (recordings.log?.head.size ?? 0) < leaves; turn += 1) {
-    assert.ok(turn < 10_000, `the log stays at ${recordings.log?.head.size}`);
-    await new Promise((done) => setImmediate(done));
-  }
+  await until(`the log holds ${leaves}`, () => (recordings.log?.head.size ?? 0) >= leaves);
 }
 
 function logFile(name: string, folder = at): string {
