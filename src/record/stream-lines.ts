@@ -32,7 +32,9 @@ export function createStreamLines(): StreamLines {
     const before = Array.from(begun).flatMap(([other, stream]) => (other === key ? [] : flushed(stream)));
     const stream = begun.get(key) ?? { command: event.command, of, decoder: new TextDecoder(), text: '' };
     begun.set(key, stream);
-    stream.text += stream.decoder.decode(bytesOf(event), { stream: true });
+    // What is recorded as text begins and ends with a character: only bytes may be halves of one.
+    const binary = event.encoding === 'base64';
+    stream.text += binary ? stream.decoder.decode(bytesOf(event), { stream: true }) : event.data;
     const end = stream.text.length > LONGEST ? stream.text.length : stream.text.lastIndexOf('\n') + 1;
     if (end === 0) return before;
     const text = stream.text.slice(0, end);

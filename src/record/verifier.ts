@@ -142,6 +142,7 @@ export class Verifier {
 
   #check(event: RawEvent): void {
     const { seq, at, prev, type } = event;
+    if (this.events === 1 && type === 'session.continued') return this.#alone(event);
     if (seq !== this.#seq) this.#problem('sequence', `expected event ${this.#seq}, found ${shown(seq)}`);
     if (prev !== this.root) this.#problem('chain', 'the line does not follow the one before it');
     if (typeof at !== 'string' || !TIME.test(at) || at < this.at) {
@@ -189,18 +190,25 @@ export class Verifier {
     }
   }
 
+  /** A later part without those before it: it proves nothing, and is read on to say no more than that. */
+  #alone({ seq, at, prev, session, gateway, part }: RawEvent): void {
+    this.#problem('sequence', `this is part ${shown(part)} by itself: what comes before it is not there`);
+    if (typeof session === 'string' && typeof gateway === 'string') this.described = { session, gateway };
+    if (typeof seq === 'number' && Number.isInteger(seq)) this.#seq = seq;
+    if (typeof prev === 'string') this.root = prev;
+    if (typeof at === 'string') this.at = at;
+    if (typeof part === 'number') this.#part = part;
+    this.#begins = undefined;
+  }
+
   #continue(event: RawEvent): void {
     const { session, gateway, part } = event;
     if (Object.keys(event).join() !== CONTINUED_KEYS)
       this.#problem('sequence', 'session.continued does not have exactly its fields');
-    if (this.events > 1 && (session !== this.described.session || gateway !== this.described.gateway))
+    if (session !== this.described.session || gateway !== this.described.gateway)
       this.#problem('session', `the part is of session ${shown(session)}, not of ${shown(this.described.session)}`);
-    if (this.events > 1 && part !== this.#part + 1)
-      this.#problem('sequence', `part ${shown(part)} follows part ${this.#part}`);
-    if (this.events > 1 && !this.mayBreak)
-      this.#problem('sequence', 'the part before it does not end with a checkpoint');
-    // Of a part by itself: whose it says it is.
-    if (this.events === 1 && typeof session === 'string') this.described = { session };
+    if (part !== this.#part + 1) this.#problem('sequence', `part ${shown(part)} follows part ${this.#part}`);
+    if (!this.mayBreak) this.#problem('sequence', 'the part before it does not end with a checkpoint');
     if (typeof part === 'number') this.#part = part;
   }
 
