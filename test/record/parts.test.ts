@@ -259,6 +259,14 @@ describe('parts that somebody was at', () => {
     });
   }
 
+  test('a part whose recording is gone is said to be one', async () => {
+    using at = source.afterCrash();
+    rmSync(fileOf(at, PACKED(1)));
+    const [report] = await graded(at, keys);
+    assert.deepEqual([report?.grade, report?.session], ['tampered', 's1']);
+    assert.match(report?.problems[0]?.message ?? '', /this is part 2 by itself/);
+  });
+
   test('a part of another session in the place of one: found', async () => {
     using at = bench();
     const recordings = await at.start(SMALL);

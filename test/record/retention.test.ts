@@ -140,13 +140,13 @@ describe('recordings that are old enough', () => {
     await at.clock.advance(100 * DAYS);
     const path = join(at.recordings, DAY, 'changed.ndjson.gz');
     const bytes = readFileSync(path);
-    bytes[100] = (bytes[100] as number) ^ 0xff;
+    bytes[bytes.length - 8] = (bytes[bytes.length - 8] as number) ^ 0xff;
     writeFileSync(path, bytes);
     const swept = await chore.sweep();
     assert.deepEqual(swept.removed, []);
     assert.deepEqual(
       swept.left.map((line) => line.replace(/^.*\//, '')),
-      ['changed.ndjson.gz: cannot be read', 'open.ndjson: truncated'],
+      ['changed.ndjson.gz: tampered', 'open.ndjson: truncated'],
     );
     assert.deepEqual(left(at), ['changed', 'open', 'others']);
     await recordings.close();
