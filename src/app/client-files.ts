@@ -1,7 +1,7 @@
 /** Files that native clients read (ssh_config and the like), kept in a folder for its owner alone. Whole or not at all: a client may be reading. */
 import { createHash } from 'node:crypto';
 import { chmodSync, mkdirSync, readFileSync, renameSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 
 export type Files = Readonly<Record<string, string>>;
 
@@ -18,7 +18,7 @@ export function writeFiles(folder: string, files: Files): void {
   }
 }
 
-/** But for what somebody else has written there since. The folder goes with the last of them. */
+/** But for what somebody else has written there since. The folder, and that of its gateway, goes with the last of them. */
 export function removeFiles(folder: string, files: Files): void {
   for (const [name, text] of Object.entries(files)) {
     const path = join(folder, name);
@@ -26,6 +26,7 @@ export function removeFiles(folder: string, files: Files): void {
   }
   try {
     rmdirSync(folder);
+    rmdirSync(dirname(folder));
   } catch {
     // Something else is in it, or it is gone.
   }

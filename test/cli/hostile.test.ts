@@ -105,6 +105,23 @@ const SCENES: Readonly<Record<string, readonly Scene[] | string>> = {
     },
     { args: ['targets', 'rotate', 'shop'], answers: { 'POST /v1/targets/shop/rotate': REFUSED } },
   ],
+  'targets ssh-config': [
+    {
+      args: ['targets', 'ssh-config'],
+      answers: {
+        ...get('/v1/me', {
+          issuer: 'https://idp.test',
+          subject: 'dana',
+          name: EVIL,
+          groups: [],
+          roles: [],
+          local: false,
+        }),
+        ...get('/v1/targets', [{ ...targetView(EVIL), protocol: 'ssh', shown: { hostKey: EVIL } }]),
+      },
+    },
+    { args: ['targets', 'ssh-config'], answers: { 'GET /v1/targets': REFUSED } },
+  ],
   run: [
     { args: ['run', '--target', EVIL, '--', 'true'], answers: get('/v1/targets', [targetView('orders-db')]) },
     { args: ['run', '--', EVIL], answers: get('/v1/targets', []) },

@@ -59,6 +59,8 @@ export interface RunGateway {
   targets: TargetView[];
   /** What a tunnel does once the client showed the secret; `rest` is what it said with it. */
   serve: (channel: ByteChannel, rest: Buffer, run: StartedRun) => void;
+  /** Serves a tunnel whose verifier is a key (base64): its client proves the key there. */
+  serveKey?: (channel: ByteChannel, key: string) => void;
   /** Answers renew and resume of the launcher's login instead. */
   loginExpired: boolean;
   /** The launcher's login is somebody else's now. */
@@ -211,11 +213,13 @@ export async function startRunGateway(t: TestContext, clock: Clock = systemClock
   function tunnel(stream: ServerHttp2Stream, run: StartedRun, target: string): void {
     if (run.state !== 'live') return void refuse(stream, 409, 'RUN_SUSPENDED', 6);
     const wanted = run.request.targets.find(({ name }) => name === target)?.verifier;
-    if (wanted?.kind !== 'sha-256') return void refuse(stream, 404, 'TARGET_UNKNOWN', 4);
+    const byKey = wanted?.kind === 'ssh-public-key' && gateway.serveKey !== undefined;
+    if (wanted?.kind !== 'sha-256' && !byKey) return void refuse(stream, 404, 'TARGET_UNKNOWN', 4);
     const channel = acceptTunnel(stream);
     run.tunnels.add(channel);
     channel.gone.addEventListener('abort', () => run.tunnels.delete(channel));
-    afterLogin(channel, wanted.digest, (rest) => gateway.serve(channel, rest, run));
+    if (wanted.kind === 'ssh-public-key') gateway.serveKey?.(channel, wanted.key);
+    else if (wanted.kind === 'sha-256') afterLogin(channel, wanted.digest, (rest) => gateway.serve(channel, rest, run));
     settle();
   }
 
