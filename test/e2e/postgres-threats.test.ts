@@ -35,7 +35,7 @@ const HANDS_OFF = `  - { name: hands-off, targets: [shop], when: { resources: [p
 
 let stack: Stack;
 before(async () => {
-  stack = await startStack({ policy: policy(), sql: OBJECTS, target: '    statementTimeout: 2s\n' });
+  stack = await startStack({ policy: policy(), sql: OBJECTS, target: '    statementTimeout: 4s\n' });
 });
 after(() => stack[Symbol.asyncDispose]());
 
