@@ -45,19 +45,14 @@ export interface StageOptions {
 }
 
 export function openStage(options: StageOptions = {}): Stage {
-  assert.ok(existsSync(SERVER), "OpenSSH's SFTP server is missing: apt-get install -y openssh-sftp-server");
   const root = realpathSync(mkdtempSync(join(tmpdir(), 'sftp-')));
   const [app, secret] = [join(root, 'app'), join(root, 'secret')];
   for (const folder of [app, secret]) mkdirSync(folder);
   writeFileSync(join(app, 'hello.txt'), 'hello\n');
   writeFileSync(join(secret, 'key.txt'), 'TOP SECRET\n');
 
-  let server: ChildProcess | undefined;
-  let target = options.target;
-  if (!target) {
-    server = spawn(SERVER, ['-d', app], { stdio: ['pipe', 'pipe', 'ignore'], env: { PATH: process.env.PATH ?? '' } });
-    target = Duplex.from({ readable: server.stdout as never, writable: server.stdin as never });
-  }
+  const server = options.target ? undefined : startServer(app);
+  const target = options.target ?? (server as Server).stream;
   const buffer = options.clientBuffer;
   const [ours, theirs] = duplexPair(buffer === undefined ? {} : { highWaterMark: buffer });
   const gate = gateUnderTest();
@@ -67,19 +62,9 @@ export function openStage(options: StageOptions = {}): Stage {
   };
   rules(options.rules ?? '');
   const summary = serveSftp({
+    ...partsOf(gate),
     client: channelOf(ours),
     target: channelOf(target),
-    session: {
-      submit: (turn, more) => gate.gate.submit(turn, more),
-      view: () => ({
-        ...{ basis: gate.basis, grant: { entries: ['app'], effects: ['read'], guarded: false } },
-        ...{ masks: gate.masks, trustedFunctions: [] },
-      }),
-      note: (event) => void gate.recorder.append([event], 'note')?.catch(() => {}),
-      signal: gate.session.signal,
-    },
-    clock: systemClock,
-    account: 'deploy',
     onRefused: (refusal) => refusals.push(refusal),
     ...(options.limits ? { limits: options.limits } : {}),
   });
@@ -93,11 +78,56 @@ export function openStage(options: StageOptions = {}): Stage {
     cut: () => void ours.destroy(),
     async close() {
       theirs.destroy();
+      ours.destroy();
       target.destroy();
       await summary;
-      server?.kill();
+      server?.process.kill();
       rmSync(root, { recursive: true, force: true });
     },
+  };
+}
+
+/** The relay between a stream and OpenSSH's server in a folder, until either ends. */
+export async function bridge(
+  folder: string,
+  rules: string,
+  stream: Duplex,
+  onRefused: (refusal: Refusal) => void,
+): Promise<SftpSummary> {
+  const server = startServer(folder);
+  const gate = gateUnderTest();
+  gate.policy = judgeOf(folder, rules);
+  const [client, target] = [channelOf(stream), channelOf(server.stream)];
+  const summary = await serveSftp({ ...partsOf(gate), client, target, onRefused });
+  server.process.kill();
+  return summary;
+}
+
+interface Server {
+  readonly process: ChildProcess;
+  readonly stream: Duplex;
+}
+
+function startServer(folder: string): Server {
+  assert.ok(existsSync(SERVER), "OpenSSH's SFTP server is missing: apt-get install -y openssh-sftp-server");
+  const env = { PATH: process.env.PATH ?? '' };
+  const server = spawn(SERVER, ['-d', folder], { stdio: ['pipe', 'pipe', 'ignore'], env });
+  return { process: server, stream: Duplex.from({ readable: server.stdout, writable: server.stdin }) };
+}
+
+function partsOf(gate: GateUnderTest): Pick<SftpParts, 'session' | 'clock' | 'account'> {
+  return {
+    session: {
+      submit: (turn, more) => gate.gate.submit(turn, more),
+      view: () => ({
+        ...{ basis: gate.basis, grant: { entries: ['app'], effects: ['read'], guarded: false } },
+        ...{ masks: gate.masks, trustedFunctions: [] },
+      }),
+      note: (event) => void gate.recorder.append([event], 'note')?.catch(() => {}),
+      signal: gate.session.signal,
+    },
+    clock: systemClock,
+    account: 'deploy',
   };
 }
 
@@ -136,7 +166,7 @@ export interface Answer {
 /** Speaks packets, not SFTP: nothing keeps it from lying. */
 export class RawClient {
   readonly stream: Duplex;
-  readonly #inbox = new Inbox(TYPE.INIT as never);
+  readonly #inbox = new Inbox(0 as never);
   readonly #waiting = new Map<number, (answer: Answer) => void>();
   readonly #early = new Map<number, Answer>();
   #id = 100;
