@@ -108,13 +108,13 @@ const entryOf = (entry, index) => {
   const item = make('li', undefined, [entry.k, entry.k === 'asked' && entry.v !== 'allow' ? entry.v : '', entry.k === 'outcome' && /^failed/.test(entry.d || entry.x) ? 'failed' : ''].join(' ').trim());
   const head = make('div', undefined, 'head'); head.append(make('b', entry.k), ' ' + entry.a.slice(11, 23) + (entry.d ? ' · ' + entry.d : ''));
   item.append(head);
-  if (entry.k === 'terminal') { const screen = make('pre', entry.x, 'screen'); item.append(screen); item.dataset.screen = entry.c || ''; }
+  if (entry.k === 'terminal') { const screen = make('pre', entry.x, 'screen'); item.append(screen); item.dataset.screen = (entry.c || '') + ' ' + (entry.d || ''); }
   else if (entry.k === 'asked' || entry.k === 'sent' || entry.k === 'stream') item.append(...textOf(entry.x)); else item.append(make('div', entry.x));
   if (entry.r && entry.r.length) item.append(tableOf(entry));
   if (index === position - 1 && position < shown.length) item.classList.add('now');
   return item;
 };
-// A terminal's next screen takes the place of the one before, unless something else came between.
+// A terminal's next screen takes the place of the one before, unless something else came between, or it is the other of its two screens.
 const put = (list, item) => {
   const last = list[list.length - 1];
   if (item.dataset.screen !== undefined && last && last.dataset.screen === item.dataset.screen) list.pop();
