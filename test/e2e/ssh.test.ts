@@ -248,7 +248,7 @@ test('many commands at once on one connection each have their own record', async
   const done = await Promise.all(
     Array.from({ length: 20 }, (_, n) => run.ssh(['-S', socket, 'web-1', `echo number ${n}`])),
   );
-  for (const [n, { stdout, code }] of done.entries()) assert.deepEqual([code, stdout], [0, `number ${n}\n`]);
+  for (const [n, one] of done.entries()) assert.deepEqual(one, { code: 0, stdout: `number ${n}\n`, stderr: '' });
   await ended('ssh', ['-S', socket, '-O', 'exit', 'web-1']);
   await master;
 });

@@ -38,6 +38,8 @@ export interface SshRun extends StackRun {
 
 export interface Told {
   readonly input?: string | Buffer;
+  /** What is typed once that has been shown, one after the other. */
+  readonly types?: readonly (readonly [shown: RegExp, typed: string])[];
   readonly signal?: AbortSignal;
 }
 
@@ -111,7 +113,11 @@ async function linesOf(path: string): Promise<Record<string, unknown>[]> {
 }
 
 /** Runs a program to its end, without a terminal. */
-export function ended(program: string, args: readonly string[], { input, signal }: Told = {}): Promise<Ended> {
+export function ended(
+  program: string,
+  args: readonly string[],
+  { input, types = [], signal }: Told = {},
+): Promise<Ended> {
   return new Promise((resolve, reject) => {
     const child = spawn(program, args, {
       stdio: ['pipe', 'pipe', 'pipe'],
@@ -122,6 +128,7 @@ export function ended(program: string, args: readonly string[], { input, signal 
     let stderr = '';
     child.stdout.on('data', (chunk: Buffer) => {
       stdout += chunk.toString('latin1');
+      answer();
     });
     child.stderr.on('data', (chunk: Buffer) => {
       stderr += chunk.toString('utf8');
@@ -129,6 +136,15 @@ export function ended(program: string, args: readonly string[], { input, signal 
     child.once('error', (error) => (signal?.aborted ? undefined : reject(error)));
     child.once('close', (code) => resolve({ code, stdout, stderr }));
     child.stdin.on('error', () => {});
-    child.stdin.end(input ?? '');
+    const waiting = [...types];
+    let looked = 0;
+    const answer = () => {
+      for (let next = waiting[0]; next?.[0].test(stdout.slice(looked)); next = waiting[0]) {
+        looked = stdout.length;
+        child.stdin.write(next[1]);
+        waiting.shift();
+      }
+    };
+    if (types.length === 0) child.stdin.end(input ?? '');
   });
 }

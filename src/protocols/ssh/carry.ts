@@ -21,7 +21,7 @@ export interface CarryParts {
   readonly copies: boolean;
   readonly terminal?: Terminal | undefined;
   /** Looks at what is typed before it is passed on. */
-  readonly typed?: (chunk: Buffer) => Promise<boolean>;
+  readonly typed?: (chunk: Buffer, pass: (bytes: Buffer) => void) => Promise<void>;
   /** Hears what the terminal shows. */
   readonly shown?: (chunk: Buffer) => void;
   say(text: string): void;
@@ -133,7 +133,7 @@ export function carry(parts: CarryParts): Carried {
       if (!typed) return pass(chunk);
       client.pause();
       before = before.then(async () => {
-        if (await typed(chunk)) pass(chunk);
+        await typed(chunk, pass);
         client.resume();
       });
     });

@@ -11,6 +11,8 @@ export const SSH_FACTS: FactTable = {
   'ssh.command': 'string',
   'ssh.argv': 'list',
   'ssh.program': 'list',
+  /** Programs that others are run through: `sudo sh xargs`. */
+  'ssh.through': 'list',
   'ssh.operation': 'string',
   'ssh.pty': 'boolean',
   /** Names of the variables that the client set. */

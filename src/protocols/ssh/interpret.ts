@@ -1,7 +1,7 @@
 /** What a client asks for on a channel, read into a command, and how it is carried out once it is let through. Pure. */
 import { createHash } from 'node:crypto';
 import type { Command, Effect, Facts, Impossible, Parameter, Resource } from '../../domain/command.ts';
-import { quoteArgv, readArgv, readShell, type ShellReading } from '../../languages/shell/index.ts';
+import { quoteArgv, readArgv, readShell, shellFacts, type ShellReading } from '../../languages/shell/index.ts';
 import { fillOperation, type Operation } from './operations.ts';
 import type { Mode, SshSettings } from './settings.ts';
 
@@ -53,7 +53,12 @@ export function interpret(asked: Asked, around: Around, settings: SshSettings): 
       return settings.modes.has('shell')
         ? reading(
             { kind: 'shell' },
-            { text: 'shell', effects: UNKNOWN, facts: { 'ssh.request': 'shell', 'ssh.mode': 'shell' } },
+            {
+              text: 'shell',
+              effects: UNKNOWN,
+              resources: SHELL,
+              facts: { 'ssh.request': 'shell', 'ssh.mode': 'shell' },
+            },
             around,
           )
         : refused('shell', 'shell', around, 'this target opens no shell', modesHint(settings, 'shell'));
@@ -96,10 +101,14 @@ function interpretExec(text: string, around: Around, settings: SshSettings): Rea
   const read = readShell(text, basisOf(settings));
   const operation = modes.has('operations') && read.argv ? settings.operations.get(read.argv[0] as string) : undefined;
   if (operation && read.argv) return interpretOperation(text, operation, read.argv, around);
-  const facts: Facts = { 'ssh.request': 'exec', ...factsOf(read, text) };
+  const facts: Facts = { 'ssh.request': 'exec', ...commandFacts(read, text) };
   const transfers = read.transfer !== undefined;
-  if (read.argv !== undefined && modes.has('argv') && (transfers || !around.pty)) {
-    const stdin = transfers || STREAMS.has(read.programs.at(-1) ?? '') ? 'flow' : STDIN[read.stdin];
+  const unknown = read.effects.has('unknown');
+  // What nobody knows may want its input as it comes: it goes that way where it may.
+  const argvMode = modes.has('argv') && !(unknown && modes.has('exec'));
+  if (read.argv !== undefined && argvMode && (transfers || !around.pty)) {
+    const streams = transfers || STREAMS.has(read.programs.at(-1) ?? '');
+    const stdin = streams ? 'flow' : unknown ? 'whole' : STDIN[read.stdin];
     const sent = quoteArgv(read.argv);
     return reading(
       { kind: 'exec', sent, stdin, copies: transfers },
@@ -159,13 +168,15 @@ function judged({ effects, resources }: ShellReading): {
   return { effects, resources };
 }
 
-function factsOf(read: ShellReading, text: string): Facts {
-  // A program that could not be told may be any.
-  const told = !read.effects.has('unknown') || read.argv !== undefined;
+/** By the names that rules use; also of a line that is typed. */
+export function commandFacts(read: ShellReading, text: string): Facts {
+  const { command, argv, program, paths, through } = shellFacts(text, read);
   return {
-    'ssh.command': text,
-    'ssh.argv': read.argv ?? null,
-    'ssh.program': told ? read.programs : null,
+    'ssh.command': command,
+    'ssh.argv': argv,
+    'ssh.program': program,
+    'ssh.through': through,
+    'ssh.path': paths,
   };
 }
 
@@ -183,6 +194,8 @@ interface Parts {
 }
 
 const UNKNOWN: ReadonlySet<Effect> = new Set(['unknown']);
+/** What it will be used for nobody knows; what it is, is known. */
+const SHELL: readonly Resource[] = [{ kind: 'shell', name: 'shell', access: 'unknown' }];
 const CONTROL: ReadonlySet<Effect> = new Set(['control']);
 const TRANSFER: ReadonlySet<Effect> = new Set(['transfer']);
 

@@ -9,6 +9,7 @@ import type { Permit } from '../../domain/permit.ts';
 import type { SessionEvent } from '../../domain/recording.ts';
 import type { Refusal } from '../../domain/refusal.ts';
 import { readShell } from '../../languages/shell/index.ts';
+import { commandFacts } from './interpret.ts';
 
 export interface TypingParts {
   readonly clock: Clock;
@@ -20,53 +21,71 @@ export interface TypingParts {
 }
 
 export interface Typing {
-  /** @returns whether it may be passed on */
-  typed(chunk: Buffer): Promise<boolean>;
+  /** Passes on what may be passed on: an Enter only after its line was looked at. */
+  typed(chunk: Buffer, pass: (bytes: Buffer) => void): Promise<void>;
   shown(chunk: Buffer): void;
 }
 
 /** How long the target's echo of what was typed is waited for. */
-const ECHO_MS = 150;
+const ECHO_MS = 250;
 const LINE_MOST = 4096;
+const ENTER: ReadonlySet<number> = new Set([0x0a, 0x0d]);
 
 export function watchTyping(parts: TypingParts): Typing {
   let line = '';
   let echo = '';
+  let heard: (() => void) | undefined;
+  let over = false;
   return {
-    async typed(chunk) {
-      for (const char of chunk.toString('utf8')) {
-        if (char !== '\r' && char !== '\n') {
-          line = edited(line, char).slice(-LINE_MOST);
-          continue;
-        }
-        const text = line.trim();
-        line = '';
-        if (text === '') continue;
-        if (!echoed(text, echo)) await new Promise<void>((resolve) => parts.clock.after(ECHO_MS, resolve));
-        const visible = echoed(text, echo);
-        echo = '';
-        // What is not shown is not written down either: it is a password.
-        if (!visible) parts.note({ type: 'notice', notice: 'typed.hidden', command: parts.command });
-        else if (!(await mayBeTyped(text))) return false;
+    async typed(chunk, pass) {
+      for (let from = 0; from < chunk.length && !over; ) {
+        const found = chunk.subarray(from).findIndex((byte) => ENTER.has(byte));
+        const end = found < 0 ? chunk.length : from + found;
+        const before = chunk.subarray(from, end);
+        for (const char of before.toString('utf8')) line = edited(line, char).slice(-LINE_MOST);
+        if (before.length > 0) pass(before);
+        if (found < 0) return;
+        if (await mayBeEntered()) pass(chunk.subarray(end, end + 1));
+        from = end + 1;
       }
-      return true;
     },
     shown(chunk) {
       echo = (echo + chunk.toString('utf8')).slice(-2 * LINE_MOST);
+      heard?.();
     },
   };
 
+  async function mayBeEntered(): Promise<boolean> {
+    const text = line.trim();
+    line = '';
+    if (text === '') return true;
+    const visible = await comesBack(text);
+    echo = '';
+    if (visible) return mayBeTyped(text);
+    // What is not shown is not written down either: it is a password.
+    parts.note({ type: 'notice', notice: 'typed.hidden', command: parts.command });
+    return true;
+  }
+
+  function comesBack(text: string): Promise<boolean> {
+    if (echoed(text, echo)) return Promise.resolve(true);
+    return new Promise((resolve) => {
+      const done = (visible: boolean) => {
+        heard = undefined;
+        stop();
+        resolve(visible);
+      };
+      const stop = parts.clock.after(ECHO_MS, () => done(false));
+      heard = () => echoed(text, echo) && done(true);
+    });
+  }
+
   async function mayBeTyped(text: string): Promise<boolean> {
-    const { effects, resources, programs, argv } = readShell(text);
+    const read = readShell(text);
+    const { effects, resources } = read;
     const answer = await parts.submit({
       ...{ text, bytes: Buffer.from(text), effects, resources, reading: {} },
-      facts: {
-        'ssh.request': 'typed',
-        'ssh.mode': 'shell',
-        'ssh.command': text,
-        'ssh.argv': argv ?? null,
-        'ssh.program': programs,
-      },
+      facts: { ...commandFacts(read, text), 'ssh.request': 'typed', 'ssh.mode': 'shell' },
       context: JSON.stringify({ account: parts.account, typed: true }),
       // Nobody is asked: the shell itself was allowed. What denies counts.
       part: 'continue',
@@ -75,6 +94,7 @@ export function watchTyping(parts: TypingParts): Typing {
       answer.settle(0, { state: 'completed', durationMs: 0 });
       return true;
     }
+    over = true;
     parts.end({ kind: 'limit', limit: `the line that was typed is denied: ${answer.message}` });
     return false;
   }
