@@ -129,11 +129,15 @@ export function createOutlet(parts: OutletParts): Outlet {
     for (const resolve of released) resolve();
   }
 
-  function rest(): void {
+  /** @param before bytes that were held after the last time: a key is held until its end, however often one asks */
+  function rest(before?: number): void {
     for (const output of ['stdout', 'stderr'] as const) {
       const masker = maskers[output];
       if (masker) out(output, masker.idle());
     }
+    // The second time what may begin a value is not waited for any more.
+    const held = (maskers.stdout?.held ?? 0) + (maskers.stderr?.held ?? 0);
+    idle = held > 0 && held !== before ? clock.after(PATIENCE_MS, () => rest(held)) : undefined;
   }
 
   return {
@@ -141,8 +145,10 @@ export function createOutlet(parts: OutletParts): Outlet {
       const masker = maskers[of];
       if (!masker) return out(of, chunk);
       out(of, masker.push(chunk));
+      // Who types sees each letter at once.
+      if (parts.terminal) out(of, masker.idle());
       idle?.();
-      idle = clock.after(PATIENCE_MS, rest);
+      idle = clock.after(PATIENCE_MS, () => rest());
     },
     end(of) {
       const masker = maskers[of];
