@@ -4,7 +4,8 @@ import { exhaustive } from '../../base/exhaustive.ts';
 import { parseOptions, worst } from './options.ts';
 import type { Call, Opaque, Operands, Plain, Program, Suite, Wrapper } from './program.ts';
 import { findProgram } from './programs/index.ts';
-import type { Feed, Findings, ShellBasis } from './reading.ts';
+import type { ShellBasis } from './basis.ts';
+import type { Feed, Findings } from './reading.ts';
 import type { ShellWord } from './words.ts';
 
 /** What stays the same while one text is read. */
@@ -23,7 +24,7 @@ export function judgeCommand(words: readonly ShellWord[], feed: Feed, depth: num
   const [first, ...args] = words;
   if (first === undefined) return;
   if (depth > DEPTH) return find.unknown('nesting', 'it is nested too deeply');
-  if (!find.another()) return find.unknown('length', 'it has too many commands');
+  if (!find.spend(words.length + 20)) return find.unknown('length', 'it has too many commands');
   if (first.literal === undefined) return find.unknown(first.text, `which program ${first.text} is, cannot be told`);
   const name = baseName(first.literal);
   const own = first.literal.includes('/') ? reader.basis.programs?.get(first.literal) : undefined;
@@ -95,7 +96,7 @@ function judgeAs(program: Program, call: Judging): void {
 function judgePlain(plain: Plain, call: Judging): void {
   const { name, args, find } = call;
   const options = plain.options ?? '';
-  const parsed = plain.anyOption ? anyOptions(args) : parseOptions(args, options);
+  const parsed = plain.anyOption ? anyOptions(args) : parseOptions(args, options, plain.stop);
   const { open, strange, operands } = parsed;
   const effects = new Set<Effect>([...plain.does, ...parsed.adds]);
   if (strange !== undefined) call.unknown(`option ${strange} of ${name} is not in the table`);

@@ -35,6 +35,8 @@ export interface Plain {
   readonly stdin?: StdinUse | 'operands';
   /** No option it has, here or not, does more than those that are here: a variable may stand among its words. */
   readonly closed?: boolean;
+  /** Options end at the first operand. */
+  readonly stop?: boolean;
   /** The option table is not looked at (configuration only). */
   readonly anyOption?: boolean;
 }

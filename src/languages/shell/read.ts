@@ -1,7 +1,8 @@
 /** Reads a command line, or the words of one. Anything may be given: what cannot be read is `unknown`, and nothing is thrown. */
 import { type ParsedScript, parse } from 'unbash';
+import type { ShellBasis } from './basis.ts';
 import { judgeCommand, type Reader } from './judge.ts';
-import { createFindings, type Feed, type ShellBasis, type ShellReading } from './reading.ts';
+import { createFindings, type Feed, type ShellReading } from './reading.ts';
 import { walkScript, wordsOf } from './syntax.ts';
 import { literalWord } from './words.ts';
 
@@ -40,7 +41,7 @@ const TOO_LONG = `it is longer than ${MAX_TEXT / 1024} KiB`;
 
 function readScript(text: string, feed: Feed, depth: number, reader: Reader): ParsedScript | undefined {
   const { find } = reader;
-  const why = unreadable(text);
+  const why = find.spend(text.length / 8) ? unreadable(text) : 'it has too many scripts';
   if (why !== undefined) {
     find.unknown('length', why);
     return undefined;

@@ -1,15 +1,7 @@
 /** What is found out about a command line: the shape of a reading, and the notebook that its parts are written into while it is read. */
 import type { Effect, Resource } from '../../domain/command.ts';
 import { placeOf } from './paths.ts';
-import type { ProgramTable } from './program.ts';
 import type { ShellWord } from './words.ts';
-
-export interface ShellBasis {
-  /** Programs that configuration adds; made by `readPrograms`. */
-  readonly programs?: ProgramTable;
-  /** Whether the client will feed standard input. Unknown counts as yes. */
-  readonly stdin?: boolean;
-}
 
 export type StdinUse = 'none' | 'data' | 'commands';
 
@@ -65,12 +57,19 @@ export interface Findings {
   transfer(transfer: Transfer): void;
   /** From here on relative paths start somewhere else. */
   moved(): void;
-  /** Counts one more command; false when there were too many. */
-  another(): boolean;
+  /** Counts words that are judged, again and again where one runs another; false when they are too many. */
+  spend(words: number): boolean;
 }
 
-// More commands than anyone types; judging stops there.
-const COMMANDS = 2_000;
+// Three times as many as a text can hold; judging stops there.
+const WORDS = 100_000;
+// Words and names may be as long as the text.
+const SHOWN = 160;
+
+function shortened(text: string): string {
+  return text.length > SHOWN ? `${text.slice(0, SHOWN)}…` : text;
+}
+
 const STDIN_ORDER: readonly StdinUse[] = ['none', 'data', 'commands'];
 
 export function createFindings(): Findings & { reading(argv?: readonly string[]): ShellReading } {
@@ -83,7 +82,7 @@ export function createFindings(): Findings & { reading(argv?: readonly string[])
   let stdin: StdinUse = 'none';
   let transfer: Transfer | undefined;
   let transfers = 0;
-  let commands = 0;
+  let spent = 0;
   let reason: string | undefined;
 
   const touch = (kind: string, name: string, access: Effect): void => {
@@ -109,8 +108,8 @@ export function createFindings(): Findings & { reading(argv?: readonly string[])
       touch(kind, word.literal ?? word.text, access);
     },
     unknown(part, why) {
-      touch('part', part, 'unknown');
-      reason ??= why;
+      touch('part', shortened(part), 'unknown');
+      reason ??= shortened(why);
     },
     stdin(use, feed) {
       if (feed.from === 'client' && STDIN_ORDER.indexOf(use) > STDIN_ORDER.indexOf(stdin)) stdin = use;
@@ -122,7 +121,10 @@ export function createFindings(): Findings & { reading(argv?: readonly string[])
     moved: () => {
       told = false;
     },
-    another: () => ++commands <= COMMANDS,
+    spend(words) {
+      spent += words;
+      return spent <= WORDS;
+    },
     reading(argv) {
       if (effects.size === 0) effects.add('read');
       return {

@@ -102,7 +102,7 @@ const NOT_JUDGED = new Map<string, string>([
 
 // It is unknown as a whole; what can be read inside still counts for rules that refuse.
 function walkInside(node: SyntaxNode, place: Place, depth: number): void {
-  if (depth > 40) return place.reader.find.unknown('nesting', 'it is nested too deeply');
+  if (depth > 16) return place.reader.find.unknown('nesting', 'it is nested too deeply');
   forEachChild(node, (child) => {
     if (child.type === 'Statement' || child.type === 'Command' || child.type === 'CompoundList') walk(child, place);
     else if (child.type === 'CommandExpansion' || child.type === 'ProcessSubstitution') scan(child, sinkOf(place));

@@ -47,7 +47,7 @@ export function readWord(word: Word, sink: WordSink): ShellWord {
 
 /** Everything that would run inside a node that is not understood as a whole. */
 export function scan(node: SyntaxNode, sink: WordSink, depth = 0): void {
-  if (depth > 40) return sink.unknown('nesting', 'it is nested too deeply');
+  if (depth > 16) return sink.unknown('nesting', 'it is nested too deeply');
   if (
     node.type === 'CommandExpansion' ||
     node.type === 'ProcessSubstitution' ||

@@ -72,14 +72,14 @@ export const FILES: Programs = {
   },
   du: {
     ...reader(
-      '-0aAbBcdDhHklLmPsSxX -d= -t= --null --all --apparent-size --block-size= --bytes --total --dereference --max-depth= --human-readable --inodes --separate-dirs --si --summarize --threshold= --time[=] --time-style= --exclude= --one-file-system',
+      '-0aAbcDhHklLmPsSx -B= -X=read -d= -t= --null --all --apparent-size --block-size= --bytes --total --dereference --max-depth= --human-readable --inodes --separate-dirs --si --summarize --threshold= --time[=] --time-style= --exclude= --one-file-system',
     ),
     stdin: 'none',
     closed: false,
   },
   df: {
     ...reader(
-      '-aBhHiklmPTv -t= -x= --all --block-size= --human-readable --si --inodes --local --output[=] --portability --print-type --total --type= --exclude-type= --no-sync',
+      '-ahHiklmPTv -B= -t= -x= --all --block-size= --human-readable --si --inodes --local --output[=] --portability --print-type --total --type= --exclude-type= --no-sync',
     ),
     stdin: 'none',
   },

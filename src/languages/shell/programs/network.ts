@@ -38,14 +38,16 @@ export const NETWORK: Programs = {
     kind: 'plain',
     does: ['transfer'],
     options:
-      '-046aBfgGiIjklLnNpRsSvZ# -A= -b=read -c=write -C= -d= -D=write -e= -E=read -F= -H= -m= -o=write -O!write -P= -r= -t= -T=read -u= -U= -w= -x= -X= -y= -Y= -z= --fail --fail-with-body --silent --show-error --location --include --head --insecure --verbose --compressed --data= --data-raw= --data-binary= --data-urlencode= --json= --form= --header= --request= --user= --user-agent= --output=write --output-dir=write --remote-name!write --remote-header-name --create-dirs!write --upload-file=read --cacert=read --cert=read --key=read --max-time= --connect-timeout= --retry= --retry-delay= --retry-all-errors --proxy= --noproxy= --resolve= --url= --http1.1 --http2 --ipv4 --ipv6 --get --globoff --write-out= --dump-header=write --cookie=read --cookie-jar=write --limit-rate= --range= --no-progress-meter --progress-bar --tlsv1.2 --tlsv1.3 --max-redirs= --referer=',
+      '-046aBfgGiIjklLnNpRsSvZ# -A= -b=read -c=write -C= -d=!read -D=write -e= -E=read -F=!read -H=!read -m= -o=write -O!write -P= -r= -t= -T=read -u= -U= -w=!read -x= -X= -y= -Y= -z= --fail --fail-with-body --silent --show-error --location --include --head --insecure --verbose --compressed --data=!read --data-raw= --data-binary=!read --data-urlencode=!read --json=!read --form=!read --header=!read --request= --user= --user-agent= --output=write --output-dir=write --remote-name!write --remote-header-name --create-dirs!write --upload-file=read --cacert=read --cert=read --key=read --max-time= --connect-timeout= --retry= --retry-delay= --retry-all-errors --proxy= --noproxy= --resolve= --url=!read --http1.1 --http2 --ipv4 --ipv6 --get --globoff --write-out=!read --dump-header=write --cookie=read --cookie-jar=write --limit-rate= --range= --no-progress-meter --progress-bar --tlsv1.2 --tlsv1.3 --max-redirs= --referer=',
+    // file:///etc/passwd is an address too, and a value with an @ is a file.
+    operands: { harmless: /^https?:\/\//, effect: 'read' },
     stdin: 'data',
   },
   wget: {
     kind: 'plain',
     does: ['transfer', 'write'],
     options:
-      '-46bcdEFHkKlLmnNpqrSvxq -a=write -A= -D= -i=read -I= -l= -o=write -O=write -P=write -Q= -R= -t= -T= -U= -w= --quiet --no-verbose --output-document=write --output-file=write --directory-prefix=write --continue --timestamping --no-check-certificate --spider --tries= --timeout= --header= --user= --password= --user-agent= --post-data= --post-file=read --method= --body-data= --body-file=read --recursive --level= --no-parent --server-response --max-redirect= --show-progress',
+      '-46bcdEFHkKLmnNpqrSvxq -a=write -A= -D= -i=read -I= -l= -o=write -O=write -P=write -Q= -R= -t= -T= -U= -w= --quiet --no-verbose --output-document=write --output-file=write --directory-prefix=write --continue --timestamping --no-check-certificate --spider --tries= --timeout= --header= --user= --password= --user-agent= --post-data= --post-file=read --method= --body-data= --body-file=read --recursive --level= --no-parent --server-response --max-redirect= --show-progress',
     stdin: 'data',
   },
   nc: { kind: 'opaque', why: 'what nc connects is not judged', does: ['transfer'] },

@@ -164,9 +164,10 @@ const GIT: Program = {
   options: '-P -C=read --no-pager --no-optional-locks --literal-pathspecs --version',
   commands: {
     ...each(
-      'status, log, diff, show, rev-parse, rev-list, describe, ls-files, ls-tree, blame, annotate, shortlog, reflog, cat-file, name-rev, merge-base, for-each-ref, whatchanged, diff-tree, count-objects, show-ref, remote, remote show, stash list, stash show, worktree list, version, config --list',
+      'status, log, diff, show, rev-parse, rev-list, describe, ls-files, ls-tree, blame, annotate, shortlog, reflog show, cat-file, name-rev, merge-base, for-each-ref, whatchanged, diff-tree, count-objects, show-ref, remote get-url, stash list, stash show, worktree list, version, config --list',
       LOOKS,
     ),
+    ...each('remote, reflog', does(['read'], GIT_SHOW, { operands: { max: 0 } })),
     branch: does(
       ['read'],
       `${GIT_SHOW} -d!delete -D!delete -m!write -f!write --delete!delete --move!write --force!write`,
@@ -205,14 +206,16 @@ export const PACKAGES: Programs = {
   'apt-get': APT_PROGRAM,
   'apt-cache': APT_PROGRAM,
   'apt-mark': APT_PROGRAM,
-  dpkg: does(['administer', 'execute'], '-i -r -P -E -G --install --remove --purge!delete --configure -a', {}),
+  dpkg: does(
+    ['read'],
+    '-l -L -s -S -p -C --list --listfiles --status --search --verify --get-selections --print-architecture -i!administer,execute -r!administer,execute,delete -P!administer,execute,delete --install!administer,execute --remove!administer,execute,delete --purge!administer,execute,delete --configure!administer,execute --set-selections!administer',
+  ),
   'dpkg-query': does(['read'], '-l -L -s -S -W -f= -p --list --listfiles --status --search --show --showformat='),
   yum: YUM_PROGRAM,
   dnf: YUM_PROGRAM,
   rpm: does(
-    ['administer', 'execute'],
-    '-i -U -F -e!delete -v -h --install --upgrade --erase!delete --nodeps --force --test',
-    {},
+    ['read'],
+    '-q -a -l -f -c -d -p -R -V -v -h --query --all --list --file --package --requires --verify --qf= --queryformat= -i!administer,execute -U!administer,execute -F!administer,execute -e!administer,execute,delete --install!administer,execute --upgrade!administer,execute --erase!administer,execute,delete --nodeps --force --test',
   ),
   pip: PIP,
   pip3: PIP,
@@ -226,7 +229,7 @@ export const PACKAGES: Programs = {
   'git-receive-pack': RECEIVES,
   make: does(
     ['execute'],
-    '-NUM -B -i -k -n -q -s -j[=] -l[=] --dry-run --jobs[=] --keep-going --silent --always-make',
+    '-NUM -C=read -B -i -k -n -q -s -j[=] -l[=] --dry-run --jobs[=] --keep-going --silent --always-make',
     { operands: { kind: 'goal', harmless: /^[\w./-]+$/, effect: 'unknown' } },
   ),
   'ansible-playbook': { kind: 'opaque', why: 'what a playbook does is not judged', does: ['execute'] },

@@ -1,7 +1,8 @@
 /** Programs about the machine: processes, services, users, time. */
 import { judgeCrontab } from '../special/crontab.ts';
 import { judgeIp } from '../special/ip.ts';
-import type { Plain, Programs } from '../program.ts';
+import { parseOptions } from '../options.ts';
+import type { Call, Plain, Programs } from '../program.ts';
 
 /** Shows something. */
 function shows(options = '', more: Partial<Plain> = {}): Plain {
@@ -26,7 +27,7 @@ const each = (names: string, plain: Plain): Record<string, Plain> =>
   Object.fromEntries(names.split(' ').map((name) => [name, plain]));
 const POWER = administers('-fhHPprRkc -t= --force --halt --poweroff --reboot --no-wall');
 const USERS = administers(
-  '-DmMrfNoUlLsSUkKeEuaq -b= -c= -d= -e= -f= -g= -G= -k= -K= -p= -s= -u= -n= -l= --system --create-home --home= --home-dir= --shell= --groups= --gid= --uid= --comment= --append --login= --lock --unlock --remove --force --expiredate= --password=',
+  '-DmMrNoULSEaq -b= -c= -d= -e= -f= -g= -G= -k= -K= -p= -s= -u= -n= -l= --system --create-home --home= --home-dir= --shell= --groups= --gid= --uid= --comment= --append --login= --lock --unlock --remove --force --expiredate= --password=',
 );
 
 export const SYSTEM: Programs = {
@@ -37,7 +38,7 @@ export const SYSTEM: Programs = {
     '-acflnovwxi -d= -F= -g= -G= -P= -s= -t= -u= -U= --list-name --list-full --full --newest --oldest --count --exact --parent= --euid= --uid=',
   ),
   pidof: shows('-scqxz -o='),
-  top: shows('-bcHiSs -d= -n= -o= -p= -u= -U= -w= -e= -E= -1', { stdin: 'none' }),
+  top: { kind: 'special', does: '`-b` reads; without it top has commands of its own', judge: judgeTop },
   free: shows('-bkmghlLtvw -c= -s= --bytes --kibi --mebi --gibi --human --si --lohi --total --wide'),
   uptime: shows('-ps --pretty --since'),
   w: shows('-fhiosu --no-header --short --from'),
@@ -200,13 +201,28 @@ export const SYSTEM: Programs = {
   ufw: { kind: 'opaque', why: 'rules of a firewall are not judged', does: ['administer'] },
 };
 
-function judgeService(call: Parameters<typeof judgeIp>[0]): void {
+function judgeService(call: Call): void {
   const [unit, action, ...rest] = call.args;
   if (unit?.literal === '--status-all' && action === undefined) return call.find.program(call.name, ['read']);
-  if (unit?.literal === undefined || unit.literal.startsWith('-') || action?.literal === undefined || rest.length > 0) {
+  if (
+    unit?.literal === undefined ||
+    !/^[\w@.:][\w@.:-]*$/.test(unit.literal) ||
+    action?.literal === undefined ||
+    rest.length > 0
+  ) {
     return call.unknown('what service is asked for is not in the table');
   }
   const effect = action.literal === 'status' ? 'read' : 'administer';
   call.find.program(call.name, [effect]);
   call.find.thing('service', unit, effect);
+}
+
+const TOP = '-bcHiSs1 -d= -n= -o= -p= -u= -U= -w= -e= -E=';
+
+// With a terminal it kills and renices what it is told to.
+function judgeTop(call: Call): void {
+  const { seen, strange, open } = parseOptions(call.args, TOP);
+  call.find.program(call.name, ['read']);
+  if (strange !== undefined || open !== undefined) call.unknown(`option ${strange ?? open} of top is not in the table`);
+  else if (!seen.has('-b')) call.unknown('top has commands of its own');
 }

@@ -88,7 +88,7 @@ export const TEXT: Programs = {
   gawk: { kind: 'special', does: 'as awk', judge: judgeAwk },
   mawk: { kind: 'special', does: 'as awk', judge: judgeAwk },
   echo: ECHO,
-  printf: { kind: 'plain', does: ['read'], options: '', closed: false },
+  printf: { kind: 'plain', does: ['read'], options: '', stop: true },
   seq: { kind: 'plain', does: ['read'], options: '-NUM -w -f= -s= --equal-width --format= --separator=', closed: true },
   yes: ECHO,
   basename: { kind: 'plain', does: ['read'], options: '-az -s= --multiple --suffix= --zero', closed: true },

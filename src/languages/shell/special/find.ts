@@ -67,6 +67,8 @@ function judgePart(args: readonly ShellWord[], at: number, starts: readonly Shel
   return at + 1;
 }
 
+const MANY = 20;
+
 /** Judges what `-exec … ;` runs, once for each folder it starts in. */
 function judgeRun(args: readonly ShellWord[], from: number, starts: readonly ShellWord[], call: Call): number {
   const ends = (index: number): boolean =>
@@ -75,7 +77,8 @@ function judgeRun(args: readonly ShellWord[], from: number, starts: readonly She
   while (end < args.length && !ends(end)) end += 1;
   if (end === args.length) call.unknown('what find runs has no end');
   call.find.through(call.name);
-  for (const start of starts) {
+  if (starts.length > MANY) call.unknown('find starts in too many places to judge what it runs in each');
+  for (const start of starts.slice(0, MANY)) {
     call.run(
       args.slice(from, end).map((word) => fill(word, start)),
       { from: 'elsewhere' },

@@ -20,8 +20,8 @@ const MODES: Readonly<Record<string, 'list' | 'extract' | 'create'>> = {
   '-u': 'create',
   '--update': 'create',
 };
-const OPTIONS = `${Object.keys(MODES).join(' ')} -zjJaZvphkmOPSwl -f= -C= -T=read -X=read -b= -N= --file= --directory= --files-from=read --exclude-from=read --gzip --gunzip --bzip2 --xz --zstd --auto-compress --verbose --preserve-permissions --same-permissions --dereference --keep-old-files --keep-newer-files --overwrite --unlink-first!delete --recursive-unlink!delete --remove-files!delete --delete!delete --to-stdout --absolute-names --strip-components= --exclude= --exclude-vcs --wildcards --no-wildcards --no-same-owner --same-owner --numeric-owner --owner= --group= --mode= --mtime= --one-file-system --sparse --sort= --transform= --totals --touch --null --no-recursion --newer= --acls --xattrs --selinux`;
-const VALUED = 'fCTXbN';
+const OPTIONS = `${Object.keys(MODES).join(' ')} -zjJaZvphkmOPSwl -f= -C= -X=read -b= -N= --file= --directory= --exclude-from=read --gzip --gunzip --bzip2 --xz --zstd --auto-compress --verbose --preserve-permissions --same-permissions --dereference --keep-old-files --keep-newer-files --overwrite --unlink-first!delete --recursive-unlink!delete --remove-files!delete --delete!delete --to-stdout --absolute-names --strip-components= --exclude= --exclude-vcs --wildcards --no-wildcards --no-same-owner --same-owner --numeric-owner --owner= --group= --mode= --mtime= --one-file-system --sparse --sort= --transform= --totals --touch --null --no-recursion --newer= --acls --xattrs --selinux`;
+const VALUED = 'fCXbN';
 
 export function judgeTar(call: Call): void {
   const { find, name } = call;
@@ -38,7 +38,11 @@ export function judgeTar(call: Call): void {
   // `host:file` is an archive on another machine, fetched by a program; sed's `e` in a transform is refused for its sake too.
   for (const archive of archives)
     if (archive.literal?.includes(':') !== false) call.unknown('the archive may be on another machine');
-  if ([...(values.get('--transform') ?? [])].some(({ literal }) => !/^s([,|/])[^\\]*\1[^\\]*\1g?$/.test(literal ?? '')))
+  if (
+    [...(values.get('--transform') ?? [])].some(
+      ({ literal }) => !/^s([,|/])[^\\,|/]*\1[^\\,|/]*\1g?$/.test(literal ?? ''),
+    )
+  )
     call.unknown('a transform is not a simple one');
   const effects: Record<string, readonly Effect[]> = {
     list: ['read'],
