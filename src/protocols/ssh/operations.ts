@@ -1,6 +1,6 @@
 /** Operations: what an administrator wrote down beforehand. A client names one and gives its parameters; the argv is ours. */
 import { EFFECTS, type Effect } from '../../domain/command.ts';
-import type { Say } from './settings.ts';
+import type { Say } from './say.ts';
 
 export interface Operation {
   readonly argv: readonly string[];

@@ -3,6 +3,7 @@ import ssh2 from 'ssh2';
 import type { SecretRef, SettingsProblem, SettingsResult } from '../../domain/protocol.ts';
 import { readPrograms, type ShellBasis } from '../../languages/shell/index.ts';
 import { type Operation, readOperations } from './operations.ts';
+import type { Say } from './say.ts';
 
 /** How a command may reach the target, strongest first. */
 export const MODES = ['operations', 'argv', 'exec', 'shell'] as const;
@@ -81,8 +82,6 @@ const KEYS: ReadonlySet<string> = new Set([
   ...['protocol', 'labels', 'holdInTransaction', 'requireLeastPrivilege'],
   ...['address', 'account', 'hostKey', 'modes', 'operations', 'programs', 'env', 'forwards'],
 ]);
-
-export type Say = (path: SettingsProblem['path'], message: string, hint?: string) => undefined;
 
 const ENV_NAME = /^[A-Za-z_][A-Za-z0-9_]*\*?$/;
 const PLACE = /^[^\s:/@]+:\d{1,5}$|^\[[0-9a-fA-F:.]+\]:\d{1,5}$/;
