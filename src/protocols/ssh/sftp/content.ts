@@ -13,11 +13,14 @@ import type { Slot } from './slots.ts';
 /** What OpenSSH reads at most at a time (sftp-server.c, SFTP_MAX_READ_LENGTH). */
 export const LONGEST_CONTENT = 255 * 1024;
 
+/** What is done with something that is open. */
+export type Use = 'read' | 'write' | 'list';
+
 export interface ContentParts {
   readonly line: Line;
   /** A file opened under another policy than the one in force, or for something else: `then` where it goes on after all. */
-  anew(client: number, file: OpenFile, use: 'read' | 'write', then: () => void): void;
-  /** The file, where this use of it needs no new decision. */
+  anew(client: number, file: OpenFile, use: Use, then: () => void): void;
+  /** The state of policy and grant now. */
   readonly basis: () => string;
 }
 

@@ -14,27 +14,25 @@ import {
   plainMeaning,
   realpathMeaning,
 } from './commands.ts';
-import { LONGEST_CONTENT } from './content.ts';
+import { type ContentParts, LONGEST_CONTENT } from './content.ts';
 import { account, openFile, type OpenFile } from './files.ts';
 import { Fields, LONGEST_HANDLE, LONGEST_PACKET, packet, renumbered, STATUS, statusName, TYPE } from './frames.ts';
 import { impossible, type Judge, readingOf } from './judging.ts';
-import type { Line } from './line.ts';
-import { EXTENSION_OF, type PathOperation, type Request } from './requests.ts';
+import { EXTENSION_OF, type HandleOperation, type PathOperation, type Request } from './requests.ts';
 import type { Resolver } from './resolve.ts';
 import type { Slot } from './slots.ts';
 
 /** Everything but READ and WRITE, which flow by themselves. */
 export type Asked = Exclude<Request, { kind: 'read' }>;
 
-export interface DecideParts {
-  readonly line: Line;
+export interface DecideParts extends ContentParts {
   readonly judge: Judge;
   readonly resolver: Resolver;
   /** Whether the target does not have two names of a link the wrong way round: only OpenSSH's own way is known. */
   readonly knowsLinks: boolean;
 }
 
-export function createDecide({ line, judge, resolver, knowsLinks }: DecideParts) {
+export function createDecide({ line, judge, resolver, knowsLinks, basis, anew }: DecideParts) {
   const { slots, files } = line;
 
   function decide(request: Asked): void {
@@ -211,6 +209,12 @@ export function createDecide({ line, judge, resolver, knowsLinks }: DecideParts)
     if (!file) return noHandle(id);
     if (operation === 'readdir' && file.mode) return line.status(id, STATUS.FAILURE, 'this is no folder');
     if (file.cut !== undefined) return line.status(id, STATUS.FAILURE, file.cut);
+    const go = () => byHandle(id, operation, file);
+    if (file.basis === basis()) return go();
+    anew(id, file, file.mode ? (file.mode.read ? 'read' : 'write') : 'list', go);
+  }
+
+  function byHandle(id: number, operation: HandleOperation, file: OpenFile): void {
     const extension = EXTENSION_OF[operation];
     const { type, reply } = HANDLE_TYPES[operation];
     const make = (ours: number) =>

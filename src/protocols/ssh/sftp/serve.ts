@@ -11,8 +11,9 @@ import type { SessionEnd } from '../../../domain/end.ts';
 import { describeEnd } from '../../../domain/end.ts';
 import type { Permit } from '../../../domain/permit.ts';
 import type { Refusal } from '../../../domain/session.ts';
-import { openMeaning } from './commands.ts';
-import { createContent } from './content.ts';
+import { NO_ATTRIBUTES } from './attributes.ts';
+import { type Meaning, openMeaning, pathMeaning } from './commands.ts';
+import { createContent, type Use } from './content.ts';
 import { type Asked, createDecide, NOT_FOR_WRITING } from './decide.ts';
 import { account, Files, type OpenFile } from './files.ts';
 import { Fields, Inbox, packet, type Piece, statusPacket, TYPE } from './frames.ts';
@@ -268,30 +269,29 @@ class Channel implements Line {
     const context = JSON.stringify({ account: this.parts.account, home: resolver.home });
     const held = () => {
       this.#held = true;
+      if (this.#ended) this.#fromClient.clear();
     };
     const judge = createJudge({ line: this, context, gone: this.#gone.signal, held });
     const basis = () => this.parts.session.view().basis;
+    const anew = (client: number, file: OpenFile, use: Use, then: () => void) =>
+      this.wait(this.#anew(judge, client, file, use, then));
     this.#stages = {
-      decide: createDecide({ line: this, judge, resolver, knowsLinks }),
-      content: createContent({
-        ...{ line: this, basis },
-        anew: (client, file, use, then) => this.wait(this.#anew(judge, client, file, use, then)),
-      }),
+      decide: createDecide({ line: this, judge, resolver, knowsLinks, basis, anew }),
+      content: createContent({ line: this, basis, anew }),
     };
     this.#pump();
   }
 
   /** A file that was opened under another policy goes on under this one, or not at all. */
-  async #anew(judge: Judge, client: number, file: OpenFile, use: 'read' | 'write', then: () => void): Promise<void> {
+  async #anew(judge: Judge, client: number, file: OpenFile, use: Use, then: () => void): Promise<void> {
     const { mode } = file;
-    const flags = (mode?.read ? 1 : 0) | (mode?.write ? 2 : 0);
-    const attributes = { names: [], text: 'open already', bytes: Buffer.alloc(4), strange: false };
-    const meaning = openMeaning({ kind: 'open', id: client, path: file.path, flags, attributes }, file.path);
+    const may = use === 'list' ? mode === undefined : mode?.[use] === true;
+    const meaning = openMeaningAgain(file);
     const wrong = use === 'write' ? NOT_FOR_WRITING : NOT_FOR_READING;
-    const permitted = await judge(client, () => ({ meaning: mode?.[use] ? meaning : impossible(meaning, wrong) }));
+    const permitted = await judge(client, () => ({ meaning: may ? meaning : impossible(meaning, wrong) }));
     if (this.over) return;
     if (!permitted) {
-      if (mode?.[use]) file.cut = 'HOOP_DENIED: the policy changed since this file was opened';
+      if (may) file.cut = 'HOOP_DENIED: the policy changed since this was opened';
       return;
     }
     const { permit, basis } = permitted;
@@ -347,6 +347,14 @@ const NOT_FOR_READING = {
   reason: 'this file was not opened for reading',
   hint: 'open it for reading',
 };
+
+/** What is open already, as if it were opened now. */
+function openMeaningAgain({ path, mode }: OpenFile): Meaning {
+  if (!mode) return pathMeaning({ kind: 'path', id: 0, operation: 'opendir', path }, path);
+  const flags = (mode.read ? 1 : 0) | (mode.write ? 2 : 0);
+  const attributes = { names: [], text: 'open already', bytes: NO_ATTRIBUTES, strange: false };
+  return openMeaning({ kind: 'open', id: 0, path, flags, attributes }, path);
+}
 
 function targetGone(message: string): SessionEnd {
   return { kind: 'targetGone', message };

@@ -401,6 +401,14 @@ describe('holds', () => {
     assert.ok(!existsSync(join(app, 'sub')));
   });
 
+  test('a client that ended before it was held has nothing done either', async () => {
+    const { client, gate, app } = await begin({ rules: HELD });
+    client.stream.end(Buffer.concat([packet(TYPE.REMOVE, 1, 'hello.txt'), packet(TYPE.MKDIR, 2, 'sub', 0)]));
+    await stage.summary;
+    assert.deepEqual(gate.desk.withdrawn, ['apr_1']);
+    assert.ok(!existsSync(join(app, 'sub')));
+  });
+
   test('a client that goes with much unread behind a held request withdraws it too', async () => {
     const { client, gate } = await begin({ rules: HELD });
     void client.ask(TYPE.REMOVE, 'hello.txt');
@@ -439,6 +447,20 @@ describe('a changed policy', () => {
     assert.equal((await client.status(TYPE.CLOSE, stringOf(handle)))[0], STATUS.OK);
     assert.equal(stage.events('outcome').at(-1)?.code, 'HOOP_DENIED');
     assert.ok(existsSync(join(app, 'hello.txt')));
+  });
+
+  test('a folder that may not be listed any more ends at its next message', async () => {
+    const { client, gate, app } = await begin();
+    const handle = stringOf((await client.ask(TYPE.OPENDIR, '.')).fields.string());
+    stage.rules('  - { name: closed, when: { ssh.sftp: opendir }, then: deny, reason: closed for today }');
+    gate.basis = 'policy-2';
+    await isDenied(client.status(TYPE.READDIR, handle));
+    assert.deepEqual(lastVerdict()?.facts['ssh.path'], [app]);
+    stage.rules('');
+    gate.basis = 'policy-3';
+    const again = stringOf((await client.ask(TYPE.OPENDIR, '.')).fields.string());
+    gate.basis = 'policy-4';
+    assert.equal((await client.ask(TYPE.READDIR, again)).type, TYPE.NAME);
   });
 
   test('one that still may goes on, under the new one', async () => {
