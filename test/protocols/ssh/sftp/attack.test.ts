@@ -227,6 +227,18 @@ describe('a target', () => {
     assert.ok(!fake.seen.includes(TYPE.SYMLINK));
   });
 
+  test('is sent a rename to a free name as the one that replaces nothing', async () => {
+    const fake = fakeTarget((type, id, fields) => {
+      const free = type === TYPE.LSTAT && fields.string().toString().endsWith('/free');
+      return free ? statusPacket(id, STATUS.NO_SUCH_FILE, '') : answerTo(type, id, fields);
+    });
+    await begin({ target: fake.side });
+    await stage.client.status(TYPE.EXTENDED, 'posix-rename@openssh.com', 'a', 'free');
+    assert.equal(fake.seen.at(-1), TYPE.RENAME);
+    await stage.client.status(TYPE.EXTENDED, 'posix-rename@openssh.com', 'a', 'taken');
+    assert.equal(fake.seen.at(-1), TYPE.EXTENDED);
+  });
+
   test('that ends ends the channel', async () => {
     const fake = fakeTarget(answerTo);
     await begin({ target: fake.side });
