@@ -241,6 +241,25 @@ test('a revoked run is cut off, told why, and its program ends at the target', a
   await until('it is gone there', async () => (await ended('pgrep', ['-f', `^sleep ${mark}$`])).code !== 0);
 });
 
+test('one of several clients on a connection that leaves withdraws its own request', async () => {
+  const socket = join(run.folder, 'mux-held');
+  const master = run.ssh(['-M', '-N', '-S', socket, 'web-1']);
+  await until('the master listens', () => existsSync(socket));
+  const file = join(house.sshd.folder, 'kept');
+  writeFileSync(file, 'x');
+  const seen = run.events.flatMap((event) => (event.type === 'held' ? [event.approval] : []));
+  const gone = new AbortController();
+  const asked = run.ssh(['-S', socket, 'web-1', `rm ${file}`], { signal: gone.signal });
+  const request = await openRequest(house.stack, run, `rm ${file}`, seen);
+  gone.abort();
+  await asked;
+  const riley = await house.stack.client('riley');
+  await until('it is withdrawn', async () => (await riley.approval(request.id)).state === 'withdrawn');
+  assert.equal((await run.ssh(['-S', socket, 'web-1', 'echo still here'])).stdout, 'still here\n');
+  await ended('ssh', ['-S', socket, '-O', 'exit', 'web-1']);
+  await master;
+});
+
 test('many commands at once on one connection each have their own record', async () => {
   const socket = join(run.folder, 'mux');
   const master = run.ssh(['-M', '-N', '-S', socket, '-o', 'ControlPersist=no', 'web-1']);

@@ -10,6 +10,8 @@ import type { Running, Terminal } from './upstream.ts';
 
 export interface CarryParts {
   readonly client: ServerChannel;
+  /** Aborted when the client is there no more. */
+  readonly gone: AbortSignal;
   readonly running: Running;
   readonly session: Session;
   readonly permit: Permit;
@@ -56,10 +58,14 @@ export function carry(parts: CarryParts): Carried {
   let cutting: Promise<Fate> | undefined;
   let limit: LimitReached | undefined;
   let inputBytes = 0;
-  const masks = session.view().masks.detectors;
+  const plan = session.view().masks;
+  const masks = plan.detectors;
   const masker = () => (masks.length === 0 ? undefined : createStreamMasker(masks, parts.fingerprint));
+  const shadow = () =>
+    plan.shadow.detectors.length === 0 ? undefined : createStreamMasker(plan.shadow.detectors, parts.fingerprint);
+  const shadows = { stdout: shadow(), stderr: shadow() };
   const outlet = createOutlet({
-    ...{ channel: client, below: parts.below, command, terminal, clock },
+    ...{ channel: client, gone: parts.gone, below: parts.below, command, terminal, clock },
     meter: permitted?.meter ?? NO_METER,
     maskers: { stdout: masker(), stderr: masker() },
     unrecorded: parts.copies,
@@ -86,9 +92,11 @@ export function carry(parts: CarryParts): Carried {
   joinInput();
   const closed = new Promise<void>((resolve) => target.once('close', () => resolve()));
   client.on('error', () => {});
-  client.once('close', () => {
+  const abandoned = () => {
     if (exit() === undefined) void cut();
-  });
+  };
+  parts.gone.addEventListener('abort', abandoned, { once: true });
+  if (parts.gone.aborted) abandoned();
   const done = finish();
 
   function joinOutputs(): Promise<unknown> {
@@ -96,9 +104,11 @@ export function carry(parts: CarryParts): Carried {
       new Promise<void>((resolve) => {
         from.on('data', (chunk: Buffer) => {
           parts.shown?.(chunk);
+          shadows[of]?.push(chunk);
           outlet.take(of, chunk);
         });
         const over = () => {
+          shadows[of]?.end();
           outlet.end(of);
           resolve();
         };
@@ -158,6 +168,7 @@ export function carry(parts: CarryParts): Carried {
     await outlet.flushed();
     const fate = cutting && (await cutting);
     const status = exit();
+    noteWouldBe();
     permit.settle(
       0,
       {
@@ -171,6 +182,11 @@ export function carry(parts: CarryParts): Carried {
       { sha256: outlet.digest() },
     );
     return status;
+  }
+
+  function noteWouldBe(): void {
+    const rules = new Set([...(shadows.stdout?.rules.keys() ?? []), ...(shadows.stderr?.rules.keys() ?? [])]);
+    if (rules.size > 0) session.note({ type: 'notice', notice: 'wouldBe', kind: 'mask', command, rules: [...rules] });
   }
 
   function cut(): Promise<Fate> {

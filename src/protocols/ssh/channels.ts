@@ -12,6 +12,8 @@ export interface Request {
   readonly terminal: Terminal | undefined;
   /** `signal` with a name, `resize` with the terminal. */
   readonly later: EventEmitter;
+  /** Aborted when the client closed the channel, or went away: also while nothing is read of it, which the library does not tell. */
+  readonly gone: AbortSignal;
 }
 
 export interface ChannelRules {
@@ -44,7 +46,7 @@ export function listenForChannels(connection: Connection, rules: ChannelRules, e
       if (!closed) open--;
       closed = true;
     });
-    listenForCommand(session, rules, events, never);
+    listenForCommand(session, goneOf(session, connection), { rules, events, never });
   });
   connection.on('tcpip', (accept, reject, { destIP, destPort }) => {
     const asked: Asked = { kind: 'forward', host: destIP, port: destPort };
@@ -55,7 +57,8 @@ export function listenForChannels(connection: Connection, rules: ChannelRules, e
     open++;
     const channel = accept();
     channel.once('close', () => open--);
-    events.request({ asked, channel, env: {}, terminal: undefined, later: new EventEmitter() });
+    const gone = goneOf(channel, connection);
+    events.request({ asked, channel, env: {}, terminal: undefined, later: new EventEmitter(), gone });
   });
   connection.on('openssh.streamlocal', (_accept, reject, { socketPath }) => {
     reject?.();
@@ -75,7 +78,24 @@ export function listenForChannels(connection: Connection, rules: ChannelRules, e
 
 type Never = (request: string, text: string, reason: string) => void;
 
-function listenForCommand(session: ChannelSession, rules: ChannelRules, events: ChannelEvents, never: Never): void {
+function goneOf(session: EventEmitter, connection: Connection): AbortSignal {
+  const gone = new AbortController();
+  const over = () => {
+    connection.removeListener('close', over);
+    gone.abort();
+  };
+  session.once('close', over);
+  connection.once('close', over);
+  return gone.signal;
+}
+
+interface Around {
+  readonly rules: ChannelRules;
+  readonly events: ChannelEvents;
+  readonly never: Never;
+}
+
+function listenForCommand(session: ChannelSession, gone: AbortSignal, { rules, events, never }: Around): void {
   const env: Record<string, string> = {};
   const later = new EventEmitter();
   let terminal: Terminal | undefined;
@@ -103,6 +123,10 @@ function listenForCommand(session: ChannelSession, rules: ChannelRules, events: 
     accept?.();
     if (SIGNALS.has(name)) later.emit('signal', name);
   });
+  // Only data has ended: signals and sizes still come (RFC 4254, section 5.3), which the library would drop from here on.
+  session.on('eof', () => {
+    if (asked) (session as unknown as { _ending: boolean })._ending = false;
+  });
   session.on('x11', (_accept, reject) => {
     reject?.();
     never('x11', 'x11-req', 'X11 is not passed on');
@@ -117,7 +141,7 @@ function listenForCommand(session: ChannelSession, rules: ChannelRules, events: 
     const channel = accept();
     if (!channel) return;
     asked = true;
-    events.request({ asked: what, channel, env, terminal, later });
+    events.request({ asked: what, channel, env, terminal, later, gone });
   };
   session.on('exec', (accept, _reject, { command }) => take({ kind: 'exec', text: command }, accept));
   session.on('shell', (accept) => take({ kind: 'shell' }, accept));

@@ -128,7 +128,7 @@ class Visit {
     const { channel } = request;
     this.#running.set(channel, undefined);
     channel.on('error', () => {});
-    channel.once('close', () => this.#running.delete(channel));
+    request.gone.addEventListener('abort', () => this.#running.delete(channel), { once: true });
     const serving = this.#serve(request)
       .catch((error: unknown) => this.#fault(request, error))
       .finally(() => this.#serving.delete(serving));
@@ -196,7 +196,7 @@ class Visit {
     const { session } = opened;
     const read = this.#read(asked, request);
     const { way } = read;
-    const whole = way.kind === 'exec' && way.stdin === 'whole' ? await readWhole(channel) : undefined;
+    const whole = way.kind === 'exec' && way.stdin === 'whole' ? await readWhole(channel, request.gone) : undefined;
     const tooLong = way.kind === 'exec' && way.stdin === 'whole' && whole === undefined;
     const command = tooLong ? withoutEnd(read.command()) : read.command(whole);
     const permit = await this.#submit(session, command, request);
@@ -215,7 +215,7 @@ class Visit {
     { way }: Reading,
     whole: Buffer | undefined,
   ): Promise<void> {
-    const { channel, env, terminal } = request;
+    const { channel, env, terminal, gone } = request;
     try {
       const up = await upstream;
       const how = { env, terminal };
@@ -248,9 +248,7 @@ class Visit {
           permit.settle(0, { state: 'completed', durationMs: 0 });
           const { channel: target } = await up.subsystem('sftp');
           await carrySftp({
-            channel,
-            target,
-            session,
+            ...{ channel, gone, target, session },
             clock: this.#tools.clock,
             below: this.#below(),
             say: (text) => void channel.stderr.write(text),
@@ -268,14 +266,14 @@ class Visit {
   }
 
   async #carry(
-    { channel, later }: Request,
+    { channel, later, gone }: Request,
     session: Session,
     permit: Permit,
     parts: Pick<Parameters<typeof carry>[0], 'running' | 'stdin' | 'copies' | 'terminal' | 'typed' | 'shown'>,
   ): Promise<void> {
     const raw = parts.terminal !== undefined;
     const carried = carry({
-      ...{ client: channel, session, permit, clock: this.#tools.clock, fingerprint: this.#tools.fingerprint },
+      ...{ client: channel, gone, session, permit, clock: this.#tools.clock, fingerprint: this.#tools.fingerprint },
       below: this.#below(),
       say: (message) => void channel.stderr.write(refusalText({ message }, raw)),
       ...parts,
@@ -294,7 +292,8 @@ class Visit {
   async #submit(session: Session, command: Command, request?: Request): Promise<Permit | Refusal> {
     const gone = new AbortController();
     const withdraw = () => gone.abort();
-    request?.channel.once('close', withdraw);
+    if (request?.gone.aborted) withdraw();
+    request?.gone.addEventListener('abort', withdraw, { once: true });
     const interrupt = (name: string) => name === 'INT' && withdraw();
     request?.later.on('signal', interrupt);
     try {
@@ -309,7 +308,7 @@ class Visit {
         if (answer.kind !== 'refusal' || answer.code !== 'HOOP_STALE' || tries === 3) return answer;
       }
     } finally {
-      request?.channel.removeListener('close', withdraw);
+      request?.gone.removeEventListener('abort', withdraw);
       request?.later.removeListener('signal', interrupt);
     }
   }

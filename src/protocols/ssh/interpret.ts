@@ -100,7 +100,7 @@ function interpretExec(text: string, around: Around, settings: SshSettings): Rea
   const { modes } = settings;
   const read = readShell(text, basisOf(settings));
   const operation = modes.has('operations') && read.argv ? settings.operations.get(read.argv[0] as string) : undefined;
-  if (operation && read.argv) return interpretOperation(text, operation, read.argv, around);
+  if (operation && read.argv) return interpretOperation(text, operation, read.argv, around, settings);
   const facts: Facts = { 'ssh.request': 'exec', ...commandFacts(read, text) };
   const transfers = read.transfer !== undefined;
   const unknown = read.effects.has('unknown');
@@ -138,14 +138,20 @@ const STREAMS: ReadonlySet<string> = new Set(['git-upload-pack', 'git-receive-pa
 // Commands that come on standard input are nothing that was judged: what asks for them is unknown, and flows if a rule allows even that.
 const STDIN = { none: 'none', data: 'whole', commands: 'whole' } as const;
 
-function interpretOperation(text: string, operation: Operation, words: readonly string[], around: Around): Reading {
+function interpretOperation(
+  text: string,
+  operation: Operation,
+  words: readonly string[],
+  around: Around,
+  settings: SshSettings,
+): Reading {
   const name = words[0] as string;
   const facts = { 'ssh.request': 'exec', 'ssh.mode': 'operations', 'ssh.command': text, 'ssh.operation': name };
   const filled = fillOperation(operation, words.slice(1));
   if ('problem' in filled)
     return refused('exec', text, around, `operation ${name}: ${filled.problem}`, undefined, facts);
   const sent = quoteArgv(filled.argv);
-  const { programs, resources } = readArgv(filled.argv);
+  const { programs, resources } = readArgv(filled.argv, basisOf(settings));
   return reading(
     { kind: 'exec', sent, stdin: 'none', copies: false },
     {

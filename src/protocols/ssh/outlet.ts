@@ -13,6 +13,8 @@ export type Output = 'stdout' | 'stderr';
 
 export interface OutletParts {
   readonly channel: ServerChannel;
+  /** Aborted when the client is there no more. */
+  readonly gone: AbortSignal;
   /** Whether the connection below has taken what was written to it; resolves when it has. */
   readonly below: { readonly full: boolean; drained(): Promise<void> };
   readonly command: string;
@@ -60,13 +62,18 @@ export function createOutlet(parts: OutletParts): Outlet {
   let recorded = 0;
   let waiting: (() => void)[] = [];
   let idle: (() => void) | undefined;
+  let taken = () => {};
 
-  channel.once('close', () => {
+  parts.gone.addEventListener('abort', leave, { once: true });
+  if (parts.gone.aborted) leave();
+
+  function leave(): void {
     gone = true;
+    taken();
     queue.length = 0;
     backlog = 0;
     release();
-  });
+  }
 
   function out(of: Output, chunk: Buffer): void {
     if (chunk.length === 0 || gone || stopped) return;
@@ -114,12 +121,8 @@ export function createOutlet(parts: OutletParts): Outlet {
   function written({ of, bytes: chunk }: { of: Output; bytes: Buffer }): Promise<void> {
     return new Promise((resolve) => {
       // The library calls back only while the channel is open.
-      const over = () => resolve();
-      channel.once('close', over);
-      (of === 'stdout' ? channel : channel.stderr).write(chunk, () => {
-        channel.removeListener('close', over);
-        resolve();
-      });
+      taken = resolve;
+      (of === 'stdout' ? channel : channel.stderr).write(chunk, () => resolve());
     });
   }
 

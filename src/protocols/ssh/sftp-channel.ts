@@ -15,6 +15,7 @@ export interface Below {
 
 export interface SftpChannelParts {
   readonly channel: ServerChannel;
+  readonly gone: AbortSignal;
   readonly target: ClientChannel;
   readonly session: Session;
   readonly clock: Clock;
@@ -22,15 +23,28 @@ export interface SftpChannelParts {
   say(text: string): void;
 }
 
-export async function carrySftp({ channel, target, session, clock, below, say }: SftpChannelParts): Promise<void> {
+export async function carrySftp({
+  channel,
+  gone,
+  target,
+  session,
+  clock,
+  below,
+  say,
+}: SftpChannelParts): Promise<void> {
   target.stderr.resume();
   await serveSftp({
     ...{ session, clock, account: (session.target.settings as SshSettings).user },
-    client: sideOf(channel, below, () => {
-      // Said before the end: a client that hears none takes it for a failure.
-      channel.exit(0);
-      channel.end();
-    }),
+    client: sideOf(
+      channel,
+      below,
+      () => {
+        // Said before the end: a client that hears none takes it for a failure.
+        channel.exit(0);
+        channel.end();
+      },
+      gone,
+    ),
     target: sideOf(target, NOTHING_BELOW, () => void target.end()),
     onHold: (held) => say(holdText(held)),
     onRefused: (refusal) => say(refusalText(refusal)),
@@ -41,8 +55,12 @@ export async function carrySftp({ channel, target, session, clock, below, say }:
 // The target's windows bound what is written to it.
 const NOTHING_BELOW: Below = { full: false, drained: () => Promise.resolve() };
 
-function sideOf(channel: Duplex, below: Below, end: () => void): SftpSide {
+function sideOf(channel: Duplex, below: Below, end: () => void, left?: AbortSignal): SftpSide {
   const gone = new AbortController();
+  const over = () => {
+    gone.abort();
+    release();
+  };
   let waiting: (() => void)[] = [];
   const release = () => {
     const released = waiting;
@@ -50,10 +68,8 @@ function sideOf(channel: Duplex, below: Below, end: () => void): SftpSide {
     for (const resolve of released) resolve();
   };
   channel.on('drain', release);
-  channel.once('close', () => {
-    gone.abort();
-    release();
-  });
+  channel.once('close', over);
+  left?.addEventListener('abort', over, { once: true });
   return {
     gone: gone.signal,
     read({ onBytes, onEnd }) {

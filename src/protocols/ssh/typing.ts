@@ -3,6 +3,7 @@
  * It is no boundary: what a shell makes of a line, of its history, its aliases or a pasted script is not seen.
  */
 import type { Clock } from '../../base/clock.ts';
+import { createTypedLines, type TypedLine } from '../../base/terminal/typed.ts';
 import type { Command } from '../../domain/command.ts';
 import type { SessionEnd } from '../../domain/end.ts';
 import type { Permit } from '../../domain/permit.ts';
@@ -28,11 +29,11 @@ export interface Typing {
 
 /** How long the target's echo of what was typed is waited for. */
 const ECHO_MS = 250;
-const LINE_MOST = 4096;
+const ECHO_MOST = 16 * 1024;
 const ENTER: ReadonlySet<number> = new Set([0x0a, 0x0d]);
 
 export function watchTyping(parts: TypingParts): Typing {
-  let line = '';
+  const keys = createTypedLines();
   let echo = '';
   let heard: (() => void) | undefined;
   let over = false;
@@ -41,29 +42,32 @@ export function watchTyping(parts: TypingParts): Typing {
       for (let from = 0; from < chunk.length && !over; ) {
         const found = chunk.subarray(from).findIndex((byte) => ENTER.has(byte));
         const end = found < 0 ? chunk.length : from + found;
-        const before = chunk.subarray(from, end);
-        for (const char of before.toString('utf8')) line = edited(line, char).slice(-LINE_MOST);
-        if (before.length > 0) pass(before);
+        if (end > from) {
+          keys.push(chunk.subarray(from, end));
+          pass(chunk.subarray(from, end));
+        }
         if (found < 0) return;
-        if (await mayBeEntered()) pass(chunk.subarray(end, end + 1));
+        const enter = chunk.subarray(end, end + 1);
+        if (await mayBeEntered(keys.push(enter))) pass(enter);
         from = end + 1;
       }
     },
     shown(chunk) {
-      echo = (echo + chunk.toString('utf8')).slice(-2 * LINE_MOST);
+      echo = (echo + chunk.toString('utf8')).slice(-ECHO_MOST);
       heard?.();
     },
   };
 
-  async function mayBeEntered(): Promise<boolean> {
-    const text = line.trim();
-    line = '';
-    if (text === '') return true;
-    const visible = await comesBack(text);
-    echo = '';
-    if (visible) return mayBeTyped(text);
-    // What is not shown is not written down either: it is a password.
-    parts.note({ type: 'notice', notice: 'typed.hidden', command: parts.command });
+  async function mayBeEntered(lines: readonly TypedLine[]): Promise<boolean> {
+    for (const line of lines) {
+      const text = line.text.trim();
+      if (text === '') continue;
+      const visible = await comesBack(text);
+      echo = '';
+      // What is not shown is not written down either: it is a password.
+      if (!visible) parts.note({ type: 'notice', notice: 'typed.hidden', command: parts.command });
+      else if (!(await mayBeTyped(text))) return false;
+    }
     return true;
   }
 
@@ -98,13 +102,6 @@ export function watchTyping(parts: TypingParts): Typing {
     parts.end({ kind: 'limit', limit: `the line that was typed is denied: ${answer.message}` });
     return false;
   }
-}
-
-function edited(line: string, char: string): string {
-  if (char === '\x7f' || char === '\b') return line.slice(0, -1);
-  if (char === '\x15' || char === '\x03' || char === '\x04') return '';
-  if (char === '\x17') return line.replace(/\S+\s*$/, '');
-  return char < ' ' ? line : line + char;
 }
 
 /** Every character typed came back, in order, among what else the screen was sent. */

@@ -4,7 +4,7 @@ import type { ServerChannel } from 'ssh2';
 export const WHOLE_MOST = 1024 * 1024;
 
 /** @returns undefined where it is longer than `WHOLE_MOST`, or the client went away */
-export function readWhole(channel: ServerChannel): Promise<Buffer | undefined> {
+export function readWhole(channel: ServerChannel, gone: AbortSignal): Promise<Buffer | undefined> {
   return new Promise((resolve) => {
     const chunks: Buffer[] = [];
     let length = 0;
@@ -19,6 +19,7 @@ export function readWhole(channel: ServerChannel): Promise<Buffer | undefined> {
     };
     channel.on('data', take);
     channel.once('end', () => over(Buffer.concat(chunks)));
-    channel.once('close', () => over(undefined));
+    gone.addEventListener('abort', () => over(undefined), { once: true });
+    if (gone.aborted) over(undefined);
   });
 }
