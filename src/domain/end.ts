@@ -14,6 +14,8 @@ export type SessionEnd =
   | { readonly kind: 'runEnded' }
   /** A new policy no longer grants it, or would judge a running stream otherwise. */
   | { readonly kind: 'policyChanged' }
+  /** What was watched for came: a line typed in a shell that a rule denies. `message` is the refusal's, with its word. */
+  | { readonly kind: 'denied'; readonly message: string }
   | { readonly kind: 'clientGone' }
   | { readonly kind: 'targetGone'; readonly message: string }
   /** The client or the target broke the protocol. */
@@ -46,6 +48,8 @@ export function describeEnd(end: SessionEnd): string {
       return 'the run has ended';
     case 'policyChanged':
       return 'HOOP_DENIED: the policy changed and no longer grants this';
+    case 'denied':
+      return end.message;
     case 'clientGone':
       return 'the client went away';
     case 'targetGone':

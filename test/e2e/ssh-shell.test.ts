@@ -109,7 +109,7 @@ test('a typed line that a rule denies ends the shell before it is run', async ()
   const mark = join(house.sshd.folder, 'rebooted');
   const done = await run.ssh(['-tt', 'web-1'], { input: `reboot > ${mark}\necho survived > ${mark}\nexit\n` });
   assert.equal(done.code, 254);
-  assert.match(done.stdout + done.stderr, /the line that was typed is denied: HOOP_DENIED: rule "no-reboot"/);
+  assert.match(done.stdout + done.stderr, /hoop: HOOP_DENIED: rule "no-reboot"/);
   assert.throws(() => readFileSync(mark));
 });
 

@@ -93,7 +93,7 @@ class Visit {
   readonly #pending: PendingSession<SshSettings>;
   readonly #tools: Tools;
   readonly #opened: Promise<Opened>;
-  readonly #running = new Map<ServerChannel, Carried | undefined>();
+  readonly #running = new Map<ServerChannel, { readonly raw: boolean; carried?: Carried }>();
   readonly #serving = new Set<Promise<void>>();
   #open: (opened: Opened) => void = () => {};
   #farewell: SessionEnd | undefined;
@@ -126,7 +126,7 @@ class Visit {
 
   serve(request: Request): Promise<void> {
     const { channel } = request;
-    this.#running.set(channel, undefined);
+    this.#running.set(channel, { raw: request.terminal !== undefined });
     channel.on('error', () => {});
     request.gone.addEventListener('abort', () => this.#running.delete(channel), { once: true });
     const serving = this.#serve(request)
@@ -148,7 +148,7 @@ class Visit {
 
   /** Everything that runs is stopped at the target. */
   async cut(): Promise<Fate> {
-    const carried = [...this.#running.values()].filter((one) => one !== undefined);
+    const carried = [...this.#running.values()].flatMap((one) => one.carried ?? []);
     const fates = await Promise.all(carried.map((one) => one.cut()));
     return fates.find((fate) => fate === 'unknown') ?? fates.find((fate) => fate === 'cancelled') ?? 'completed';
   }
@@ -157,8 +157,8 @@ class Visit {
   farewell(end: SessionEnd): void {
     this.#farewell = end;
     if (end.kind !== 'closed' && end.kind !== 'clientGone') {
-      for (const channel of this.#running.keys()) {
-        channel.stderr.write(endText(end, true));
+      for (const [channel, { raw }] of this.#running) {
+        channel.stderr.write(endText(end, raw));
         leave(channel, REFUSED);
       }
     }
@@ -278,7 +278,8 @@ class Visit {
       say: (message) => void channel.stderr.write(refusalText({ message }, raw)),
       ...parts,
     });
-    if (this.#running.has(channel)) this.#running.set(channel, carried);
+    const own = this.#running.get(channel);
+    if (own) own.carried = carried;
     else void carried.cut();
     if (this.#farewell) void carried.cut();
     later.on('signal', (name: string) => carried.signal(name));

@@ -20,8 +20,9 @@ export function holdText({ request, rule, link, waitMs, reason }: HoldNotice, ra
   );
 }
 
+/** @param raw in a terminal it may come in the middle of a line */
 export function endText(end: SessionEnd, raw = false): string {
-  return lines([describeEnd(end)], raw);
+  return `${raw ? '\r\n' : ''}${lines([describeEnd(end)], raw)}`;
 }
 
 function lines(all: readonly string[], raw: boolean): string {

@@ -99,7 +99,7 @@ export function watchTyping(parts: TypingParts): Typing {
       return true;
     }
     over = true;
-    parts.end({ kind: 'limit', limit: `the line that was typed is denied: ${answer.message}` });
+    parts.end({ kind: 'denied', message: answer.message });
     return false;
   }
 }
