@@ -4,7 +4,8 @@
  */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type PublicKeys, readPublicKeys, verifyAll } from '../../src/record/index.ts';
+import { generateX25519Identity, identityToRecipient } from 'age-encryption';
+import { lastPart, type PublicKeys, readPublicKeys, verifyLogs } from '../../src/record/index.ts';
 import { buildGateway } from '../fakes/built-gateway.ts';
 import { type Stack, type StackRun, startStack } from '../fakes/stack.ts';
 import { dice } from './dice.ts';
@@ -29,6 +30,10 @@ export interface CampaignReport {
   readonly answered: number;
   readonly notSent: number;
   readonly openEnded: number;
+  /** Recordings in more than one file. */
+  readonly inParts: number;
+  /** Recordings of lives that encrypted them. */
+  readonly encrypted: number;
   readonly grades: Readonly<Record<string, number>>;
 }
 
@@ -55,11 +60,21 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON notes TO shop_agent;`;
 
 export async function campaign({ times, seed, onKill }: CampaignOptions): Promise<CampaignReport> {
   const chance = dice(seed);
+  const identity = await generateX25519Identity();
+  const recipient = await identityToRecipient(identity);
+  let how = '';
   await using gateway = await buildGateway();
-  await using stack = await startStack({ gateway, policy: POLICY, sql: NOTES, durability: 'effects' });
+  await using stack = await startStack({
+    gateway,
+    policy: POLICY,
+    sql: NOTES,
+    durability: 'effects',
+    gatewayYaml: (yaml) =>
+      yaml.replace(/(durability: \w+)/, `$1, rotate: { bytes: 64KiB }, results: 256KiB, keep: 90d${how}`),
+  });
   const runs = await Promise.all(['dana', 'dana', 'riley', 'riley'].map((who) => stack.run(who)));
   const traffic = startTraffic({ connections: runs.map(({ connection }) => connection), dice: chance.fork() });
-  const audit = auditor(stack, traffic);
+  const audit = auditor(stack, traffic, identity);
   try {
     let checking: Promise<void> = Promise.resolve();
     for (let life = 1; life <= times; life++) {
@@ -68,8 +83,9 @@ export async function campaign({ times, seed, onKill }: CampaignOptions): Promis
       await new Promise((resolve) => setTimeout(resolve, chance.below(25)));
       await checking;
       await stack.process.kill();
-      onKill?.(`${life}: ${stack.durability}, ${traffic.answered.size} statements answered`);
+      onKill?.(`${life}: ${stack.durability}${how.slice(0, 10)}, ${traffic.answered.size} statements answered`);
       stack.durability = chance.pick(DURABILITIES);
+      how = chance.pick(['', ', compress: zstd', `, encrypt: { recipients: [${recipient}] }`]);
       const ran = await audit.ranMeanwhile();
       await stack.start();
       checking = audit.check(ran);
@@ -89,10 +105,10 @@ async function close(runs: readonly StackRun[]): Promise<void> {
   await Promise.all(runs.map((run) => run.close('the campaign is over')));
 }
 
-function auditor(stack: Stack, traffic: Traffic) {
+function auditor(stack: Stack, traffic: Traffic, identity: string) {
   const problems: string[] = [];
   const marks = new Set<string>();
-  const sum = { sessions: 0, statements: 0, notSent: 0, openEnded: 0 };
+  const sum = { sessions: 0, statements: 0, notSent: 0, openEnded: 0, inParts: 0, encrypted: 0 };
   let at = 0;
 
   async function keys(): Promise<PublicKeys> {
@@ -117,20 +133,26 @@ function auditor(stack: Stack, traffic: Traffic) {
     async check(sessions: ReturnType<typeof readServerLog>): Promise<void> {
       const trusted = await keys();
       for (const [session, ran] of sessions) {
-        const evidence: Evidence = await checkSession(session, ran, stack.recordings, trusted);
+        const evidence: Evidence = await checkSession(session, ran, stack.recordings, trusted, [identity]);
         problems.push(...evidence.problems);
         for (const mark of ran.marks) marks.add(mark);
         sum.sessions += 1;
         sum.statements += ran.statements.length;
         sum.notSent += evidence.notSent;
         sum.openEnded += evidence.openEnded;
+        sum.encrypted += evidence.encrypted ? 1 : 0;
       }
     },
     async report(): Promise<Omit<CampaignReport, 'kills'>> {
       const grades: Record<string, number> = {};
-      for await (const { grade, session } of verifyAll(stack.recordings, { keys: await keys() })) {
+      for await (const report of verifyLogs(stack.recordings, { keys: await keys() })) {
+        const { grade } = report;
+        const name = report.kind === 'log' ? `the log of ${report.gateway}` : report.session;
+        if (grade !== 'complete' && grade !== 'crashed')
+          problems.push(`${name}: ${grade} ${JSON.stringify(report.problems)}`);
+        if (report.kind === 'log') continue;
         grades[grade] = (grades[grade] ?? 0) + 1;
-        if (grade !== 'complete' && grade !== 'crashed') problems.push(`${session}: ${grade}`);
+        if (report.path !== undefined && lastPart(report.path) > 1) sum.inParts += 1;
       }
       // Else the log was not the whole log, and nothing above proves anything.
       for (const mark of traffic.answered)

@@ -30,7 +30,7 @@ test('what ran and is not recorded is found, and so is a session without a recor
   const ran = (marks: string[], statements: string[]) => ({ marks: new Set(marks), statements });
 
   const good = await checkSession('ses_a', ran(['mark-1-1-'], ["SELECT 'mark-1-1-'"]), at.recordings, trusted);
-  assert.deepEqual(good, { problems: [], grade: 'complete', notSent: 0, openEnded: 0 });
+  assert.deepEqual(good, { problems: [], grade: 'complete', notSent: 0, openEnded: 0, encrypted: false });
   const bad = await checkSession(
     'ses_a',
     ran(['mark-1-1-', 'mark-1-2-'], ['DROP TABLE notes']),

@@ -1,5 +1,12 @@
 /** What PostgreSQL says it ran, held against what the recordings say was let through. */
-import { findRecording, type PublicKeys, readEvents, verifyRecording } from '../../src/record/index.ts';
+import {
+  createUnsealer,
+  findRecording,
+  type Identities,
+  type PublicKeys,
+  readEvents,
+  verifyRecording,
+} from '../../src/record/index.ts';
 import { MARK } from './traffic.ts';
 
 /** What one session ran, by PostgreSQL's own log. */
@@ -34,12 +41,25 @@ export interface Evidence {
   readonly notSent: number;
   /** Intents without an outcome. */
   readonly openEnded: number;
+  readonly encrypted: boolean;
 }
 
-/** Whether everything a session ran stands in its recording, and the recording holds. */
-export async function checkSession(session: string, ran: Ran, recordings: string, keys: PublicKeys): Promise<Evidence> {
+const NOTHING = { notSent: 0, openEnded: 0, encrypted: false };
+
+/**
+ * Whether everything a session ran stands in its recording, and the recording holds.
+ *
+ * @param identities of the auditor, where recordings may be encrypted
+ */
+export async function checkSession(
+  session: string,
+  ran: Ran,
+  recordings: string,
+  keys: PublicKeys,
+  identities?: Identities,
+): Promise<Evidence> {
   const path = findRecording(recordings, session);
-  if (path === undefined) return { problems: [`${session}: no recording`], grade: 'none', notSent: 0, openEnded: 0 };
+  if (path === undefined) return { problems: [`${session}: no recording`], grade: 'none', ...NOTHING };
   const problems: string[] = [];
   const { grade, problems: broken } = await verifyRecording(path, { keys, session });
   if (grade !== 'complete' && grade !== 'crashed') problems.push(`${session}: ${grade} ${JSON.stringify(broken)}`);
@@ -47,7 +67,8 @@ export async function checkSession(session: string, ran: Ran, recordings: string
   const recorded = new Set<string>();
   const sent: string[] = [];
   const open = new Set<string>();
-  for await (const event of readEvents(path)) {
+  const unsealer = createUnsealer(identities);
+  for await (const event of readEvents(path, unsealer)) {
     if (event.type === 'outcome') open.delete(event.command);
     if (event.type !== 'command') continue;
     open.add(event.command);
@@ -66,5 +87,6 @@ export async function checkSession(session: string, ran: Ran, recordings: string
     grade,
     notSent: [...recorded].filter((mark) => !ran.marks.has(mark)).length,
     openEnded: open.size,
+    encrypted: unsealer.state.kind !== 'clear',
   };
 }

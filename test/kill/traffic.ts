@@ -29,6 +29,8 @@ const KINDS: Readonly<Record<string, Send>> = {
   'a simple read': (client, mark) => client.query(`SELECT '${mark}' AS mark, count(*) FROM orders`),
   'an extended read': (client, mark, n) =>
     client.query('SELECT $1::text AS mark, amount FROM orders WHERE id = $2', [mark, n]),
+  // After it the recording goes on in another file.
+  'a long answer': (client, mark) => client.query(`SELECT '${mark}' AS mark, repeat('a word ', 9000) AS words`),
   'a prepared read': (client, mark) =>
     client.query({ name: 'by-status', text: 'SELECT id FROM orders WHERE status <> $1 LIMIT 3', values: [mark] }),
   'a simple write': (client, mark) => client.query(`INSERT INTO notes (body) VALUES ('${mark}')`),
