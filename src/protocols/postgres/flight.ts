@@ -77,6 +77,8 @@ export interface FlightParts {
   strange?(oids: readonly number[]): void;
 }
 
+const UNTOLD: ReadonlySet<OutcomeState> = new Set(['unknown', 'cancelled']);
+
 /** A command of the turn while it runs. */
 interface Running {
   readonly unit: JudgedUnit;
@@ -472,6 +474,9 @@ export class Flight implements ResultHandler {
       ? { rows: flow.rows, bytes: flow.bytes, maskedCells: flow.maskedCells + flow.rows * running.hidden }
       : { ...rowsOf(tag), ...copied };
     if (flow?.scan && flow.scan.wouldBe.size > 0) this.#parts.wouldBe(flow.scan.wouldBe);
+    // It may be done all the same.
+    if (UNTOLD.has(state) && running.unit.readings[running.offset]?.analysis.effects.includes('define'))
+      this.#parts.state.defined();
     const outcome = { state, ...counted, ...(code === undefined ? {} : { code }), ...(tag ? { tag } : {}) };
     this.#parts.settle(running.unit.first + running.offset, outcome, flow?.sample.result(fields));
   }

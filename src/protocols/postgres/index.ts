@@ -208,7 +208,11 @@ async function converse(
     database: settings.database,
     searchPath: pathOf(session, snapshot),
     settings: startup.settings,
-    definitionsChanged: () => catalogs.forget(key),
+    definitionsChanged: () => {
+      catalogs.forget(key);
+      // Of a session that is over the last statement may still be running there.
+      if (session.signal.aborted) clock.after(AFTERMATH, () => catalogs.forget(key));
+    },
   });
   const conversation = new PostgresConversation({
     scrub: upstream.scrub,
@@ -242,8 +246,11 @@ async function converse(
     await relay.done;
   } finally {
     forget();
+    state.over();
   }
 }
+
+const AFTERMATH = 5_000;
 
 /** A cancel request that cannot be delivered by then is given up. */
 const CANCEL_PATIENCE = 3_000;

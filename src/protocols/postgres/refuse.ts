@@ -109,13 +109,25 @@ export function cancelledError(): Buffer {
 export function heldNotice(held: HoldNotice): Buffer {
   const seconds = Math.round(held.waitMs / 1000);
   const reason = held.reason === undefined ? '' : `: ${held.reason}`;
+  if (held.watch !== undefined)
+    return notice(
+      `HOOP_HELD: rule "${held.rule}" waits for a watcher: hoopctl sessions tail ${held.watch}`,
+      `waiting up to ${seconds} s for an approver who watches while it runs`,
+    );
+  return notice(
+    `HOOP_HELD: rule "${held.rule}" waits for a person's approval (request ${held.request})${reason}`,
+    `${held.link ? `${held.link} ; ` : ''}waiting up to ${seconds} s`,
+  );
+}
+
+function notice(message: string, hint: string): Buffer {
   return errorResponse(
     new Map([
       ['S', 'NOTICE'],
       ['V', 'NOTICE'],
       ['C', '00000'],
-      ['M', `HOOP_HELD: rule "${held.rule}" waits for a person's approval (request ${held.request})${reason}`],
-      ['H', `${held.link ? `${held.link} ; ` : ''}waiting up to ${seconds} s`],
+      ['M', message],
+      ['H', hint],
     ]),
     'N',
   );

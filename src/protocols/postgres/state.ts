@@ -122,9 +122,14 @@ export class SessionState {
 
   #listening = false;
 
-  /** A statement that defines something has completed. */
+  /** A statement that defines something has completed, or nobody knows what became of it. */
   defined(): void {
     this.#defined = true;
+  }
+
+  /** The session is over. What was defined, or may have been, stands or not: nobody here hears of it any more. */
+  over(): void {
+    this.#tellDefinitions();
   }
 
   #tellDefinitions(): void {
