@@ -7,8 +7,8 @@ import { accessSync, constants, existsSync, readdirSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 
 /**
- * @typedef {'postgresql' | 'postgresql-client' | 'pgbouncer' | 'haproxy' | 'stunnel4' | 'zsh' | 'fish' | 'man-db' | 'openssh-server' | 'openssh-client' | 'rsync' | ClientName} ServerName
- * @typedef {'python3-psycopg' | 'python3-psycopg2' | 'python3-asyncpg' | 'libdbd-pg-perl' | 'python3-paramiko' | 'default-jdk-headless' | 'libpostgresql-jdbc-java' | 'golang-go' | 'golang-github-lib-pq-dev' | 'golang-github-jackc-pgx-v4-dev'} ClientName
+ * @typedef {'postgresql' | 'postgresql-client' | 'pgbouncer' | 'haproxy' | 'stunnel4' | 'zsh' | 'fish' | 'man-db' | 'openssh-server' | 'openssh-client' | 'rsync' | 'git' | 'curl' | 'sshfs' | 'openssh-tests' | ClientName} ServerName
+ * @typedef {'python3-psycopg' | 'python3-psycopg2' | 'python3-asyncpg' | 'libdbd-pg-perl' | 'python3-paramiko' | 'python3-asyncssh' | 'ansible-core' | 'default-jdk-headless' | 'libpostgresql-jdbc-java' | 'golang-go' | 'golang-github-lib-pq-dev' | 'golang-github-jackc-pgx-v4-dev'} ClientName
  * @typedef {'test' | 'bench' | 'clients'} NeededBy
  */
 
@@ -20,6 +20,10 @@ export const SERVERS = new Map([
   ['openssh-client', { task: 'test', binaries: ['ssh', 'scp', 'sftp', 'ssh-keygen'] }],
   ['rsync', { task: 'test', binaries: ['rsync'] }],
   ['python3-paramiko', { task: 'test', binaries: ['python3'], files: ['/usr/lib/python3/dist-packages/paramiko'] }],
+  ['python3-asyncssh', { task: 'test', binaries: ['python3'], files: ['/usr/lib/python3/dist-packages/asyncssh'] }],
+  ['sshfs', { task: 'test', binaries: ['sshfs', 'fusermount3'] }],
+  ['curl', { task: 'test', binaries: ['curl'] }],
+  ['git', { task: 'test', binaries: ['git'] }],
   ['zsh', { task: 'test', binaries: ['zsh'] }],
   ['fish', { task: 'test', binaries: ['fish'] }],
   ['man-db', { task: 'test', binaries: ['man'] }],
@@ -27,6 +31,8 @@ export const SERVERS = new Map([
   ['python3-psycopg2', { task: 'test', binaries: ['python3'], files: ['/usr/lib/python3/dist-packages/psycopg2'] }],
   ['python3-asyncpg', { task: 'test', binaries: ['python3'], files: ['/usr/lib/python3/dist-packages/asyncpg'] }],
   ['libdbd-pg-perl', { task: 'test', binaries: ['perl'], files: ['/usr/share/doc/libdbd-pg-perl'] }],
+  ['ansible-core', { task: 'clients', binaries: ['ansible'] }],
+  ['openssh-tests', { task: 'clients', binaries: [], files: ['/usr/lib/openssh/regress/test-exec.sh'] }],
   ['default-jdk-headless', { task: 'clients', binaries: ['java', 'javac'] }],
   ['libpostgresql-jdbc-java', { task: 'clients', binaries: [], files: ['/usr/share/java/postgresql.jar'] }],
   ['golang-go', { task: 'clients', binaries: ['go'] }],

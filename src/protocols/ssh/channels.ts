@@ -34,6 +34,8 @@ const MOST_ENV = 64;
 /** Answers at once, as the library wants it; what comes of a request comes after. */
 export function listenForChannels(connection: Connection, rules: ChannelRules, events: ChannelEvents): void {
   let open = 0;
+  // Each channel listens for its end: as many as there may be channels, and more than Node takes for a leak.
+  connection.setMaxListeners(MOST_CHANNELS + 10);
   const never = (request: string, text: string, reason: string) =>
     events.never({ kind: 'never', request, text: text.slice(0, 1000), reason });
 
