@@ -16,6 +16,8 @@ export interface SshHouseOptions extends SshdOptions {
   /** Lines of the target's entry in gateway.yaml: modes and the like. */
   readonly target?: readonly string[];
   readonly gateway?: 'here' | 'process';
+  /** How the gateway logs in; with the key that sshd lets in unless told. */
+  readonly account?: (sshd: RunningSshd) => string;
 }
 
 export interface SshHouse extends AsyncDisposable {
@@ -58,7 +60,7 @@ export async function startSshHouse(options: SshHouseOptions): Promise<SshHouse>
     '    protocol: ssh',
     `    address: 127.0.0.1:${sshd.port}`,
     `    hostKey: ${sshd.hostKey}`,
-    `    account: { user: ${sshd.user}, key: { file: ${sshd.keyFile} } }`,
+    `    account: ${options.account?.(sshd) ?? `{ user: ${sshd.user}, key: { file: ${sshd.keyFile} } }`}`,
     ...(options.target ?? []).map((line) => `    ${line}`),
     '',
   ].join('\n');

@@ -65,6 +65,7 @@ export async function serveConnection(
       dial: () => session.dial(),
       secret: (name, refused) => session.secret(name, refused),
       signal: AbortSignal.any([session.signal, client.gone]),
+      ...{ id: session.id, now: () => tools.clock.now() },
     },
     session.target.settings,
   );

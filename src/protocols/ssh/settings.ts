@@ -13,7 +13,7 @@ export interface SshSettings {
   readonly host: string;
   readonly port: number;
   readonly user: string;
-  readonly login: 'key' | 'password';
+  readonly login: Login;
   /** The target's host keys, in wire form: one of them, or no session. */
   readonly hostKeys: readonly HostKey[];
   readonly modes: ReadonlySet<Mode>;
@@ -25,6 +25,12 @@ export interface SshSettings {
   readonly forwards: ReadonlySet<string>;
 }
 
+export type Login =
+  | { readonly kind: 'key' }
+  | { readonly kind: 'password' }
+  /** A certificate is made for each command, with these principals. */
+  | { readonly kind: 'certificate'; readonly principals: readonly string[] };
+
 export interface HostKey {
   readonly type: string;
   readonly blob: Buffer;
@@ -35,6 +41,8 @@ export const DEFAULT_PORT = 22;
 export const KEY = 'key';
 export const PASSPHRASE = 'passphrase';
 export const PASSWORD = 'password';
+/** The key of the authority that certificates are signed with. */
+export const AUTHORITY = 'authority';
 
 const DEFAULT_ENV = ['LANG', 'LC_*'];
 
@@ -96,33 +104,61 @@ function readAddress(raw: unknown, say: Say): { host: string; port: number } | u
   return { host, port };
 }
 
-const ACCOUNT_HINT = 'write it as { user: deploy, key: { file: ./deploy_key } }, or with password: { env: NAME }';
+const ACCOUNT_HINT =
+  'write it as { user: deploy, key: { file: ./deploy_key } }, with password: { env: NAME }, or with certificate: { authority: { file: ./user_ca } }';
 
 interface Account {
   readonly user: string;
-  readonly login: 'key' | 'password';
+  readonly login: Login;
   readonly secrets: Readonly<Record<string, SecretRef>>;
 }
 
 function readAccount(raw: unknown, say: Say): Account | undefined {
-  if (typeof raw !== 'object' || raw === null) return say(['account'], 'an account is needed', ACCOUNT_HINT);
-  const { user, key, passphrase, password, certificate, ...rest } = raw as Record<string, unknown>;
+  if (!isFields(raw)) return say(['account'], 'an account is needed', ACCOUNT_HINT);
+  const { user, key, passphrase, password, certificate, ...rest } = raw;
   for (const name of Object.keys(rest)) say(['account', name], `an account has no "${name}"`, ACCOUNT_HINT);
-  if (certificate !== undefined)
-    say(['account', 'certificate'], 'short-lived user certificates are not in this version', 'use a key');
   if (typeof user !== 'string' || user === '' || /[\0\s]/.test(user))
     return say(['account', 'user'], 'the name of the account is needed', ACCOUNT_HINT);
-  if ((key === undefined) === (password === undefined))
-    return say(['account'], 'an account has a key or a password, one of them', ACCOUNT_HINT);
-  if (password !== undefined && passphrase !== undefined)
-    say(['account', 'passphrase'], 'a passphrase opens a key; a password has none');
+  const given = [key, password, certificate].filter((one) => one !== undefined);
+  if (given.length !== 1)
+    return say(['account'], 'an account has a key, a password or a certificate, one of them', ACCOUNT_HINT);
+  if (key === undefined && passphrase !== undefined)
+    say(['account', 'passphrase'], 'a passphrase opens a key; a certificate has its own');
+  if (certificate !== undefined) return readCertificate(user, certificate, say);
   const names = { [KEY]: key, [PASSPHRASE]: passphrase, [PASSWORD]: password };
+  const login: Login = { kind: key === undefined ? 'password' : 'key' };
+  return { user, login, secrets: readSecrets(names, ['account'], say) };
+}
+
+function readCertificate(user: string, raw: unknown, say: Say): Account | undefined {
+  const path = ['account', 'certificate'];
+  if (!isFields(raw) || raw['authority'] === undefined)
+    return say(path, 'a certificate needs its authority', ACCOUNT_HINT);
+  const { authority, passphrase, principals = [user], ...rest } = raw;
+  for (const name of Object.keys(rest))
+    say([...path, name], `a certificate has no "${name}"`, 'it has authority, passphrase and principals');
+  // One without principals is good for every account of the host.
+  if (!Array.isArray(principals) || principals.length === 0 || !principals.every(isPrincipal))
+    return say([...path, 'principals'], 'principals is a list of names', `leave it out for [${user}]`);
+  const secrets = readSecrets({ [AUTHORITY]: authority, [PASSPHRASE]: passphrase }, path, say);
+  return { user, login: { kind: 'certificate', principals }, secrets };
+}
+
+function isPrincipal(value: unknown): value is string {
+  return typeof value === 'string' && /^[^\s,\0]+$/.test(value);
+}
+
+function readSecrets(named: Record<string, unknown>, path: readonly string[], say: Say): Record<string, SecretRef> {
   const secrets: Record<string, SecretRef> = {};
-  for (const [name, value] of Object.entries(names)) {
-    const ref = value === undefined ? undefined : readSecret(value, ['account', name], say);
+  for (const [name, value] of Object.entries(named)) {
+    const ref = value === undefined ? undefined : readSecret(value, [...path, name], say);
     if (ref !== undefined) secrets[name] = ref;
   }
-  return { user, login: key === undefined ? 'password' : 'key', secrets };
+  return secrets;
+}
+
+function isFields(raw: unknown): raw is Record<string, unknown> {
+  return typeof raw === 'object' && raw !== null && !Array.isArray(raw);
 }
 
 function readSecret(raw: unknown, path: readonly string[], say: Say): SecretRef | undefined {

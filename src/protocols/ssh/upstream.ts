@@ -15,7 +15,9 @@ import { errorTable, HoopError } from '../../base/error.ts';
 import type { Secret } from '../../base/secret.ts';
 import { ALGORITHMS, HOST_KEYS } from './algorithms.ts';
 import { duplexOf } from './duplex.ts';
-import { KEY, PASSPHRASE, PASSWORD, type HostKey, type SshSettings } from './settings.ts';
+import { type Authority, type CertificateWish, certify, type Permission } from './certificate.ts';
+import { certifiedAgent } from './certified-login.ts';
+import { AUTHORITY, KEY, PASSPHRASE, PASSWORD, type HostKey, type SshSettings } from './settings.ts';
 
 const fail = errorTable({
   TARGET_UNREACHABLE: { exit: 6, hint: 'check the address, the network and that the server runs' },
@@ -31,6 +33,10 @@ export interface Way {
   dial(): Promise<ByteChannel>;
   secret(name: string, refused?: Secret): Promise<Secret>;
   readonly signal: AbortSignal;
+  /** The session, for the target's own log. */
+  readonly id?: string;
+  /** Epoch ms; the machine's unless told. */
+  readonly now?: () => number;
 }
 
 export interface Terminal {
@@ -74,17 +80,29 @@ const LAST_WORDS_MS = 2_000;
 
 /** Logs in. Throws HoopError; nothing in it holds the credential. */
 export async function connectUpstream(way: Way, settings: SshSettings): Promise<Upstream> {
-  const credential = await credentialFor(way, settings);
+  if (settings.login.kind === 'certificate') return certifiedUpstream(way, settings, settings.login);
+  return upstreamOf(await openConnection(way, settings, await credentialFor(way, settings)));
+}
+
+interface Connection {
+  readonly client: Client;
+  readonly server: string;
+  readonly gone: AbortController;
+  end(): void;
+}
+
+type Credential = (client: Client) => Partial<ConnectConfig>;
+
+async function openConnection(way: Way, settings: SshSettings, credential: Credential): Promise<Connection> {
   const socket = duplexOf(await dialled(way));
   const client = new ssh2.Client();
   const gone = new AbortController();
   let strange: string | undefined;
-  let server = '';
   client.on('close', () => gone.abort());
   const config: ConnectConfig = {
     sock: socket,
     username: settings.user,
-    ...credential,
+    ...credential(client),
     // Pinned: one of the keys that configuration names, of the types it names, or nothing.
     hostVerifier: (key: Buffer) => {
       const known = settings.hostKeys.some(({ blob }) => blob.length === key.length && timingSafeEqual(blob, key));
@@ -113,7 +131,6 @@ export async function connectUpstream(way: Way, settings: SshSettings): Promise<
         reject(error);
       }
     });
-    server = serverName(client);
   } catch (error) {
     socket.destroy();
     throw reasonOf(error, strange);
@@ -122,9 +139,13 @@ export async function connectUpstream(way: Way, settings: SshSettings): Promise<
   }
   client.on('error', (error) => gone.abort(error));
   // What runs there is told to stop first, on this very connection.
-  way.signal.addEventListener('abort', () => void setTimeout(() => socket.destroy(), LAST_WORDS_MS).unref(), {
-    once: true,
-  });
+  const last = () => void setTimeout(() => socket.destroy(), LAST_WORDS_MS).unref();
+  way.signal.addEventListener('abort', last, { once: true });
+  gone.signal.addEventListener('abort', () => way.signal.removeEventListener('abort', last), { once: true });
+  return { client, gone, server: serverName(client), end: () => end(client, socket) };
+}
+
+function upstreamOf({ client, server, gone, end }: Connection): Upstream {
   return {
     server,
     gone: gone.signal,
@@ -134,7 +155,80 @@ export async function connectUpstream(way: Way, settings: SshSettings): Promise<
     subsystem: (name) => opened((done) => client.subsys(name, done)),
     // Where it comes from is nobody's business there.
     connect: (host, port) => opened((done) => client.forwardOut('127.0.0.1', 0, host, port, done)),
-    end: () => end(client, socket),
+    end,
+  };
+}
+
+type CertificateLogin = Extract<SshSettings['login'], { kind: 'certificate' }>;
+type Bounds = Pick<CertificateWish, 'forceCommand' | 'permits'>;
+
+/**
+ * A certificate, and so a connection, for each command: the certificate names it, and the host runs that one whatever is asked for. The first connection is
+ * there to see at once that the host takes such logins; it can do nothing.
+ */
+async function certifiedUpstream(way: Way, settings: SshSettings, login: CertificateLogin): Promise<Upstream> {
+  const authority = await authorityFor(way);
+  const connect = (bounds: Bounds) => {
+    const now = way.now?.() ?? Date.now();
+    const certified = certify({
+      ...{ authority, principals: login.principals, id: `hoopctl ${way.id ?? 'probe'}` },
+      // The host's clock may be a little behind.
+      ...{ from: now - 60_000, until: now + CERTIFICATE_MS, ...bounds },
+    });
+    return openConnection(way, settings, (client) => ({
+      agent: certifiedAgent(client, certified, authority.publicLine),
+    }));
+  };
+  const first = await connect({ forceCommand: 'false', permits: [] });
+  first.end();
+  const open = new Set<Connection>();
+  const within = async (bounds: Bounds, start: (upstream: Upstream) => Promise<Running>): Promise<Running> => {
+    const connection = await connect(bounds);
+    open.add(connection);
+    connection.gone.signal.addEventListener('abort', () => open.delete(connection), { once: true });
+    try {
+      const running = await start(upstreamOf(connection));
+      running.channel.once('close', connection.end);
+      return running;
+    } catch (error) {
+      connection.end();
+      throw error;
+    }
+  };
+  const terminal = (how: Started): readonly Permission[] => (how.terminal ? ['permit-pty'] : []);
+  return {
+    server: first.server,
+    gone: new AbortController().signal,
+    exec: (command, how) => within({ forceCommand: command, permits: terminal(how) }, (up) => up.exec(command, how)),
+    shell: (how) => within({ permits: terminal(how) }, (up) => up.shell(how)),
+    subsystem: (name) => within({ forceCommand: `internal-${name}`, permits: [] }, (up) => up.subsystem(name)),
+    connect: (host, port) =>
+      within({ forceCommand: 'false', permits: ['permit-port-forwarding'] }, (up) => up.connect(host, port)),
+    end() {
+      for (const connection of open) connection.end();
+    },
+  };
+}
+
+/** For how long a certificate lets somebody log in; what was begun goes on. */
+const CERTIFICATE_MS = 2 * 60_000;
+
+async function authorityFor(way: Way): Promise<Authority & { readonly publicLine: string }> {
+  const secret = await way.secret(AUTHORITY);
+  const passphrase = await way.secret(PASSPHRASE).catch(() => undefined);
+  const parsed = ssh2.utils.parseKey(secret.reveal(), passphrase?.reveal());
+  const key = Array.isArray(parsed) ? parsed[0] : parsed;
+  if (key instanceof Error || !key.isPrivateKey())
+    throw fail('TARGET_CREDENTIAL', 'the key of the certificate authority cannot be read');
+  if (key.type !== 'ssh-ed25519')
+    throw fail('TARGET_CREDENTIAL', `the key of the certificate authority is ${key.type}`, {
+      hint: 'make one with: ssh-keygen -t ed25519',
+    });
+  const publicBlob = key.getPublicSSH();
+  return {
+    publicBlob,
+    publicLine: `ssh-ed25519 ${publicBlob.toString('base64')}`,
+    sign: (data) => key.sign(data) as Buffer,
   };
 }
 
@@ -153,11 +247,14 @@ async function dialled(way: Way): Promise<ByteChannel> {
   }
 }
 
-async function credentialFor(way: Way, { login }: SshSettings): Promise<Partial<ConnectConfig>> {
-  if (login === 'password') return { password: (await way.secret(PASSWORD)).reveal() };
-  const key = await way.secret(KEY);
-  const passphrase = await way.secret(PASSPHRASE).catch(() => undefined);
-  return { privateKey: key.reveal(), ...(passphrase ? { passphrase: passphrase.reveal() } : {}) };
+async function credentialFor(way: Way, { login }: SshSettings): Promise<Credential> {
+  if (login.kind === 'password') {
+    const password = (await way.secret(PASSWORD)).reveal();
+    return () => ({ password });
+  }
+  const privateKey = (await way.secret(KEY)).reveal();
+  const passphrase = (await way.secret(PASSPHRASE).catch(() => undefined))?.reveal();
+  return () => ({ privateKey, ...(passphrase === undefined ? {} : { passphrase }) });
 }
 
 type Done = (error: Error | undefined, channel: ClientChannel) => void;
