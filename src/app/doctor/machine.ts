@@ -29,6 +29,7 @@ export function* machine({ env }: Pick<LoginPlace, 'env'>, version: string): Gen
 /** What `connect` starts, and the Debian package that brings it. */
 const NATIVE: readonly (readonly [protocol: string, program: string, debian: string])[] = [
   ['postgres', 'psql', 'postgresql-client'],
+  ['ssh', 'ssh', 'openssh-client'],
 ];
 
 export async function* tools({ env, cwd }: LoginPlace): AsyncGenerator<Finding> {
