@@ -1,4 +1,5 @@
 /** Carries one permitted command out: starts it at the target, joins its streams with the client's, and settles its permit with what became of it. */
+import { createHash } from 'node:crypto';
 import type { ServerChannel } from 'ssh2';
 import type { Clock } from '../../base/clock.ts';
 import type { LimitReached, Permit } from '../../domain/permit.ts';
@@ -58,6 +59,7 @@ export function carry(parts: CarryParts): Carried {
   let cutting: Promise<Fate> | undefined;
   let limit: LimitReached | undefined;
   let inputBytes = 0;
+  const inputHash = createHash('sha256');
   const plan = session.view().masks;
   const masks = plan.detectors;
   const masker = () => (masks.length === 0 ? undefined : createStreamMasker(masks, parts.fingerprint));
@@ -94,6 +96,8 @@ export function carry(parts: CarryParts): Carried {
   client.on('error', () => {});
   const abandoned = () => {
     if (exit() === undefined) void cut();
+    // A program that ended may have left another behind that holds the channel.
+    else target.close();
   };
   parts.gone.addEventListener('abort', abandoned, { once: true });
   if (parts.gone.aborted) abandoned();
@@ -154,6 +158,7 @@ export function carry(parts: CarryParts): Carried {
     // A terminal shows what is typed, but for what it hides: passwords.
     if (parts.copies || terminal) return;
     inputBytes += chunk.length;
+    inputHash.update(chunk);
     if (inputBytes > INPUT_RECORDED) return;
     session.note({ type: 'stream', direction: 'in', of: 'stdin', command, ...textOf(chunk) });
   }
@@ -169,6 +174,11 @@ export function carry(parts: CarryParts): Carried {
     const fate = cutting && (await cutting);
     const status = exit();
     noteWouldBe();
+    if (inputBytes > INPUT_RECORDED)
+      session.note({
+        ...{ type: 'notice', notice: 'stdin.truncated', command, bytes: inputBytes },
+        sha256: inputHash.digest('hex'),
+      });
     permit.settle(
       0,
       {

@@ -47,6 +47,7 @@ export function listenForChannels(connection: Connection, rules: ChannelRules, e
     session.on('close', () => {
       if (!closed) open--;
       closed = true;
+      forget(connection, session);
     });
     listenForCommand(session, goneOf(session, connection), { rules, events, never });
   });
@@ -76,6 +77,25 @@ export function listenForChannels(connection: Connection, rules: ChannelRules, e
       'nothing at the target is connected back to the client',
     );
   });
+}
+
+/** The library keeps a channel that was closed before it had a command, and does not answer. */
+function forget(connection: Connection, session: ChannelSession): void {
+  const { _channel, _chanInfo } = session as unknown as SessionInsides;
+  if (_channel !== undefined) return;
+  const { _chanMgr, _protocol } = connection as unknown as ConnectionInsides;
+  _chanMgr.remove(_chanInfo.incoming.id);
+  _protocol.channelClose(_chanInfo.outgoing.id);
+}
+
+interface SessionInsides {
+  readonly _channel?: unknown;
+  readonly _chanInfo: { readonly incoming: { readonly id: number }; readonly outgoing: { readonly id: number } };
+}
+
+interface ConnectionInsides {
+  readonly _chanMgr: { remove(id: number): void };
+  readonly _protocol: { channelClose(id: number): void };
 }
 
 type Never = (request: string, text: string, reason: string) => void;

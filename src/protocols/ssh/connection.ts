@@ -32,6 +32,10 @@ type Opened =
 
 /** The library's window is 2 MiB: a client that sends more than it may is not to fill our memory. */
 const UNREAD_MOST = 3 * 1024 * 1024;
+/** Answers that a client asks for and does not read. */
+const UNSENT_MOST = 8 * 1024 * 1024;
+/** What a client may ask for before the first of it is decided and recorded. */
+const UNDECIDED_MOST = 256;
 /** A connection without a session lives that long, to be told why. */
 const REFUSED_MS = 10_000;
 
@@ -46,8 +50,8 @@ export async function serveConnection(
     ...{ pipe, pending, hostKey: tools.hostKey },
     prepare: (connection) =>
       listenForChannels(connection, visit.rules, {
-        request: (request) => void visit.serve(request),
-        never: (asked) => void visit.recordRefused(asked),
+        request: (request) => visit.serve(request),
+        never: (asked) => visit.recordRefused(asked),
       }),
   });
   if (!entrance) return client.abort(undefined);
@@ -125,16 +129,12 @@ class Visit {
     this.#farewell ??= { kind: 'clientGone' };
   }
 
-  serve(request: Request): Promise<void> {
+  serve(request: Request): void {
     const { channel } = request;
     this.#running.set(channel, { raw: request.terminal !== undefined });
     channel.on('error', () => {});
     request.gone.addEventListener('abort', () => this.#running.delete(channel), { once: true });
-    const serving = this.#serve(request)
-      .catch((error: unknown) => this.#fault(request, error))
-      .finally(() => this.#serving.delete(serving));
-    this.#serving.add(serving);
-    return serving;
+    this.#await(this.#serve(request).catch((error: unknown) => this.#fault(request, error)));
   }
 
   async settled(): Promise<void> {
@@ -142,9 +142,12 @@ class Visit {
   }
 
   /** What is refused whatever policy says is recorded like every other refusal. */
-  async recordRefused(asked: Asked): Promise<void> {
-    const opened = await this.#opened;
-    if (opened.kind === 'session') await this.#submit(opened.session, this.#read(asked, undefined).command());
+  recordRefused(asked: Asked): void {
+    const recorded = async () => {
+      const opened = await this.#opened;
+      if (opened.kind === 'session') await this.#submit(opened.session, this.#read(asked, undefined).command());
+    };
+    this.#await(recorded().catch(() => {}));
   }
 
   /** Everything that runs is stopped at the target. */
@@ -185,6 +188,12 @@ class Visit {
     this.#tools.clock.after(1_000, () => session.end({ kind: 'targetGone', message }));
   }
 
+  #await(work: Promise<void>): void {
+    const waited = work.finally(() => this.#serving.delete(waited));
+    this.#serving.add(waited);
+    if (this.#serving.size > UNDECIDED_MOST) this.#hangUp('it asks for ever more without waiting for an answer');
+  }
+
   async #serve(request: Request): Promise<void> {
     const { channel, asked, terminal } = request;
     const raw = terminal !== undefined;
@@ -198,6 +207,7 @@ class Visit {
     const read = this.#read(asked, request);
     const { way } = read;
     const whole = way.kind === 'exec' && way.stdin === 'whole' ? await readWhole(channel, request.gone) : undefined;
+    if (request.gone.aborted) return leave(channel, REFUSED);
     const tooLong = way.kind === 'exec' && way.stdin === 'whole' && whole === undefined;
     const command = tooLong ? withoutEnd(read.command()) : read.command(whole);
     const permit = await this.#submit(session, command, request);
@@ -341,14 +351,16 @@ class Visit {
   }
 
   #bound(): void {
-    for (const channel of this.#running.keys()) {
-      if (channel.readableLength <= UNREAD_MOST) continue;
-      void this.#opened.then((opened) => {
-        const end: SessionEnd = { kind: 'protocolError', side: 'client', message: 'it sent more than its window' };
-        if (opened.kind === 'session') opened.session.end(end);
-      });
-      return void this.#pipe.destroy();
-    }
+    if (this.#pipe.writableLength > UNSENT_MOST) return this.#hangUp('it does not read what it asks for');
+    for (const channel of this.#running.keys())
+      if (channel.readableLength > UNREAD_MOST) return this.#hangUp('it sent more than its window');
+  }
+
+  #hangUp(message: string): void {
+    void this.#opened.then((opened) => {
+      if (opened.kind === 'session') opened.session.end({ kind: 'protocolError', side: 'client', message });
+    });
+    this.#pipe.destroy();
   }
 
   #fault({ channel, terminal }: Request, error: unknown): void {

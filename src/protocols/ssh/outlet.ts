@@ -92,9 +92,10 @@ export function createOutlet(parts: OutletParts): Outlet {
   }
 
   function record(of: Output, chunk: Buffer): void {
-    if (parts.unrecorded || recorded > RECORDED_MOST) return;
-    recorded += chunk.length;
     const { command, terminal } = parts;
+    // Of a terminal everything is kept: whoever fills it is not to work unseen afterwards.
+    if (parts.unrecorded || (recorded > RECORDED_MOST && !terminal)) return;
+    recorded += chunk.length;
     parts.note({ type: 'stream', direction: 'out', of: terminal ? 'terminal' : of, command, ...textOf(chunk) });
     if (recorded > RECORDED_MOST && !terminal)
       parts.note({ type: 'notice', notice: 'stream.truncated', command, bytes: recorded });

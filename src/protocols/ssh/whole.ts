@@ -3,7 +3,7 @@ import type { ServerChannel } from 'ssh2';
 
 export const WHOLE_MOST = 1024 * 1024;
 
-/** @returns undefined where it is longer than `WHOLE_MOST`, or the client went away */
+/** @returns undefined where it is longer than `WHOLE_MOST`, the client went away, or sent more after its end */
 export function readWhole(channel: ServerChannel, gone: AbortSignal): Promise<Buffer | undefined> {
   return new Promise((resolve) => {
     const chunks: Buffer[] = [];
@@ -19,6 +19,7 @@ export function readWhole(channel: ServerChannel, gone: AbortSignal): Promise<Bu
     };
     channel.on('data', take);
     channel.once('end', () => over(Buffer.concat(chunks)));
+    channel.once('error', () => over(undefined));
     gone.addEventListener('abort', () => over(undefined), { once: true });
     if (gone.aborted) over(undefined);
   });
