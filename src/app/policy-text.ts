@@ -1,38 +1,47 @@
 /** Reads a text without a target to ask: for trying a policy out before anything runs. Says what it had to assume. */
+import { systemClock } from '../base/clock.ts';
 import { errorTable, type HoopError } from '../base/error.ts';
 import type { Command, Facts, Resource } from '../domain/command.ts';
+import { NO_MASK } from '../domain/mask.ts';
+import type { SessionView } from '../domain/session.ts';
 import type { TargetName } from '../domain/target.ts';
+import { protocols } from '../protocols/index.ts';
 import { createSqlReader, EMPTY_CATALOG, factsIn, type StatementAnalysis } from '../languages/sql/index.ts';
 
 /** Turns a text into what policy judges, one command for each statement. */
 export type Interpret = (
-  target: { readonly name: TargetName; readonly protocol: string },
+  /** `settings`: its protocol's part of gateway.yaml, where one is there. */
+  target: { readonly name: TargetName; readonly protocol: string; readonly settings?: unknown },
   text: string,
 ) => Promise<readonly Command[]>;
 
 export interface OfflineReader {
   readonly interpret: Interpret;
-  /** What was assumed in place of what a target would have said. */
+  /** What was assumed, so far, in place of what a target would have said. */
   readonly assumptions: readonly string[];
   close(): Promise<void>;
 }
 
 const fail = errorTable({
   TEXT_UNREADABLE: { exit: 2, hint: 'write a statement that the target itself would read' },
-  TEXT_PROTOCOL: { exit: 2, hint: 'ask the gateway instead: leave out --policy' },
+  TEXT_PROTOCOL: {
+    exit: 2,
+    hint: 'name the gateway.yaml with this target (--gateway), or ask the gateway: leave out --policy',
+  },
 });
 
 export function createOfflineReader(): OfflineReader {
   const sql = createSqlReader();
   // Its threads keep no process alive while they start, and a command line waits for nothing else.
+  let assumed = false;
   const alive = setInterval(() => {}, 60_000);
   return {
-    assumptions: [
-      'read without the target: every relation named is taken for an ordinary table, one without a schema for public, and no user function is known',
-    ],
-    async interpret({ name, protocol }, text) {
-      if (protocol !== 'postgres')
-        throw fail('TEXT_PROTOCOL', `texts for ${name} (${protocol}) cannot be read without the target`);
+    get assumptions() {
+      return assumed ? [AS_ORDINARY] : [];
+    },
+    async interpret(target, text) {
+      if (target.protocol !== 'postgres') return readBySettings(target, text);
+      assumed = true;
       const bytes = Buffer.from(text);
       const basis = { catalog: EMPTY_CATALOG, masks: [], guarded: false, searchPath: [ASSUMED], trustedFunctions: [] };
       const analysis = await sql.analyse(bytes, basis);
@@ -48,6 +57,28 @@ export function createOfflineReader(): OfflineReader {
     },
   };
 }
+
+const AS_ORDINARY =
+  'read without the target: every relation named is taken for an ordinary table, one without a schema for public, and no user function is known';
+
+/** By protocols that know from a target's settings what a text means there: nothing of the target itself is looked at. */
+async function readBySettings(target: Parameters<Interpret>[0], text: string): Promise<readonly Command[]> {
+  const { name, protocol, settings } = target;
+  const load = settings === undefined ? undefined : protocols.get(protocol);
+  const speaking = (await load?.())?.createProtocol({ clock: systemClock, fingerprint: () => '' });
+  const read = await speaking?.interpret?.(text, NOTHING_IN_FORCE, { ...target, settings, labels: {}, account: '' });
+  await speaking?.close();
+  if (read === undefined)
+    throw fail('TEXT_PROTOCOL', `texts for ${name} (${protocol}) cannot be read without the target`);
+  return read;
+}
+
+const NOTHING_IN_FORCE: SessionView = {
+  basis: '',
+  grant: { entries: [], effects: [], guarded: false },
+  masks: NO_MASK,
+  trustedFunctions: [],
+};
 
 const ASSUMED = 'public';
 

@@ -21,10 +21,13 @@ const fail = errorTable({
   CASES_UNREADABLE: { exit: 2, hint: 'name a file with cases:' },
 });
 
+/** As gateway.yaml has it, with its protocol's settings. */
+export type TargetOfFile = KnownTarget & { readonly settings?: unknown };
+
 export interface OpenPolicy {
   readonly policy: CompiledPolicy;
   /** Undefined: no gateway.yaml was found, and any target's name passes. */
-  readonly targets: readonly KnownTarget[] | undefined;
+  readonly targets: readonly TargetOfFile[] | undefined;
   readonly files: readonly string[];
   /** What could not be checked, in words. */
   readonly notes: readonly string[];
@@ -213,7 +216,7 @@ function explainStatement(command: Command, { verdict, access, rules, masks }: E
 function circumstancesOf(
   question: ExplainQuestion,
   policy: CompiledPolicy,
-  targets: readonly KnownTarget[] | undefined,
+  targets: readonly TargetOfFile[] | undefined,
 ): Circumstances {
   const { as = 'anyone', groups = [], claims = {}, via = 'run' } = question;
   const principal: Principal = { issuer: 'policy', subject: as, name: as, groups, claims };
@@ -227,7 +230,7 @@ function agentOf(name: string | undefined, policy: CompiledPolicy): AgentIdentit
   return registered ? { kind: 'registered', name, owners: registered.owners } : { kind: 'claimed', name };
 }
 
-function targetOf(name: string, targets: readonly KnownTarget[] | undefined): Target {
+function targetOf(name: string, targets: readonly TargetOfFile[] | undefined): Target {
   const parsed = parseTargetName(name);
   const known = targets?.find((target) => target.name === name);
   if (parsed === undefined || (targets !== undefined && known === undefined)) {
@@ -242,7 +245,7 @@ function targetOf(name: string, targets: readonly KnownTarget[] | undefined): Ta
     protocol: known?.protocol ?? 'postgres',
     labels: known?.labels ?? {},
     account: '',
-    settings: undefined,
+    settings: known?.settings,
   };
 }
 

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { explainWithFiles, openPolicy, testPolicy } from '../../src/app/policy.ts';
+import { keyFromSeed } from '../../src/protocols/ssh/keys.ts';
 import { SAMPLE } from '../policy/fixtures.ts';
 
 const GATEWAY = `identity: { local: { user: me@here } }
@@ -187,5 +188,34 @@ cases:
       },
     );
     await assert.rejects(run('cases: []\n'), /must not be empty/);
+  });
+});
+
+describe('a target of SSH', () => {
+  const POLICY = `version: 1
+access: [{ name: all, subjects: { groups: [data-agents] }, targets: [web-1], effects: [read, delete] }]
+rules: [{ name: not-the-root, targets: [web-1], when: { effects: [delete], resources: ['/'] }, then: deny }]
+`;
+  let place: string;
+  before(() => {
+    place = mkdtempSync(join(tmpdir(), 'hoop-try-'));
+    const target = [
+      '  web-1:',
+      '    protocol: ssh',
+      '    address: web-1.internal',
+      '    account: { user: deploy, password: { env: WEB } }',
+      `    hostKey: ${keyFromSeed(Buffer.alloc(32, 7)).publicLine}`,
+    ];
+    writeFileSync(join(place, 'gateway.yaml'), `${GATEWAY}${target.join('\n')}\n`);
+    writeFileSync(join(place, 'policy.yaml'), POLICY);
+  });
+  after(() => rmSync(place, { recursive: true }));
+  const ask = (text: string) => explainWithFiles({ target: 'web-1', text, ...DANA }, join(place, 'policy.yaml'));
+
+  test('has its commands read by its own settings, and nothing of it is assumed', async () => {
+    const denied = await ask('sudo rm -rf //');
+    assert.deepEqual([denied.verdict, denied.rules, denied.notes], ['deny', ['not-the-root'], []]);
+    assert.equal((await ask('rm -r /srv/old')).verdict, 'allow');
+    assert.match((await ask('ls | wc -l')).reason ?? '', /one program with literal words/);
   });
 });
