@@ -1,20 +1,15 @@
 /** The demo's steps. Each does one thing and says what it found; what it claims it has asked PostgreSQL, /proc or the recording about. */
-import { copyFile, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { basename, join } from 'node:path';
 import { setTimeout as later } from 'node:timers/promises';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { packageRoot } from '../../base/entry.ts';
+import { lookAfterTheHost } from './act-ssh.ts';
+import type { Scene } from './scene.ts';
 import type { Step } from './steps.ts';
 import { SHOP_SECRETS } from './shop.sql.ts';
-import type { Story } from './story.ts';
+import { event, expect, parseLines } from './watching.ts';
 import { PEOPLE, type World } from './world.ts';
-
-export interface Scene {
-  readonly world: World;
-  readonly story: Story;
-  /** Somebody is there to press keys. */
-  readonly interactive: boolean;
-}
 
 type Detail = Readonly<Record<string, unknown>>;
 
@@ -32,6 +27,11 @@ export const act: Readonly<Record<Step, (scene: Scene) => Promise<Detail>>> = {
     const ssn = await world.askOne('SELECT ssn FROM customers WHERE id = 1');
     expect(ssn === SHOP_SECRETS[0], 'the shop holds no SSN to hide');
     return { version, customers, ssnOfTheFirst: ssn };
+  },
+
+  async host({ world }) {
+    const { server, user, webProcess } = await world.startHost();
+    return { server, account: user, webServerProcess: await webProcess() };
   },
 
   async gateway({ world }) {
@@ -167,6 +167,8 @@ export const act: Readonly<Record<Step, (scene: Scene) => Promise<Detail>>> = {
     };
   },
 
+  ssh: lookAfterTheHost,
+
   async replay({ world }) {
     const sessions = parseLines(await world.done('dana', ['sessions', 'list', '--json'])) as {
       id: string;
@@ -198,32 +200,6 @@ interface Receipt {
   readonly receivedAt: string;
   readonly finishedAt: string;
   readonly sessions: readonly { readonly inFlight: readonly { readonly state: string }[] }[];
-}
-
-function expect(holds: boolean, otherwise: string): asserts holds {
-  if (!holds) throw new Error(otherwise);
-}
-
-function parseLines(text: string): unknown[] {
-  return text
-    .split('\n')
-    .filter((line) => line.trim() !== '')
-    .map((line) => JSON.parse(line) as unknown);
-}
-
-/** The first event of that kind in the run's own event file. */
-async function event(world: World, type: string): Promise<Readonly<Record<string, unknown>>> {
-  for (let tries = 0; tries < 600; tries++) {
-    const text = await readFile(world.eventsPath, 'utf8').catch(() => '');
-    const whole = text.slice(0, text.lastIndexOf('\n') + 1);
-    const found = (parseLines(whole) as { type?: string; event?: string }[]).find(
-      (one) => (one.type ?? one.event) === type,
-    );
-    if (found) return found as Readonly<Record<string, unknown>>;
-    if (world.run?.process.exitCode !== null) break;
-    await later(100);
-  }
-  throw new Error(`the run told of no "${type}": ${world.run?.stderr().trim().slice(-600)}`);
 }
 
 function postgresLog(world: World): Promise<string> {
@@ -258,20 +234,20 @@ async function descendants(root: number): Promise<number[]> {
   return [...parents.keys()].filter(below);
 }
 
-/** A copy of the first sealed recording, with one letter of a statement changed. */
+/** A copy of the recording of the shop, with one letter of a statement changed. */
 async function forge(recordings: string, folder: string): Promise<string> {
-  const files = await readdir(recordings, { recursive: true });
-  const name = files.find((file) => /\.ndjson(\.gz)?$/.test(file));
-  expect(name !== undefined, 'there is no recording');
-  const source = join(recordings, name);
-  const forged = join(folder, name.split('/').at(-1) ?? '');
-  await mkdir(folder, { recursive: true });
-  await copyFile(source, forged);
-  const bytes = await readFile(forged);
-  const packed = name.endsWith('.gz');
-  const text = (packed ? gunzipSync(bytes) : bytes)
-    .toString('utf8')
-    .replace('DELETE FROM orders', 'DELETE FROM Orders');
-  await writeFile(forged, packed ? gzipSync(text) : text);
-  return forged;
+  const statement = 'DELETE FROM orders';
+  for (const name of await readdir(recordings, { recursive: true })) {
+    if (!/\.ndjson(\.gz)?$/.test(name)) continue;
+    const bytes = await readFile(join(recordings, name));
+    const packed = name.endsWith('.gz');
+    const text = (packed ? gunzipSync(bytes) : bytes).toString('utf8');
+    if (!text.includes(statement)) continue;
+    const changed = text.replace(statement, 'DELETE FROM Orders');
+    const forged = join(folder, basename(name));
+    await mkdir(folder, { recursive: true });
+    await writeFile(forged, packed ? gzipSync(changed) : changed);
+    return forged;
+  }
+  throw new Error('there is no recording of the statement');
 }

@@ -1,13 +1,19 @@
-/** The demo's gateway.yaml and policy.yaml: what a team would write, for the demo's own shop. */
+/** The demo's gateway.yaml and policy.yaml: what a team would write, for the demo's own shop and host. */
+import type { HostAddress } from './host-parts.ts';
+
+/** The words of the two commands that the demo's host takes. */
+export const LIST = ['ls', '-l'] as const;
+export const RESTART = ['sh', './restart'] as const;
 
 export interface DemoAddresses {
   readonly gatewayPort: number;
   readonly adminPort: number;
   readonly issuer: string;
   readonly postgresPort: number;
+  readonly host?: HostAddress | undefined;
 }
 
-export function demoGatewayYaml({ gatewayPort, adminPort, issuer, postgresPort }: DemoAddresses): string {
+export function demoGatewayYaml({ gatewayPort, adminPort, issuer, postgresPort, host }: DemoAddresses): string {
   return `listen: 127.0.0.1:${gatewayPort}
 publicUrl: http://127.0.0.1:${gatewayPort}
 admin: { listen: 127.0.0.1:${adminPort} }
@@ -31,10 +37,24 @@ targets:
     tls: disable
     account: { user: shop_agent, password: { env: SHOP_PASSWORD } }
     labels: { env: demo }
+${host === undefined ? '' : hostYaml(host)}`;
+}
+
+function hostYaml({ port, user, hostKey, keyFile }: HostAddress): string {
+  return `  web:
+    protocol: ssh
+    address: 127.0.0.1:${port}
+    hostKey: ${hostKey}
+    account: { user: ${JSON.stringify(user)}, key: { file: ${JSON.stringify(keyFile)} } }
+    modes: [operations, argv]
+    operations:
+      restart-web: { argv: ${JSON.stringify(RESTART)}, effects: [administer] }
+    labels: { env: demo }
 `;
 }
 
-export function demoPolicyYaml(): string {
+/** @param host with what an agent may do there */
+export function demoPolicyYaml({ host = false } = {}): string {
   return `version: 1
 roles:
   admin: { groups: [db-owners] }
@@ -45,9 +65,9 @@ access:
     effects: [read, write, delete]
     scope: { schemas: [public] }
     session: { max: 1h, idle: 15m }
-rules:
+${host ? HOST_ACCESS : ''}rules:
   - name: no-ddl
-    targets: ['*']
+    targets: ['${host ? 'shop' : '*'}']
     when: { effects: [define, administer] }
     then: deny
     reason: schema changes go through migrations
@@ -55,11 +75,32 @@ rules:
     targets: [shop]
     when: { effects: [delete] }
     then: { hold: { approvers: { groups: [db-owners] }, within: 10m, wait: 10m, self: false, proof: fresh } }
-masks:
+${host ? HOST_RULES : ''}masks:
   - { name: pii-columns, targets: [shop], columns: [public.customers.ssn, public.customers.card], with: redact }
   - { name: pii-patterns, targets: ['*'], detect: [email], with: redact }
 `;
 }
+
+const HOST_ACCESS = `  - name: agents-look-after-the-host
+    subjects: { groups: [data-agents] }
+    targets: [web]
+    effects: [read, delete, administer]
+`;
+
+const HOST_RULES = `  - name: nothing-at-the-root
+    targets: [web]
+    when: { effects: [delete], resources: ['/'] }
+    then: deny
+    reason: nobody empties a host
+  - name: operations
+    targets: [web]
+    when: { effects: [administer], ssh.operation: restart-web }
+    then: allow
+  - name: restarts-need-a-person
+    targets: [web]
+    when: { effects: [administer] }
+    then: { hold: { approvers: { groups: [db-owners] }, within: 10m, wait: 10m, self: false, proof: fresh } }
+`;
 
 /** What the scripted model decides to do, one after the other. */
 export const DEMO_SCRIPT = [

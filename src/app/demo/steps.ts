@@ -3,6 +3,7 @@
 export const STEPS = [
   'idp',
   'postgres',
+  'host',
   'gateway',
   'login',
   'run',
@@ -11,6 +12,7 @@ export const STEPS = [
   'held',
   'approved',
   'revoked',
+  'ssh',
   'replay',
   'verify',
 ] as const;

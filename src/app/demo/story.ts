@@ -40,7 +40,8 @@ export interface Story {
 const HEADINGS: Readonly<Record<Step, string>> = {
   idp: 'An identity provider starts',
   postgres: 'A real PostgreSQL starts, with a small shop in it',
-  gateway: 'The gateway starts; it alone knows the database password',
+  host: 'A host starts, with an SSH server and a small web server',
+  gateway: 'The gateway starts; it alone knows the database password and the key of the host',
   login: 'dana, an engineer, and riley, a database owner, log in with the device flow',
   run: 'dana starts an agent: hoopctl run agent.ts',
   masked: 'The agent asks for customers, and gets no SSN and no card number',
@@ -48,6 +49,7 @@ const HEADINGS: Readonly<Record<Step, string>> = {
   held: 'The agent deletes orders: the statement waits for a person',
   approved: 'riley reads the exact statement and approves it',
   revoked: 'dana revokes the run while a long query is going on',
+  ssh: 'Another agent looks after the host with ssh: it looks, it would empty it, it restarts the web server',
   replay: 'What happened can be played again',
   verify: 'The recording proves that it is whole',
 };
@@ -90,6 +92,7 @@ export function createStory({ json, voice, yes }: { json: boolean; voice: DemoVo
       say(`    export XDG_CONFIG_HOME=${configHome} HOOPCTL_TOKEN_STORE=plain HOOPCTL_GATEWAY=${gateway}`);
       say('    hoopctl targets');
       say("    hoopctl exec shop -- 'select id, name, ssn from customers'");
+      say('    hoopctl exec web -- ls -l');
       say(`The sign-in code of the identity provider (${issuer}) is ${signInCode}.`);
     },
     pause: () => (yes || json || !voice.canAsk ? Promise.resolve() : voice.pause()),

@@ -8,6 +8,7 @@ import { clients } from '../../protocols/index.ts';
 import { type Child, hoopctl } from './child.ts';
 import { DEMO_SCRIPT, demoGatewayYaml, demoPolicyYaml } from './files.ts';
 import { freePort } from './free-port.ts';
+import { type DemoHost, startDemoHost } from './host.ts';
 import { type Idp, startIdp } from '../issuer/index.ts';
 import { type ModelServer, startModelServer } from './model.ts';
 import { type DemoPostgres, startDemoPostgres } from './postgres.ts';
@@ -29,6 +30,7 @@ export class World {
   readonly modelKey = `demo-${randomBytes(8).toString('hex')}`;
   idp: Idp | undefined;
   postgres: DemoPostgres | undefined;
+  host: DemoHost | undefined;
   model: ModelServer | undefined;
   gateway: RunningGateway | undefined;
   gatewayUrl = '';
@@ -78,6 +80,11 @@ export class World {
     this.model = await startModelServer(DEMO_SCRIPT, this.modelKey);
   }
 
+  async startHost(): Promise<DemoHost> {
+    this.host = await startDemoHost(join(this.folder, 'host'));
+    return this.host;
+  }
+
   async startGateway(): Promise<void> {
     const [gatewayPort, adminPort] = [await freePort(), await freePort()];
     await mkdir(this.gatewayFolder, { mode: 0o700 });
@@ -86,9 +93,10 @@ export class World {
       adminPort,
       issuer: this.idp?.issuer ?? '',
       postgresPort: this.postgres?.port ?? 0,
+      host: this.host,
     };
     await writeFile(join(this.gatewayFolder, 'gateway.yaml'), demoGatewayYaml(addresses));
-    await writeFile(join(this.gatewayFolder, 'policy.yaml'), demoPolicyYaml());
+    await writeFile(join(this.gatewayFolder, 'policy.yaml'), demoPolicyYaml({ host: true }));
     this.gatewayUrl = `http://127.0.0.1:${gatewayPort}`;
     const { startGateway } = await import('../gateway/start.ts');
     const { pino } = await import('pino');
@@ -158,7 +166,7 @@ export class World {
       await child.exited;
     }
     await this.gateway?.stop();
-    await Promise.all([this.model?.close(), this.idp?.close(), this.postgres?.stop()]);
+    await Promise.all([this.model?.close(), this.idp?.close(), this.postgres?.stop(), this.host?.stop()]);
   }
 
   #keep(child: Child): Child {
