@@ -99,14 +99,19 @@ export class Verifier {
     this.#begins = part;
   }
 
-  /** Takes the next line, without its newline. @returns false when something is wrong with it */
-  line(bytes: Uint8Array): boolean {
+  /**
+   * Takes the next line, without its newline.
+   *
+   * @param hash its SHA-256 in hex, where that is known already
+   * @returns false when something is wrong with it
+   */
+  line(bytes: Uint8Array, hash: string = lineHash(bytes)): boolean {
     const before = this.problemCount;
     this.events += 1;
     if (this.sealed) this.#problem('sealed', 'there is a line after the seal');
     const event = this.#parse(bytes);
     if (event) this.#check(event);
-    this.root = lineHash(bytes);
+    this.root = hash;
     this.first ??= this.root;
     this.#seq += 1;
     return this.problemCount === before;

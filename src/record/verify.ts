@@ -9,7 +9,8 @@ import type { Checkpoint, Grade } from '../domain/recording.ts';
 import type { PublicKeys } from './checkpoint.ts';
 import { fail } from './errors.ts';
 import { namedBy, partBehindGap, partFile, recordingsBelow, sealedCopyOf, sessionOf, whereIs } from './layout.ts';
-import { contentOf, readLines, type Source, type SourceEnd } from './lines.ts';
+import { HASH_LENGTH, type Hashes, LineHashes } from './line-hashes.ts';
+import { contentOf, type LineBatch, readLines, type Source, type SourceEnd } from './lines.ts';
 import { type Described, type Problem, Verifier } from './verifier.ts';
 
 export interface VerifyOptions {
@@ -88,18 +89,42 @@ export async function* verifyAll(path: string, options: VerifyOptions): AsyncGen
   if (!found) throw fail('RECORDING_NOT_FOUND', `there is no recording below ${path}`);
 }
 
+/** While a batch is looked at the next one is read, and some are hashed. */
+const BATCHES_AHEAD = 4;
+
 async function feed(source: Source, verifier: Verifier): Promise<SourceEnd> {
+  await using hashes = new LineHashes();
   const batches = readLines(source);
+  const ahead: Hashed[] = [];
   let part = typeof source === 'string' ? (namedBy(source)?.part ?? 1) : 1;
-  for (;;) {
-    const next = await batches.next();
+  const take = async (batch: Hashed | undefined) => {
+    if (!batch) return;
+    if (batch.part !== part) verifier.beginPart(batch.part);
+    part = batch.part;
+    takeLines(batch.lines, await batch.hashes, verifier);
+  };
+  for (let coming = batches.next(); ; ) {
+    const next = await coming;
     if (next.done) {
+      while (ahead.length > 0) await take(ahead.shift());
       if (typeof source === 'string') await compareFiles(source, part, verifier);
       return next.value;
     }
-    if (next.value.part !== part) verifier.beginPart(next.value.part);
-    part = next.value.part;
-    for (const line of next.value.lines) verifier.line(line);
+    ahead.push({ ...next.value, hashes: hashes.of(next.value.lines) });
+    coming = batches.next();
+    if (ahead.length > BATCHES_AHEAD) await take(ahead.shift());
+  }
+}
+
+interface Hashed extends LineBatch {
+  readonly hashes: Hashes | Promise<Hashes>;
+}
+
+function takeLines(lines: readonly Buffer[], hashes: Hashes, verifier: Verifier): void {
+  let at = 0;
+  for (const line of lines) {
+    verifier.line(line, hashes?.slice(at, at + HASH_LENGTH));
+    at += HASH_LENGTH;
   }
 }
 
