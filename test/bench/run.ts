@@ -11,7 +11,15 @@ import { SECTIONS } from './sections/index.ts';
 import type { Bench, Section } from './sections/section.ts';
 import { openWorld } from './world.ts';
 
-const SERVERS: readonly ServerName[] = ['postgresql', 'postgresql-client', 'pgbouncer', 'haproxy', 'stunnel4'];
+const SERVERS: readonly ServerName[] = [
+  'postgresql',
+  'postgresql-client',
+  'pgbouncer',
+  'haproxy',
+  'stunnel4',
+  'openssh-server',
+  'openssh-client',
+];
 
 const stop = new AbortController();
 for (const signal of ['SIGINT', 'SIGTERM'] as const)

@@ -87,7 +87,11 @@ async function writeGateway(world: World, folder: string, written: Written): Pro
   await writeFile(join(folder, 'policy.yaml'), POLICY);
 }
 
-async function startGateway(folder: string, program: readonly string[], { password }: Address): Promise<Program> {
+export async function startGateway(
+  folder: string,
+  program: readonly string[],
+  { password }: Pick<Address, 'password'>,
+): Promise<Program> {
   const args = [...program, 'gateway', 'start', '--json', '--quiet', '--config', join(folder, 'gateway.yaml')];
   const gateway = startProgram(process.execPath, args, { env: { BENCH_PASSWORD: password, HOME: folder } });
   await gateway.says(/"event":"ready"/);
@@ -95,7 +99,7 @@ async function startGateway(folder: string, program: readonly string[], { passwo
 }
 
 /** An hour of transactions fills many GiB. What is sealed and compressed is not looked at any more by a gateway that runs. */
-async function removeSealed(recordings: string): Promise<void> {
+export async function removeSealed(recordings: string): Promise<void> {
   for await (const path of glob('**/*.gz', { cwd: recordings })) await rm(join(recordings, path), { force: true });
 }
 
@@ -106,7 +110,7 @@ interface Held {
 }
 
 /** A home folder of its own for each: tunnels remember their port. */
-async function newHome(world: World, { url, token }: { url: string; token: string }) {
+export async function newHome(world: World, { url, token }: { url: string; token: string }) {
   const home = await world.place('home');
   const runtime = join(home, 'run');
   await mkdir(runtime, { mode: 0o700 });

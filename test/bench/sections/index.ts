@@ -8,6 +8,7 @@ import { idle } from './idle.ts';
 import { profile } from './profile.ts';
 import type { Section } from './section.ts';
 import { slowReader } from './slow-reader.ts';
+import { ssh } from './ssh.ts';
 import { start } from './start.ts';
 import { statements } from './statements.ts';
 import { transactions } from './transactions.ts';
@@ -21,6 +22,7 @@ export const SECTIONS: readonly Section[] = [
   beside,
   slowReader,
   idle,
+  ssh,
   start,
   allocations,
   profile,
