@@ -146,10 +146,12 @@ function judgeOperands(
   }
   if (rule.paths === undefined) return;
   const paths = operands.slice(skipped(rule, seen));
+  const made = rule.made?.some((option) => seen.has(option)) === true;
   const hasLast = rule.last !== undefined && paths.length > 1 && !rule.lastUnless?.some((option) => seen.has(option));
   for (const [index, path] of paths.entries()) {
     if (path.literal === '-') continue;
-    find.path(path, hasLast && rule.last && index === paths.length - 1 ? rule.last : rule.paths);
+    const access = hasLast && rule.last && index === paths.length - 1 ? rule.last : rule.paths;
+    find.path(path, made ? 'write' : access);
   }
 }
 

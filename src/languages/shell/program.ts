@@ -15,6 +15,8 @@ export interface Operands {
   readonly last?: Effect;
   /** With one of these options the last is as the others: `cp -t TO FROM`. */
   readonly lastUnless?: readonly string[];
+  /** With one of these options all are written: `install -d FOLDER`. */
+  readonly made?: readonly string[];
   /** They are no paths but things of this kind (`service`, `package`), with every effect the program has. */
   readonly kind?: string;
   /** More than this many are not understood. */

@@ -123,7 +123,7 @@ export const FILES: Programs = {
   mktemp: {
     kind: 'plain',
     does: ['write'],
-    options: '-dqu -t -p=write --directory --quiet --dry-run --suffix= --tmpdir[=]',
+    options: '-dqu -t -p=write --directory --quiet --dry-run --suffix= --tmpdir',
     operands: { paths: 'write' },
   },
   cp: changer(
@@ -143,7 +143,7 @@ export const FILES: Programs = {
     ['read', 'write'],
     'read',
     '-bcCdDpvT -g=!administer -m= -o=!administer -S= -t=write --compare --directory --group=!administer --mode= --owner=!administer --preserve-timestamps --suffix= --target-directory=write --no-target-directory --verbose',
-    { ...COPIES },
+    { ...COPIES, made: ['-d', '--directory'] },
   ),
   rm: changer(
     ['delete'],
@@ -168,7 +168,11 @@ export const FILES: Programs = {
     stdin: 'operands',
   },
   dd: { kind: 'special', does: 'reads `if=`, writes `of=`', judge: judgeDd },
-  chmod: changer(['administer'], 'administer', `${MODE_OPTIONS} -rwxst`, { skip: 1, unless: ['--reference'] }),
+  // `-x` is a mode: then all operands are files.
+  chmod: changer(['administer'], 'administer', `${MODE_OPTIONS} -rwxst`, {
+    skip: 1,
+    unless: ['--reference', '-r', '-w', '-x', '-s', '-t'],
+  }),
   chown: changer(['administer'], 'administer', `${MODE_OPTIONS} -hHLP --dereference --no-dereference --from=`, {
     skip: 1,
     unless: ['--reference'],

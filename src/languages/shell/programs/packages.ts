@@ -22,7 +22,8 @@ const APT_COMMANDS = {
   ),
   ...each(
     'install, upgrade, full-upgrade, dist-upgrade, reinstall, build-dep, update',
-    does(INSTALL, APT, { operands: PACKAGE }),
+    // `install NAME-` removes it.
+    does(INSTALL, APT, { operands: { ...PACKAGE, harmless: /[^-]$/, effect: 'delete' } }),
   ),
   ...each('remove, purge, autoremove, autopurge', does([...INSTALL, 'delete'], APT, { operands: PACKAGE })),
   ...each('clean, autoclean', does(['administer'], APT)),
@@ -32,9 +33,11 @@ const APT_COMMANDS = {
 const YUM = '-y -q -v -C --quiet --assumeyes --assumeno --installed --available --all --enablerepo= --disablerepo=';
 const YUM_COMMANDS = {
   ...each(
-    'list, info, search, provides, repolist, check-update, history, deplist, repoquery',
+    'list, info, search, provides, repolist, check-update, deplist, repoquery',
     does(['read'], YUM, { operands: PACKAGE }),
   ),
+  // `history undo` installs and removes.
+  history: does(['read'], YUM, { operands: { harmless: /^(?:list|info|\d+)$/, effect: 'unknown' } }),
   ...each(
     'install, update, upgrade, reinstall, downgrade, localinstall, groupinstall',
     does(INSTALL, YUM, { operands: PACKAGE }),
@@ -64,8 +67,11 @@ const NPM: Program = {
   kind: 'suite',
   options: '-s --silent',
   commands: {
-    ...each('list, ls, outdated, version', does(['read'], '-g -a --all --global --json --depth= --long')),
-    ...each('view, show, info, search, audit', does(['read', 'transfer'], '--json')),
+    ...each('list, ls, outdated', does(['read'], '-g -a --all --global --json --depth= --long')),
+    // `version patch` writes and runs scripts, and so does `audit fix`.
+    version: does(['read'], '--json', { operands: { max: 0 } }),
+    ...each('view, show, info, search', does(['read', 'transfer'], '--json')),
+    audit: does(['read', 'transfer'], '--json', { operands: { max: 0 } }),
     ...each(
       'install, i, ci, add, update',
       does(
@@ -159,21 +165,26 @@ const SERVES = does(['read'], '--strict --stateless-rpc --timeout=', {
   stdin: 'data',
 });
 const RECEIVES = does(['write'], '--stateless-rpc', { operands: { paths: 'write', max: 1 }, stdin: 'data' });
+const REMOTE: Partial<Plain> = { operands: { kind: 'remote', harmless: /^(?!.*::)/, effect: 'unknown' } };
 const GIT: Program = {
   kind: 'suite',
   options: '-P -C=read --no-pager --no-optional-locks --literal-pathspecs --version',
   commands: {
     ...each(
-      'status, log, diff, show, rev-parse, rev-list, describe, ls-files, ls-tree, blame, annotate, shortlog, reflog show, cat-file, name-rev, merge-base, for-each-ref, whatchanged, diff-tree, count-objects, show-ref, remote get-url, stash list, stash show, worktree list, version, config --list',
+      'status, log, show, rev-parse, rev-list, describe, ls-files, ls-tree, blame, annotate, shortlog, reflog show, cat-file, name-rev, merge-base, for-each-ref, whatchanged, diff-tree, count-objects, show-ref, remote get-url, stash list, stash show, worktree list, version, config --list',
       LOOKS,
     ),
+    // Of two files it shows what differs, wherever they are.
+    diff: does(['read'], GIT_SHOW, {
+      operands: { harmless: /^(?![/~])(?!(?:.*\/)?\.\.(?:\/|$))/, effect: 'unknown' },
+    }),
     ...each('remote, reflog', does(['read'], GIT_SHOW, { operands: { max: 0 } })),
     branch: does(
       ['read'],
       `${GIT_SHOW} -d!delete -D!delete -m!write -f!write --delete!delete --move!write --force!write`,
       { operands: { effect: 'write' } },
     ),
-    tag: does(['read'], `${GIT_SHOW.replace('-l ', '-l[=] ')} -d!delete --delete!delete`, {
+    tag: does(['read'], `${GIT_SHOW.replace('-l ', '-l[=] ').replace('-F ', '')} -d!delete --delete!delete`, {
       operands: { effect: 'write' },
     }),
     grep: does(
@@ -183,18 +194,28 @@ const GIT: Program = {
     ),
     ...each(
       'add, mv, init',
-      does(['write'], '-A -u -v -n -f -q --all --update --verbose --dry-run --force --bare --quiet --initial-branch='),
+      does(['write'], '-A -u -v -n -f -q --all --update --verbose --dry-run --force --bare --quiet --initial-branch=', {
+        operands: { paths: 'write' },
+      }),
     ),
-    rm: does(['write', 'delete'], '-f -n -r -q --cached --force --dry-run --quiet'),
-    clean: does(['delete'], '-d -f -n -x -X -q -e= --force --dry-run --quiet'),
+    rm: does(['write', 'delete'], '-f -n -r -q --cached --force --dry-run --quiet', { operands: { paths: 'delete' } }),
+    clean: does(['delete'], '-d -f -n -x -X -q -e= --force --dry-run --quiet', { operands: { paths: 'delete' } }),
     ...each(
-      'fetch, push, clone, ls-remote',
+      'fetch, push',
       does(
         ['transfer', 'write'],
-        '-q -v -f!delete -n -u -p -a -t -b= --quiet --verbose --force!delete --force-with-lease[=]!delete --all --tags --prune!delete --delete!delete --dry-run --depth= --branch= --single-branch --bare --mirror!delete --heads --set-upstream --no-tags --progress',
-        { operands: { kind: 'remote', harmless: /^(?!.*::)/, effect: 'unknown' } },
+        '-q -v -f!delete -n -u -p!delete -a -t --quiet --verbose --force!delete --force-with-lease[=]!delete --all --tags --prune!delete --delete!delete --dry-run --depth= --mirror!delete --set-upstream --no-tags --progress',
+        // `ext::` runs a command; `:x` removes a branch, `+x` overwrites one.
+        { operands: { kind: 'remote', harmless: /^(?!.*::)(?![:+])/, effect: 'unknown' } },
       ),
     ),
+    // Not -u, by which they are told the program to run at the other end.
+    clone: does(
+      ['transfer', 'write'],
+      '-q -v -n -b= --quiet --verbose --depth= --branch= --single-branch --bare --mirror --no-tags --progress --no-checkout',
+      REMOTE,
+    ),
+    'ls-remote': does(['transfer', 'write'], '-q -t --quiet --tags --heads', REMOTE),
     'upload-pack': SERVES,
     'upload-archive': SERVES,
     'receive-pack': RECEIVES,

@@ -42,8 +42,11 @@ export const SYSTEM: Programs = {
   free: shows('-bkmghlLtvw -c= -s= --bytes --kibi --mebi --gibi --human --si --lohi --total --wide'),
   uptime: shows('-ps --pretty --since'),
   w: shows('-fhiosu --no-header --short --from'),
-  who: shows('-abdHlmpqrsTtuw --all --boot --heading --login --count --users'),
-  users: shows(),
+  // Of another file they show what is in it.
+  who: shows('-abdHlmpqrsTtuw --all --boot --heading --login --count --users', {
+    operands: { harmless: /^(?:am|i|I)$/, effect: 'unknown' },
+  }),
+  users: shows('', { operands: { paths: 'read' } }),
   last: shows('-adFiwxR -NUM -n= -s= -t= -f=read --limit= --since= --until='),
   lastlog: shows('-b= -t= -u='),
   id: shows('-gGnruzZ --group --groups --name --real --user --zero'),

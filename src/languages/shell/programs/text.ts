@@ -1,5 +1,6 @@
 /** Programs that make text of text. */
 import { judgeAwk } from '../special/awk.ts';
+import { judgeJq } from '../special/jq.ts';
 import { judgeSed } from '../special/sed.ts';
 import type { Plain, Programs } from '../program.ts';
 import { reader } from './files.ts';
@@ -56,7 +57,7 @@ export const TEXT: Programs = {
   base64: reader('-diD -w= --decode --ignore-garbage --wrap='),
   base32: reader('-di -w= --decode --ignore-garbage --wrap='),
   od: reader(
-    '-abcdfhilosvx -A= -j= -N= -S= -t= -w= --address-radix= --skip-bytes= --read-bytes= --format= --output-duplicates --width=',
+    '-abcdfhilosvx -A= -j= -N= -S= -t= -w[=] --address-radix= --skip-bytes= --read-bytes= --format= --output-duplicates --width[=]',
   ),
   xxd: reader('-abeEiprRu -c= -g= -l= -o= -s= -n=', {
     operands: { paths: 'read', last: 'write', max: 2 },
@@ -71,14 +72,7 @@ export const TEXT: Programs = {
     operands: { paths: 'read' },
     stdin: 'operands',
   },
-  jq: {
-    kind: 'plain',
-    does: ['read'],
-    options:
-      '-ceRrjsSCnMa --compact-output --raw-output --raw-input --slurp --sort-keys --null-input --exit-status --tab --color-output --monochrome-output --join-output --ascii-output',
-    operands: { skip: 1, paths: 'read' },
-    stdin: 'operands',
-  },
+  jq: { kind: 'special', does: 'read; `import` and `include` are unknown', judge: judgeJq },
   sed: {
     kind: 'special',
     does: 'read, for scripts of print, delete, quit and substitute; `-i` writes; `w`, `e`, `r` are unknown',

@@ -24,7 +24,11 @@ export function judgeExport(call: Call): void {
 
 /** `read`: bash evaluates `a[$(…)]` where a name is expected, so names are plain ones. */
 export function judgeRead(call: Call): void {
-  const { operands, strange, open } = parseOptions(call.args, '-rs -p= -t= -n= -N= -d=');
+  const { operands, values, strange, open } = parseOptions(call.args, '-rs -p= -t= -n= -N= -d=');
+  // zsh calculates with them, and what it calculates with can run commands.
+  for (const option of ['-t', '-n', '-N'])
+    if (!(values.get(option) ?? []).every(({ literal }) => /^[\d.]+$/.test(literal ?? '')))
+      call.unknown(`the value of ${option} is no number`);
   if (strange !== undefined || open !== undefined)
     call.unknown(`option ${strange ?? open} of read is not in the table`);
   call.find.program(call.name, ['read']);

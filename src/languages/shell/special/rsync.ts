@@ -8,8 +8,10 @@ const OPTIONS =
 const SERVER = `--server --sender -e[=] ${OPTIONS}`;
 
 export function judgeRsync(call: Call): void {
-  const server = call.args.some(({ literal }) => literal === '--server');
-  const parsed = parseOptions(call.args, server ? SERVER : OPTIONS);
+  // As an option, and not as another's value.
+  const asServer = parseOptions(call.args, SERVER);
+  const server = asServer.seen.has('--server');
+  const parsed = server ? asServer : parseOptions(call.args, OPTIONS);
   const { strange, open, adds, paths } = parsed;
   if (strange !== undefined) call.unknown(`option ${strange} of rsync is not in the table`);
   if (open !== undefined) call.unknown(`${open} may become any option of rsync`);

@@ -15,6 +15,10 @@ export function judgeSed(call: Call): void {
   const files = given.length > 0 ? operands : operands.slice(1);
   if (!scripts.every((script) => script?.literal !== undefined && isHarmless(script.literal)))
     call.unknown('the script of sed is not a simple one');
+  // A slash in the suffix is another folder: `-i/etc/*`.
+  const suffixes = [...(values.get('-i') ?? []), ...(values.get('--in-place') ?? [])];
+  if (!suffixes.every(({ literal }) => literal !== undefined && !literal.includes('/')))
+    call.unknown('where sed leaves the old file cannot be told');
   const inPlace = seen.has('-i') || seen.has('--in-place');
   call.find.program(call.name, inPlace ? ['read', 'write'] : ['read']);
   for (const file of files) call.find.path(file, inPlace ? 'write' : 'read');

@@ -34,6 +34,14 @@ export function judgeXargs(call: Call): void {
   const mark =
     values.get('-I')?.[0]?.literal ?? (seen.has('-I') || seen.has('-i') || seen.has('--replace') ? '{}' : undefined);
   call.find.through(call.name);
+  const share = shareOf(values, seen);
+  if (mark === undefined && known && known.length > 1 && share !== 'all') {
+    // Several calls, each with its own last word.
+    if (share === undefined) call.unknown('how xargs parts its words cannot be told');
+    else
+      for (let at = 0; at < known.length; at += share)
+        call.run([...command, ...known.slice(at, at + share).map(literalWord)], { from: 'elsewhere' });
+  }
   call.run(
     mark === undefined
       ? [...command, ...(known?.map(literalWord) ?? [ITEMS])]
@@ -42,6 +50,21 @@ export function judgeXargs(call: Call): void {
       from: 'elsewhere',
     },
   );
+}
+
+const PARTS = ['-L', '-l', '-s', '--max-lines', '--max-chars'];
+
+/** How many words each call gets. */
+function shareOf(
+  values: ReadonlyMap<string, readonly ShellWord[]>,
+  seen: ReadonlySet<string>,
+): number | 'all' | undefined {
+  if (PARTS.some((option) => seen.has(option))) return undefined;
+  const given = [...(values.get('-n') ?? []), ...(values.get('--max-args') ?? [])];
+  if (given.length === 0) return 'all';
+  const share =
+    given.length === 1 && /^[1-9]\d{0,5}$/.test(given[0]?.literal ?? '') ? Number(given[0]?.literal) : undefined;
+  return share;
 }
 
 const ITEMS: ShellWord = anyWord('$xargs');
