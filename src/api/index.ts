@@ -9,4 +9,5 @@ export type {
   SessionFilter,
   UserCaller,
 } from './services.ts';
+export type { Presence } from './presence.ts';
 export type * from './shapes.ts';

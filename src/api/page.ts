@@ -100,7 +100,8 @@ async function decide(decision) {
   for (const button of [at('approve'), at('deny')]) button.disabled = true;
   const reason = at('reason').value.trim();
   const answer = await call('POST', '/v1/approvals/' + encodeURIComponent(id) + '/decision', { decision, digest, ...(reason ? { reason } : {}) });
-  at('result').textContent = answer.state === 'denied' ? 'Denied.' : 'Approved: for exactly this text, once.';
+  at('result').textContent = answer.state === 'denied' ? 'Denied.' : 'Approved: for exactly this text, once.'
+    + (answer.moderated ? ' It runs only while an approver watches: hoopctl sessions tail ' + answer.session : '');
   token = undefined;
   show('done');
 }

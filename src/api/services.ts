@@ -1,6 +1,7 @@
 /** What the HTTP API needs from the gateway. The app wires it; tests fake it. */
 import type { ServerHttp2Stream } from 'node:http2';
 import type { Principal } from '../domain/principal.ts';
+import type { Presence } from './presence.ts';
 import type {
   AgentView,
   ApprovalLoginStarted,
@@ -125,7 +126,13 @@ export interface Services {
   /** The recording's lines as they are on disk, without their newlines. */
   sessionEvents(caller: UserCaller, id: string): Promise<AsyncIterable<string> | undefined>;
   /** The same from one line on, or from the last there is, and what is still written; an empty one now and then while nothing is. */
-  sessionTail(caller: UserCaller, id: string, from: number | 'last'): Promise<AsyncIterable<string> | undefined>;
+  sessionTail(
+    caller: UserCaller,
+    id: string,
+    from: number | 'last',
+    /** Who follows counts as watching, where something has to be watched. Absent: they do not. */
+    presence?: Presence,
+  ): Promise<AsyncIterable<string> | undefined>;
   /** A file of the log of sessions by its name: `checkpoint`, `witnessed`, `tile/…`. */
   auditFile(caller: UserCaller, name: string): Promise<Uint8Array | undefined>;
   killSession(

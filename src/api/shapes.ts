@@ -207,6 +207,8 @@ export interface ApprovalView {
   proof: 'fresh' | 'login' | 'launcher';
   reason?: string;
   self: boolean;
+  /** Approved, it runs only while somebody who may approve it follows its session. */
+  moderated?: true;
   /** Whether the caller may decide it. */
   mayDecide: boolean;
   requestedAt: string;
@@ -375,6 +377,8 @@ export interface ExplainView {
     verdict: 'allow' | 'hold' | 'deny';
     rules: string[];
     reason?: string;
+    /** Rules that have it watched while it runs. */
+    moderated?: string[];
     rewritten?: string;
     masked?: string[];
   }[];

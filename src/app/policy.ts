@@ -10,7 +10,7 @@ import type { Command, Effect, FactValue, Resource } from '../domain/command.ts'
 import type { AgentIdentity, Principal } from '../domain/principal.ts';
 import type { Protocol } from '../domain/protocol.ts';
 import { parseTargetName, type Target } from '../domain/target.ts';
-import type { Circumstances, Verdict } from '../domain/verdict.ts';
+import { type Circumstances, moderatedBy, type Verdict } from '../domain/verdict.ts';
 import { type CompiledPolicy, compile, type Explanation, type KnownTarget } from '../policy/index.ts';
 import { protocols } from '../protocols/index.ts';
 import { type PolicyCase, readCases } from './policy-cases.ts';
@@ -83,6 +83,8 @@ export interface StatementExplanation {
   readonly rules: readonly string[];
   readonly reason?: string;
   readonly hint?: string;
+  /** Rules that have it watched while it runs. */
+  readonly moderated?: readonly string[];
   /** Masked columns of the relations it touches: `schema.relation.column`. */
   readonly masked: readonly string[];
   readonly access: Explanation['access'];
@@ -205,6 +207,7 @@ function explainStatement(command: Command, { verdict, access, rules, masks }: E
     rules: impossible === undefined ? verdict.rules : [],
     ...(told.reason !== undefined && { reason: told.reason }),
     ...(told.hint !== undefined && { hint: told.hint }),
+    ...(impossible === undefined && moderatedBy(verdict)),
     masked: masks.columns
       .filter(({ relation }) => touched.has(relation))
       .map(({ relation, column }) => `${relation}.${column}`),

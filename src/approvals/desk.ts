@@ -315,6 +315,8 @@ export function createDesk(parts: DeskParts): ApprovalDesk {
     consume,
     withdraw,
     mayConfirm: (question) => objectionTo(question.requester, question, parts.policy()) === undefined,
+    mayWatch: (question, principal) =>
+      !parts.isDead(principal, clock.now()) && objectionTo(principal, question, parts.policy()) === undefined,
     decide,
     withdrawWhere,
     withdrawRun: (run, reason) => withdrawWhere((row) => row.question.run === run, reason),

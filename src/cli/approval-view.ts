@@ -10,6 +10,8 @@ const PROOF: Readonly<Record<ApprovalView['proof'], string>> = {
   launcher: 'a key press in the terminal that launched the agent',
 };
 
+const WATCH = ({ session }: ApprovalView) => `it runs only while an approver watches: hoopctl sessions tail ${session}`;
+
 /** Everything about one request, on stdout. */
 export function showApproval(ctx: Context, view: ApprovalView): void {
   const { out, clock } = ctx;
@@ -28,6 +30,7 @@ export function showApproval(ctx: Context, view: ApprovalView): void {
     ['session', view.session],
     ['asked', ago(clock, view.requestedAt)],
     ['proof', PROOF[view.proof]],
+    ['moderated', view.moderated ? WATCH(view) : undefined],
     ['length', `${view.bytes} bytes`],
     ['sha256', createHash('sha256').update(view.text, 'utf8').digest('hex')],
     ['digest', view.digest],

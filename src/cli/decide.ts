@@ -63,6 +63,8 @@ export async function decideOn(
   );
   if (ctx.out.json) ctx.out.document(decided);
   else ctx.out.print({ text: decided.state, style: word === 'approve' ? 'green' : 'red' }, ` ${decided.id}`);
+  if (word === 'approve' && view.moderated)
+    ctx.out.notice(`it runs while an approver watches it; watch with: hoopctl sessions tail ${view.session}`);
 }
 
 /** A request, and by what it was seen. */

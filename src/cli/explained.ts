@@ -22,6 +22,7 @@ export function showExplained({ out }: Context, explained: Explained): void {
       ['  verdict', { text: statement.verdict, style: STYLES[statement.verdict] }],
       ['  by', orDash(statement.rules.join(', '))],
       ['  reason', statement.reason],
+      ['  moderated', moderatedText(statement.moderated)],
       ['  effects', orDash(statement.effects.join(', '))],
       [
         '  touches',
@@ -34,12 +35,17 @@ export function showExplained({ out }: Context, explained: Explained): void {
     if (!('access' in statement)) continue;
     for (const { name, covers, why } of statement.access)
       out.print({ text: `  access ${name}: `, style: 'dim' }, covers ? 'covers it' : (why ?? 'does not cover it'));
-    for (const { name, answer, shadow, matches, why } of statement.considered)
+    for (const { name, answer, shadow, moderated, matches, why } of statement.considered)
       out.print(
         { text: `  rule ${name}${shadow ? ' (shadow)' : ''}: `, style: 'dim' },
-        matches ? `matches: ${answer}` : (why ?? 'does not match'),
+        matches ? `matches: ${answer}${moderated ? ', moderated' : ''}` : (why ?? 'does not match'),
       );
   }
+}
+
+function moderatedText(rules: readonly string[] | undefined): string | undefined {
+  if (rules === undefined || rules.length === 0) return undefined;
+  return `by ${rules.join(', ')}: it runs only while an approver watches the session`;
 }
 
 function factsText(facts: Readonly<Record<string, unknown>>): string {

@@ -78,6 +78,8 @@ export interface Desk {
   withdraw(id: string, reason: string): Promise<void>;
   /** Whether the one who asks may answer it, a fitting proof aside: what a rule with `proof: launcher` needs to be answered at all. */
   mayConfirm(question: ApprovalQuestion): boolean;
+  /** Whether that one may answer it now, the proof aside: who may, may watch it where the rule is `moderated`. */
+  mayWatch(question: ApprovalQuestion, principal: Principal): boolean;
 }
 
 export type ConsumeResult = { readonly kind: 'consumed' } | { readonly kind: 'refused'; readonly reason: string };

@@ -7,6 +7,8 @@ export type SessionEnd =
   /** A deadline: `run` (--max, runs.max) or `session` (session.max). */
   | { readonly kind: 'expired'; readonly deadline: 'run' | 'session' }
   | { readonly kind: 'idle' }
+  /** A moderated command ran, and whoever had to watch was away for longer than the rule waits. */
+  | { readonly kind: 'unwatched'; readonly rule: string; readonly waitedMs: number }
   /** A limit that ends the session, such as too many refusals a minute. */
   | { readonly kind: 'limit'; readonly limit: string }
   /** The launcher's lease lapsed or its login ran out: the run is suspended and may come back. */
@@ -38,6 +40,8 @@ export function describeEnd(end: SessionEnd): string {
       return `HOOP_LIMIT: the ${end.deadline}'s time is over`;
     case 'idle':
       return 'HOOP_LIMIT: this session was idle too long';
+    case 'unwatched':
+      return `HOOP_HELD: rule "${end.rule}" has this watched, and nobody watched for ${Math.round(end.waitedMs / 1000)} s`;
     case 'limit':
       return `HOOP_LIMIT: ${end.limit}`;
     case 'suspended':

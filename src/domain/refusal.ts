@@ -22,6 +22,11 @@ export interface SubmitOptions {
   readonly gone?: AbortSignal;
   /** Lets the protocol speak while it waits: a NOTICE, a line on stderr. */
   onHold?(held: HoldNotice): void;
+  /**
+   * What the caller does about `Session.paused`. `pauses`: while it is paused it passes nothing on, either way. `inside`: the command is part of one that
+   * does so. Absent: it can not stop what runs, and a command that has to be watched is refused.
+   */
+  readonly moderation?: 'pauses' | 'inside';
 }
 
 export interface HoldNotice {
@@ -29,5 +34,7 @@ export interface HoldNotice {
   readonly link: string;
   readonly rule: string;
   readonly waitMs: number;
+  /** It is approved, and waits for somebody who watches: the session to be watched. */
+  readonly watch?: string;
   readonly reason?: string;
 }

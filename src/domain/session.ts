@@ -65,10 +65,18 @@ export interface Session<Settings = unknown> {
   submit(turn: Turn, options?: SubmitOptions): Eventual<Permit | Refusal>;
   /** Records something that is not a command. */
   note(event: Extract<SessionEvent, { type: 'notice' } | { type: 'stream' }>): void;
+  /** Whether nothing may pass either way for now: a moderated command runs, and who has to watch is away. Absent: never. */
+  readonly paused?: Pause;
   /** Registers how to cancel the statement in flight at the target when the session is cut. Resolves with what became of it. */
   onCut(cancel: () => Promise<'cancelled' | 'completed' | 'unknown'>): void;
   /** Ends the session from the protocol's side. */
   end(end: SessionEnd): void;
+}
+
+export interface Pause {
+  readonly now: boolean;
+  /** Called with the new state, at once. @returns stops listening */
+  onChange(listener: (paused: boolean) => void): () => void;
 }
 
 /** The part of policy a protocol needs to read commands by. */

@@ -15,6 +15,8 @@ export interface Ask {
   /** Whether the launcher or owner may approve. */
   readonly self: boolean;
   readonly proof: Proof;
+  /** An approval alone is not enough: the command runs only while somebody watches who may approve it. */
+  readonly moderated?: true;
   /** Names of notifiers in gateway.yaml. */
   readonly notify: readonly string[];
   readonly reason?: string;
@@ -45,6 +47,12 @@ export type Verdict =
   | (Judged & { readonly kind: 'allow' })
   | (Judged & { readonly kind: 'hold'; readonly asks: readonly Ask[] })
   | (Judged & { readonly kind: 'deny'; readonly rule: string; readonly reason: string; readonly hint?: string });
+
+/** The rules that have it watched while it runs, where there are some: as an explanation says it. */
+export function moderatedBy(verdict: Verdict): { readonly moderated?: string[] } {
+  const rules = verdict.kind === 'hold' ? verdict.asks.filter((ask) => ask.moderated).map(({ rule }) => rule) : [];
+  return rules.length > 0 ? { moderated: rules } : {};
+}
 
 /** Everything about a session that a verdict may depend on. */
 export interface Circumstances {

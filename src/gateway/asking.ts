@@ -66,11 +66,32 @@ export function createAsking(parts: AskingParts) {
     options: SubmitOptions,
   ): Promise<Heard> {
     const patience = Math.min(...asks.map((ask) => waitFor(ask, turn)));
+    return whileWaited(unanimous(requests), patience, options);
+  }
+
+  /** Waits for something else than people's answers, as long and as patiently. */
+  function until(
+    happens: Promise<void>,
+    patience: number,
+    options: SubmitOptions,
+  ): Promise<'happened' | 'waited' | 'gone' | 'ended'> {
+    return whileWaited(
+      happens.then(() => 'happened' as const),
+      patience,
+      options,
+    );
+  }
+
+  function whileWaited<T>(
+    happens: Promise<T>,
+    patience: number,
+    options: SubmitOptions,
+  ): Promise<T | 'waited' | 'gone' | 'ended'> {
     return new Promise((resolve) => {
       const cancel = clock.after(patience, () => done('waited'));
       const onGone = () => done('gone');
       const onEnd = () => done('ended');
-      const done = (result: Heard) => {
+      const done = (result: T | 'waited' | 'gone' | 'ended') => {
         cancel();
         options.gone?.removeEventListener('abort', onGone);
         signal.removeEventListener('abort', onEnd);
@@ -80,7 +101,7 @@ export function createAsking(parts: AskingParts) {
       if (signal.aborted) return done('ended');
       options.gone?.addEventListener('abort', onGone, { once: true });
       signal.addEventListener('abort', onEnd, { once: true });
-      unanimous(requests).then(done);
+      happens.then(done);
     });
   }
 
@@ -95,7 +116,7 @@ export function createAsking(parts: AskingParts) {
     await Promise.allSettled(requests.map((request) => desk.withdraw(request.id, reason)));
   }
 
-  return { open, recordDecision, announce, firstOf, withdrawnBecause, withdrawAll };
+  return { open, recordDecision, announce, firstOf, until, withdrawnBecause, withdrawAll };
 }
 
 /** Settles with all decisions when all are given, or with the first that is not a yes. */

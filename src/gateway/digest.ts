@@ -29,7 +29,7 @@ export function digestOf({ commands, asks, view }: Question, binding: Binding): 
     'hoopctl approval v2',
     [binding.target, binding.protocol, binding.account, binding.principal, binding.run],
     commands.map(formOf),
-    asks.map(({ rule, approvers, self, proof }) => [rule, approvers, self, proof]).sort(byText),
+    asks.map(askForm).sort(byText),
     [view.masks.columns, view.masks.detectors, view.trustedFunctions, view.grant.guarded],
   ];
   return sha256(JSON.stringify(form));
@@ -50,6 +50,10 @@ function formOf(command: Command): unknown {
     [...command.effects].sort(),
     command.part ?? null,
   ];
+}
+
+function askForm({ rule, approvers, self, proof, moderated }: Ask): unknown {
+  return [rule, approvers, self, proof, ...(moderated ? ['moderated'] : [])];
 }
 
 function parameterForm({ type, format, value }: Parameter): unknown {

@@ -22,6 +22,7 @@ import type { BudgetMeter } from './budget.ts';
 import { type Binding, digestOf, type Question } from './digest.ts';
 import { createMore, type Extended } from './more.ts';
 import { refusal } from './refusal.ts';
+import type { Watched, Watching } from './watching.ts';
 
 export interface GateParts {
   /** What is in force now. */
@@ -48,6 +49,8 @@ export interface GateParts {
   /** Aborted when the session ends. */
   readonly signal: AbortSignal;
   readonly watch: GateWatch;
+  /** Who watches what runs, where a rule wants it watched. */
+  readonly watching: Watching;
 }
 
 export interface Describe {
@@ -73,17 +76,18 @@ export interface Gate {
 }
 
 export function createGate(parts: GateParts): Gate {
-  const { recorder, desk, describe, watch } = parts;
+  const { recorder, desk, describe, watch, watching } = parts;
   const inFlight = new Map<string, { command: Command; by: 'client' | 'gateway' }>();
   let commands = 0;
   const asking = createAsking({ ...parts, record });
   const more = createMore({ ...parts, asking, judge, written, newId: () => `c${++commands}` });
 
   function submit(turn: Turn, options: SubmitOptions = NO_OPTIONS): Eventual<Permit | Refusal> {
+    if (turn.by !== 'gateway' && watching.paused.now) return afterPause(turn, options);
     const ids = turn.commands.map(() => `c${++commands}`);
     const stopped = parts.standing();
     if (stopped) return refuse(turn, ids, [], stopped);
-    if (turn.by === 'gateway') return forward(turn, ids, [], []);
+    if (turn.by === 'gateway') return forward({ turn, ids, verdicts: [] });
     if (turn.basis !== parts.view().basis) return refuse(turn, ids, [], refusal.stale());
 
     const verdicts = turn.commands.map(judge);
@@ -91,11 +95,52 @@ export function createGate(parts: GateParts): Gate {
     if (denied) return refuse(turn, ids, verdicts, denied);
 
     const asks = asksOf(turn.commands, verdicts);
-    if (asks.length === 0) return forward(turn, ids, verdicts, []);
+    const moderating = options.moderation === 'inside' ? [] : moderatingOf(turn.commands, verdicts);
+    const [moderated] = moderating;
+    if (moderated && options.moderation === undefined)
+      return refuse(turn, ids, verdicts, refusal.notModerated(moderated.rule));
+    if (asks.length === 0 && !moderated) return forward({ turn, ids, verdicts });
     const readAt = parts.clock.monotonic();
-    return hold({ turn, ids, verdicts, asks, options, readAt }).then((approvals) =>
-      'kind' in approvals ? approvals : forward(turn, ids, verdicts, approvals),
-    );
+    return holdAndForward({ turn, ids, verdicts, asks, moderating, options, readAt });
+  }
+
+  /** Nothing is judged meanwhile: what is in force afterwards counts. */
+  async function afterPause(turn: Turn, options: SubmitOptions): Promise<Permit | Refusal> {
+    const gone = new Promise<'gone'>((resolve) => {
+      if (options.gone?.aborted) resolve('gone');
+      else options.gone?.addEventListener('abort', () => resolve('gone'), { once: true });
+    });
+    if ((await Promise.race([watching.resumed(), gone])) !== 'gone') return submit(turn, options);
+    const ids = turn.commands.map(() => `c${++commands}`);
+    return refuse(turn, ids, [], refusal.withdrawn('the client went away or cancelled'));
+  }
+
+  async function holdAndForward(held: Held): Promise<Permit | Refusal> {
+    const { turn, ids, verdicts } = held;
+    let watched: Watched | undefined;
+    if (held.moderating.length > 0) {
+      const digest = digestOf(questionOf(turn, held.moderating), parts.binding);
+      const questions: ApprovalQuestion[] = [];
+      for (const ask of held.moderating) {
+        const question = parts.question(turn, ask, digest);
+        if ('kind' in question) return refuse(turn, ids, verdicts, question);
+        questions.push(question);
+      }
+      watched = watching.want(questions);
+    }
+    const answer = await passed(held, watched).catch((error: unknown) => {
+      watched?.end();
+      throw error;
+    });
+    if (answer.kind === 'refusal') watched?.end();
+    return answer;
+  }
+
+  async function passed(held: Held, watched: Watched | undefined): Promise<Permit | Refusal> {
+    const { turn, ids, verdicts, asks } = held;
+    const approvals = asks.length > 0 ? await hold(held, watched) : await watchedOnly(held, watched);
+    if ('kind' in approvals) return approvals;
+    return forward({ turn, ids, verdicts, approvals, watched });
   }
 
   // What could not be read, resolved or rewritten safely is refused whatever policy says.
@@ -126,7 +171,7 @@ export function createGate(parts: GateParts): Gate {
   }
 
   /** Asks people and waits. @returns ids of the consumed approvals, or the refusal for the client. */
-  async function hold(held: Held): Promise<readonly string[] | Refusal> {
+  async function hold(held: Held, watched: Watched | undefined): Promise<readonly string[] | Refusal> {
     const { turn, ids, verdicts, asks, options } = held;
     const digest = digestOf(questionOf(turn, asks), parts.binding);
     const questions: ApprovalQuestion[] = [];
@@ -183,7 +228,54 @@ export function createGate(parts: GateParts): Gate {
       await asking.withdrawAll(requests, 'another approval of the same command was not given');
       return told;
     }
+    const unwatched = await watchers(held, watched, requests[0]?.id ?? '');
+    if (unwatched === 'gone' || unwatched === 'ended')
+      await asking.withdrawAll(
+        requests,
+        unwatched === 'gone' ? 'the client went away or cancelled' : 'the session ended',
+      );
+    if (unwatched) return notWatched(unwatched, held, requests[0]?.id ?? '');
     return consume(held, requests, questions);
+  }
+
+  /** More of what people let through: they are not asked again, and it is watched like its beginning. */
+  async function watchedOnly(held: Held, watched: Watched | undefined): Promise<readonly string[] | Refusal> {
+    const { turn, ids, verdicts, readAt } = held;
+    const unwatched = await watchers(held, watched, '');
+    if (unwatched) return refuse(turn, ids, verdicts, notWatched(unwatched, held, ''));
+    if (turn.basis !== parts.view().basis || parts.clock.monotonic() - readAt > READING_HOLDS_MS)
+      return refuse(turn, ids, [], refusal.stale());
+    return [];
+  }
+
+  /** Waits until it is watched, and holds on to that. @returns why it is not */
+  async function watchers(
+    { turn, moderating, options }: Held,
+    watched: Watched | undefined,
+    request: string,
+  ): Promise<Unwatched | undefined> {
+    const [ask] = moderating;
+    if (!watched || !ask) return undefined;
+    if (!watched.now) {
+      const waitMs = Math.min(...moderating.map((one) => parts.waitFor(one, turn)));
+      const watch = parts.question(turn, ask, '');
+      options.onHold?.({ request, link: '', rule: ask.rule, waitMs, watch: 'kind' in watch ? '' : watch.session });
+      const came = await asking.until(watched.arrived, waitMs, options);
+      if (came !== 'happened') return came;
+      // Who came may have gone at once.
+      if (!watched.now) return 'waited';
+    }
+    watched.begin();
+    return undefined;
+  }
+
+  function notWatched(why: Unwatched, { moderating }: Held, request: string): Refusal {
+    const told =
+      why === 'waited'
+        ? refusal.unwatched(moderating[0]?.rule ?? '', request)
+        : refusal.withdrawn(why === 'gone' ? 'the client went away or cancelled' : 'the session ended');
+    watch.refused(told);
+    return told;
   }
 
   /** After people said yes: the world may have changed while they thought. */
@@ -216,12 +308,8 @@ export function createGate(parts: GateParts): Gate {
   }
 
   /** The only way to a permit: the intent is in the recording first. */
-  function forward(
-    turn: Turn,
-    ids: readonly string[],
-    verdicts: readonly Verdict[],
-    approvals: readonly string[],
-  ): Eventual<Permit | Refusal> {
+  function forward(passing: Passing): Eventual<Permit | Refusal> {
+    const { turn, ids, verdicts, approvals = [] } = passing;
     const by = turn.by ?? 'client';
     const policy = parts.view().basis;
     const events: SessionEvent[] = [];
@@ -233,19 +321,24 @@ export function createGate(parts: GateParts): Gate {
       events.push(describe.intent(id, command, by, approvals));
     }
     // Before the permit: a crash must not lose the command that caused it.
-    return then(written(events, weightOf(turn.commands)), (lost) => lost ?? recorded(turn, ids, verdicts));
+    return then(written(events, weightOf(turn.commands)), (lost) => lost ?? recorded(passing));
   }
 
   /** Writing took time; a revocation that came meanwhile counts. */
-  function recorded(turn: Turn, ids: readonly string[], verdicts: readonly Verdict[]): Permit | Refusal {
+  function recorded(passing: Passing): Eventual<Permit | Refusal> {
+    const { turn, ids } = passing;
+    // So does a watcher who left meanwhile.
+    passing.watched?.look();
+    if (turn.by !== 'gateway' && watching.paused.now && !parts.signal.aborted)
+      return watching.resumed().then(() => recorded(passing));
     const stopped = parts.standing();
-    if (!stopped) return mint(turn, ids, verdicts);
+    if (!stopped) return mint(passing);
     for (const id of ids) record([{ type: 'outcome', command: id, state: 'notForwarded', durationMs: 0 }]);
     watch.refused(stopped);
     return stopped;
   }
 
-  function mint(turn: Turn, ids: readonly string[], verdicts: readonly Verdict[]): Permit {
+  function mint({ turn, ids, verdicts, watched }: Passing): Permit {
     const started = parts.clock.monotonic();
     const by = turn.by ?? 'client';
     for (const [i, command] of turn.commands.entries()) inFlight.set(ids[i] as string, { command, by });
@@ -262,6 +355,7 @@ export function createGate(parts: GateParts): Gate {
       settle(index, outcome, result) {
         const id = ids[index];
         if (id === undefined || !inFlight.delete(id)) return;
+        if (watched && !ids.some((other) => inFlight.has(other))) watched.end();
         const events: SessionEvent[] = result ? [{ type: 'result', command: id, ...result }] : [];
         const durationMs = outcome.durationMs || Math.round((parts.clock.monotonic() - started) * 1000) / 1000;
         events.push({ type: 'outcome', command: id, ...outcome, durationMs });
@@ -311,10 +405,24 @@ interface Held {
   readonly ids: readonly string[];
   readonly verdicts: readonly Verdict[];
   readonly asks: readonly Ask[];
+  /** Those that want it watched: of what begins to run, and of more of what has. */
+  readonly moderating: readonly Ask[];
   readonly options: SubmitOptions;
   /** When the turn was submitted, monotonic ms: it was read just before. */
   readonly readAt: number;
 }
+
+/** What is about to be let through. */
+interface Passing {
+  readonly turn: Turn;
+  readonly ids: readonly string[];
+  readonly verdicts: readonly Verdict[];
+  readonly approvals?: readonly string[];
+  readonly watched?: Watched | undefined;
+}
+
+/** Why nobody watches: nobody came in time, the client did not wait, the session ended. */
+type Unwatched = 'waited' | 'gone' | 'ended';
 
 /** What was read longer ago, while people thought, may mean something else by now: objects, views and functions are looked up anew. */
 const READING_HOLDS_MS = 30_000;
@@ -341,6 +449,17 @@ function asksOf(commands: readonly Command[], verdicts: readonly Verdict[]): rea
   for (const [i, verdict] of verdicts.entries()) {
     if (verdict.kind !== 'hold' || commands[i]?.part !== undefined) continue;
     for (const ask of verdict.asks) asks.set(ask.rule, ask);
+  }
+  return [...asks.values()];
+}
+
+/** Rules that have a command watched. More of its results is watched too; what is only prepared runs nothing. */
+function moderatingOf(commands: readonly Command[], verdicts: readonly Verdict[]): readonly Ask[] {
+  if (!verdicts.some(({ kind }) => kind === 'hold')) return [];
+  const asks = new Map<string, Ask>();
+  for (const [i, verdict] of verdicts.entries()) {
+    if (verdict.kind !== 'hold' || commands[i]?.part === 'prepare') continue;
+    for (const ask of verdict.asks) if (ask.moderated) asks.set(ask.rule, ask);
   }
   return [...asks.values()];
 }

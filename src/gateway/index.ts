@@ -23,3 +23,4 @@ export {
   LiveSession,
   type ServedTarget,
 } from './session.ts';
+export type { Watcher } from './watching.ts';

@@ -38,6 +38,24 @@ export const refusal = {
     request,
   }),
 
+  /** Approved, where it was asked for: and nobody came who watches. */
+  unwatched: (rule: string, request: string): Refusal => ({
+    kind: 'refusal',
+    code: 'HOOP_HELD',
+    message: `HOOP_HELD: rule "${rule}" has this watched while it runs, and nobody who may watch it does`,
+    hint: 'retry the same statement, unchanged, while an approver watches the session: hoopctl sessions tail ID',
+    rule,
+    ...(request === '' ? {} : { request }),
+  }),
+
+  notModerated: (rule: string): Refusal => ({
+    kind: 'refusal',
+    code: 'HOOP_DENIED',
+    message: `HOOP_DENIED: rule "${rule}" has this watched while it runs, which is not done for this kind of command: it could not be paused`,
+    hint: 'do not retry; do it another way',
+    rule,
+  }),
+
   decided: (decision: ApprovalDecision, rule: string, request: string): Refusal => ({
     kind: 'refusal',
     code: decision.kind === 'denied' ? 'HOOP_DENIED' : 'HOOP_HELD',
@@ -189,6 +207,7 @@ const CODE_OF_END: Readonly<Partial<Record<SessionEnd['kind'], Refusal['code']>>
   expired: 'HOOP_LIMIT',
   idle: 'HOOP_LIMIT',
   limit: 'HOOP_LIMIT',
+  unwatched: 'HOOP_HELD',
   policyChanged: 'HOOP_DENIED',
 };
 

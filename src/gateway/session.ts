@@ -22,6 +22,7 @@ import { createGate, type Gate } from './gate.ts';
 import type { LiveRun } from './live-run.ts';
 import { momentOf, since } from './moment.ts';
 import { refusal } from './refusal.ts';
+import { createWatching, type Watching } from './watching.ts';
 
 /** A target as this gateway serves it. */
 export interface ServedTarget {
@@ -86,6 +87,8 @@ export class LiveSession {
   readonly row: SessionRow;
   readonly counts = { commands: 0, refused: 0, held: 0, rows: 0, maskedCells: 0, wouldBe: 0 };
   readonly session: Session;
+  /** Who follows it, for what has to be watched. */
+  readonly watching: Watching;
   readonly #parts: SessionParts;
   readonly #end = new AbortController();
   readonly #gate: Gate;
@@ -105,6 +108,14 @@ export class LiveSession {
     this.#parts = parts;
     this.id = id;
     this.row = this.#describeRow();
+    this.watching = createWatching({
+      clock,
+      signal: this.signal,
+      mayWatch: (question, principal) => parts.desk.mayWatch(question, principal),
+      record: (event) => this.session.note(event),
+      // What is in flight at the target is called off as well.
+      overdue: (end) => void this.cut(end),
+    });
     this.#gate = this.#createGate();
     this.session = this.#createSession();
     if (!run.firstSession.has(served.target.name)) run.firstSession.set(served.target.name, momentOf(clock));
@@ -149,10 +160,12 @@ export class LiveSession {
     const masksChanged = JSON.stringify(before.masks) !== JSON.stringify(now.masks);
     if (before.basis !== now.basis) this.session.note(policyChanged(now, this.circumstances()));
     const flying = [...this.#gate.inFlight().values()].filter(({ by }) => by === 'client');
-    if (flying.some(({ command }) => masksChanged || policy.judge(command, this.circumstances()).kind === 'deny')) {
+    const verdicts = flying.map(({ command }) => policy.judge(command, this.circumstances()));
+    if (flying.length > 0 && (masksChanged || verdicts.some(({ kind }) => kind === 'deny'))) {
       return this.end({ kind: 'policyChanged' });
     }
     this.#armDeadlines();
+    this.watching.renew(verdicts.flatMap((verdict) => (verdict.kind === 'hold' ? verdict.asks : [])));
   }
 
   /** The principal's groups were renewed: what was judged before is judged again. */
@@ -247,6 +260,7 @@ export class LiveSession {
       clock,
       signal: this.signal,
       describe: createDescribe(fingerprint),
+      watching: this.watching,
       binding: {
         target: target.name,
         protocol: target.protocol,
@@ -328,6 +342,7 @@ export class LiveSession {
       ...(run.agent ? { agent: run.agent } : {}),
       target: served.target,
       signal: this.signal,
+      paused: this.watching.paused,
       view: () => this.view(),
       dial: () => dial(served.address),
       secret: (name, refused) => {

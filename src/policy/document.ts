@@ -84,6 +84,7 @@ export const hold = fields({
   self: z.boolean().exactOptional(),
   proof: proof.exactOptional(),
   notify: z.array(text).exactOptional(),
+  moderated: z.boolean().exactOptional(),
 });
 
 export type HoldDocument = z.infer<typeof hold>;

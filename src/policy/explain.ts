@@ -26,6 +26,8 @@ export interface ExplainedRule {
   readonly name: string;
   readonly answer: 'allow' | 'deny' | 'hold';
   readonly shadow: boolean;
+  /** What it holds runs only while an approver watches. */
+  readonly moderated?: true;
   readonly matches: boolean;
   /** What keeps it from matching: `targets`, `subjects`, `except`, or the key of `when`. */
   readonly why?: string;
@@ -48,6 +50,7 @@ export function explainCommand(
         name,
         answer: then.kind,
         shadow,
+        ...(then.kind === 'hold' && then.ask.moderated && { moderated: true as const }),
         matches: why === undefined,
         ...(why !== undefined && { why: mismatchWords(why) }),
       };

@@ -19,6 +19,13 @@ export function compileLimit(item: NamedItem<LimitDocument>, around: HoldSurroun
     return budget === undefined ? [] : [[key, budget === 'none' ? Number.POSITIVE_INFINITY : budget]];
   });
   const ask = value.then?.kind === 'hold' ? compileAsk(item, value.then.hold, around) : undefined;
+  if (ask?.moderated) {
+    item.document.problem(
+      [...item.path, 'then'],
+      `"${value.name}" is moderated, and a limit asks for more of a result, not for somebody who watches`,
+      'hold the command itself by a rule with moderated: true',
+    );
+  }
   const over = value.per && value.window !== undefined ? { per: value.per, windowMs: value.window } : undefined;
   return {
     where: compileWhere(value.targets),

@@ -103,6 +103,13 @@ function readDefaults(sections: Sections, document: YamlDocument): void {
   const value = document.read(['defaults'], defaults)?.hold;
   if (value === undefined) return;
   const path = ['defaults', 'hold'];
+  if (value.moderated !== undefined) {
+    document.problem(
+      [...path, 'moderated'],
+      'defaults.hold.moderated: whether a command is watched is said by its own rule',
+      'write moderated: true in the hold of each rule that is meant',
+    );
+  }
   const first = sections.holdDefaults;
   if (first !== undefined) {
     document.problem(

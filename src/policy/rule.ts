@@ -105,6 +105,13 @@ function compileThen(item: Item<RuleDocument>, around: RuleSurroundings): Then |
   const { then } = item.value;
   if (then.kind !== 'hold') return then;
   const ask = compileAsk(item, then.hold, around);
+  if (ask?.moderated && item.value.mode === 'shadow') {
+    item.document.problem(
+      [...item.path, 'mode'],
+      `"${item.value.name}" is moderated, and in shadow nobody is waited for`,
+      'leave out moderated until the rule is enforced',
+    );
+  }
   return ask && { kind: 'hold', ask };
 }
 
@@ -144,6 +151,7 @@ export function compileAsk(
     self: merged.self ?? false,
     proof,
     notify: merged.notify ?? [],
+    ...(merged.moderated && { moderated: true }),
     ...(value.reason !== undefined && { reason: value.reason }),
   };
 }

@@ -15,7 +15,7 @@ import type { Conversation, Happening, Side, Step } from './conversation.ts';
 export interface RelayParts<Work, Answer> {
   readonly client: ByteChannel;
   readonly target: ByteChannel;
-  readonly session: Pick<Session, 'signal' | 'note' | 'end'>;
+  readonly session: Pick<Session, 'signal' | 'note' | 'end' | 'paused'>;
   readonly conversation: Conversation<Work, Answer>;
   readonly clock: Clock;
   /** Reads a turn, submits it, and gives what came of it: at once, where nothing has to be waited for. Rejects or throws only when we are wrong. */
@@ -139,6 +139,9 @@ export function startRelay<Work, Answer>(parts: RelayParts<Work, Answer>): Relay
   function dismiss(end: SessionEnd): void {
     if (clientLeft) return;
     clientLeft = true;
+    // Nothing it says is passed on any more: it is only heard out.
+    forgetPauses?.();
+    release('target', 'watch');
     leave(client, patienceOf(end));
     stopWaiting = parts.clock.after(FATE, () => happen({ kind: 'over', end }));
   }
@@ -204,6 +207,7 @@ export function startRelay<Work, Answer>(parts: RelayParts<Work, Answer>): Relay
 
   function finish(end: SessionEnd): void {
     over = true;
+    forgetPauses?.();
     waiting?.withdraw();
     session.signal.removeEventListener('abort', onSignal);
     stopWaiting();
@@ -222,6 +226,11 @@ export function startRelay<Work, Answer>(parts: RelayParts<Work, Answer>): Relay
     channel.gone.addEventListener('abort', cancel, { once: true });
   }
 
+  /** Nobody watches who has to: what the peers send waits with them. */
+  function pauseBoth(paused: boolean): void {
+    for (const side of ['client', 'target'] as const) paused ? hold(side, 'watch') : release(side, 'watch');
+  }
+
   const onSignal = () => happen({ kind: 'over', end: session.signal.reason as SessionEnd });
 
   for (const side of ['client', 'target'] as const) {
@@ -233,6 +242,8 @@ export function startRelay<Work, Answer>(parts: RelayParts<Work, Answer>): Relay
     });
   }
   session.signal.addEventListener('abort', onSignal, { once: true });
+  const forgetPauses = session.paused?.onChange(pauseBoth);
+  if (session.paused?.now) pauseBoth(true);
   // What came early is told in a task of its own: the caller has not seen the relay yet.
   queueMicrotask(() => {
     for (const side of ['target', 'client'] as const) {
@@ -260,6 +271,7 @@ export function startRelay<Work, Answer>(parts: RelayParts<Work, Answer>): Relay
 
 /** What the judge is handed. A signal is costly and hardly ever looked at: it is made when it is. */
 class Waiting implements SubmitOptions {
+  readonly moderation = 'pauses';
   readonly onHold: (held: HoldNotice) => void;
   #gone: AbortController | undefined;
 

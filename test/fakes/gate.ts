@@ -2,7 +2,7 @@
 import type { ApprovalDecision, ApprovalQuestion, Desk, HeldRequest } from '../../src/domain/approval.ts';
 import type { Command, Effect } from '../../src/domain/command.ts';
 import type { SessionEnd } from '../../src/domain/end.ts';
-import type { Principal } from '../../src/domain/principal.ts';
+import { matchesSubject, type Principal } from '../../src/domain/principal.ts';
 import { NO_MASK, type MaskPlan } from '../../src/domain/mask.ts';
 import type { Recorder, SessionEvent, Weight } from '../../src/domain/recording.ts';
 import type { Refusal, SessionView, Turn } from '../../src/domain/session.ts';
@@ -10,6 +10,7 @@ import type { Ask, LimitRule, Verdict } from '../../src/domain/verdict.ts';
 import { createMeter, createRunBudget, type RunBudget } from '../../src/gateway/budget.ts';
 import { createDescribe } from '../../src/gateway/describe.ts';
 import { createGate, type Gate } from '../../src/gateway/gate.ts';
+import { createWatching, type Watching } from '../../src/gateway/watching.ts';
 import { FakeClock } from './clock.ts';
 
 export const dana: Principal = {
@@ -110,6 +111,10 @@ export class FakeDesk implements Desk {
     return request;
   }
 
+  mayWatch({ ask, requester }: ApprovalQuestion, principal: Principal): boolean {
+    return matchesSubject(ask.approvers, principal) && (ask.self || principal.name !== requester.name);
+  }
+
   mayConfirm(question: ApprovalQuestion): boolean {
     return question.ask.self;
   }
@@ -147,6 +152,7 @@ export interface GateUnderTest {
   readonly gate: Gate;
   readonly recorder: FakeRecorder;
   readonly desk: FakeDesk;
+  readonly watching: Watching;
   readonly clock: FakeClock;
   readonly told: Refusal[];
   /** Requests the watch heard of. */
@@ -170,6 +176,13 @@ export function gateUnderTest(): GateUnderTest {
   const session = new AbortController();
   const told: Refusal[] = [];
   const held: string[] = [];
+  const watching = createWatching({
+    clock,
+    signal: session.signal,
+    mayWatch: (question, principal) => desk.mayWatch(question, principal),
+    record: (event) => void recorder.append([event], 'note'),
+    overdue: (end) => session.abort(end),
+  });
   const view = (): SessionView => ({
     basis: under.basis,
     grant: { entries: ['all'], effects: ['read'], guarded: false },
@@ -203,6 +216,7 @@ export function gateUnderTest(): GateUnderTest {
       waitFor: (ask) => ask.wait,
       limits: () => under.limits,
       meter: () => createMeter(under.limits, 'http', under.budget, { wouldBe: () => {} }),
+      watching,
       describe: createDescribe((bytes) => `hmac-of-${bytes.length}`),
       watch: {
         refused: (answer) => void told.push(answer),
@@ -214,6 +228,7 @@ export function gateUnderTest(): GateUnderTest {
     }),
     recorder,
     desk,
+    watching,
     clock,
     told,
     held,

@@ -136,6 +136,20 @@ describe('hold', () => {
     refuses(held('self: false, proof: launcher'), /can never be approved/);
   });
 
+  test('moderated belongs to a rule that holds and is enforced', () => {
+    refuses(
+      rule('then: { hold: { approvers: { groups: [g] }, moderated: true } }, mode: shadow'),
+      /moderated, and in shadow/,
+    );
+    refuses(rule('then: deny, moderated: true'), /unknown key/);
+    refuses(held('moderated: sometimes'), /moderated/);
+    refuses('defaults: { hold: { moderated: true } }', /said by its own rule/);
+    refuses(
+      'limits: [{ name: l, rowsPerRun: 1, then: { hold: { approvers: { groups: [g] }, moderated: true } } }]',
+      /limit asks for more/,
+    );
+  });
+
   test('that waits longer than it lives', () => {
     refuses(held('within: 1m, wait: 2m'), /waits longer/);
   });

@@ -1,5 +1,7 @@
 /** Sessions: their list, their recording, and the end of one. */
+import type { ServerResponse } from 'node:http';
 import { fail } from '../errors.ts';
+import { presenceOf } from '../presence.ts';
 import { type Route, route } from '../route.ts';
 import { killRequest } from '../schemas.ts';
 import type { SessionFilter } from '../services.ts';
@@ -53,12 +55,15 @@ export const sessionRoutes: readonly Route[] = [
       'its recording (NDJSON); with follow=true also what is still recorded, from the line from=N or from=last on, and an empty line now and then',
     tokens: ['user'],
     audience: 'own',
+    leavesOut:
+      "other people's sessions, without the role admin or auditor; with follow=true also those that one may watch because of a moderated rule",
     query: ['follow', 'from'],
     async handle({ services, user, params, query, reply }) {
       const from = tailOf(query);
       const id = params.id ?? '';
       if (from === undefined) return sendLines(reply, (await services.sessionEvents(user(), id)) ?? notFound(id));
-      await sendLines(reply, (await services.sessionTail(user(), id, from)) ?? notFound(id), PATIENCE_MS);
+      const presence = presenceOf(reply.raw as unknown as ServerResponse);
+      await sendLines(reply, (await services.sessionTail(user(), id, from, presence)) ?? notFound(id), PATIENCE_MS);
     },
   }),
   route({

@@ -3,7 +3,7 @@ import type { ExplainRequest, ExplainView, UserCaller } from '../../api/index.ts
 import { errorTable } from '../../base/error.ts';
 import { matchesSubject, type Principal } from '../../domain/principal.ts';
 import type { SessionView } from '../../domain/session.ts';
-import type { Circumstances, Policy, Verdict } from '../../domain/verdict.ts';
+import { type Circumstances, moderatedBy, type Policy, type Verdict } from '../../domain/verdict.ts';
 import type { ServedTarget } from '../../gateway/index.ts';
 import type { OfflineReader } from '../policy-text.ts';
 
@@ -53,6 +53,7 @@ export async function explainText({ caller, request, policy, targets, reader }: 
       verdict: verdict.kind,
       rules: [...verdict.rules],
       ...(verdict.kind === 'deny' ? { reason: verdict.reason } : {}),
+      ...moderatedBy(verdict),
       ...(command.sent === undefined ? {} : { rewritten: command.sent }),
     };
   });

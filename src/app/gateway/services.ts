@@ -10,6 +10,7 @@ import type {
   ConfigView,
   ExplainRequest,
   ExplainView,
+  Presence,
   RevocationReceipt,
   RevocationRequest,
   RevocationScope,
@@ -216,20 +217,51 @@ export function createServices(parts: ServiceParts): Services {
     row: SessionRow,
     lines: AsyncIterable<string | undefined>,
     release: () => void,
+    presence: Presence | undefined,
   ): AsyncGenerator<string> {
+    const leave = presence && watches(caller, row.id, presence);
+    const moderates = !visible(caller, row);
     try {
       let quiet = 0;
       for await (const line of lines) {
         const now = { ...caller, roles: rolesOf(caller.principal) };
-        if (!stillStands(caller) || !visible(now, row)) throw fail('FORBIDDEN', 'access was revoked');
+        if (!stillStands(caller) || !(visible(now, row) || (moderates && mayModerate(now, row, 'ended'))))
+          throw fail('FORBIDDEN', 'access was revoked');
         quiet = line === undefined ? quiet + 1 : 0;
         if (line !== undefined) yield line;
         // What stands between may take a silent connection for a dead one; and a reader that is gone is noticed here.
         else yield* quiet % LOOKS_BETWEEN_LINES === 0 ? [''] : [];
       }
     } finally {
+      leave?.();
       release();
     }
+  }
+
+  /** Counts as somebody who watches, for what has to be watched, for as long as they are there and may. */
+  function watches(caller: UserCaller, session: string, presence: Presence): (() => void) | undefined {
+    const { gone } = presence;
+    const live = registry.find(session);
+    if (!live || gone.aborted) return undefined;
+    const stands = () => !gone.aborted && stillStands(caller);
+    const left = live.watching.enter({ principal: caller.principal, stands });
+    let cancel: Cancel = () => {};
+    const leave = () => {
+      cancel();
+      gone.removeEventListener('abort', lost);
+      left(stillStands(caller) ? 'left' : 'access');
+    };
+    const lost = () => {
+      leave();
+      if (live.watching.mayFollow(caller.principal)) presence.cut();
+    };
+    const look = () => {
+      if (stands()) cancel = clock.after(LOOK_MS, look);
+      else leave();
+    };
+    gone.addEventListener('abort', lost, { once: true });
+    cancel = clock.after(LOOK_MS, look);
+    return leave;
   }
 
   const tails = new Map<string, number>();
@@ -275,6 +307,20 @@ export function createServices(parts: ServiceParts): Services {
 
   function visible(caller: UserCaller, row: SessionRow): boolean {
     return seesAll(caller) || ownedBy(caller.principal, row);
+  }
+
+  /**
+   * Whoever may watch what a session asked to be watched may follow it while it lives.
+   * @param over what holds for a session that is over: who followed it to its end may read the end
+   */
+  function mayModerate({ principal }: UserCaller, { id }: SessionRow, over?: 'ended'): boolean {
+    const live = registry.find(id);
+    return live ? live.watching.mayFollow(principal) : over === 'ended';
+  }
+
+  async function findFollowed(caller: UserCaller, id: string): Promise<SessionRow | undefined> {
+    const row = await store.sessions.find(id);
+    return row && (visible(caller, row) || mayModerate(caller, row)) ? withLiveCounts(row) : undefined;
   }
 
   function withLiveCounts(row: SessionRow): SessionRow {
@@ -542,7 +588,7 @@ export function createServices(parts: ServiceParts): Services {
       return whileStanding(caller, jsonLines(parts.reindex()));
     },
     async session(caller, id) {
-      const row = await findSession(caller, id);
+      const row = await findFollowed(caller, id);
       return row && sessionView(row);
     },
     async sessionEvents(caller, id) {
@@ -550,15 +596,15 @@ export function createServices(parts: ServiceParts): Services {
       const lines = row && (await parts.recording(row.id));
       return lines && whileStanding(caller, lines);
     },
-    async sessionTail(caller, id, from) {
-      const row = await findSession(caller, id);
+    async sessionTail(caller, id, from, presence) {
+      const row = await findFollowed(caller, id);
       if (!row) return undefined;
       // Counted before anything is opened: many asked for at once are still so many.
       const release = take(tails, principalKey(caller.principal), TAILS_PER_PERSON);
       if (!release) throw fail('STREAMS_TOO_MANY', 'you follow as many sessions as you may');
       try {
         const lines = await parts.recordingTail(row.id, from);
-        if (lines) return whileFollowing(caller, row, lines, release);
+        if (lines) return whileFollowing(caller, row, lines, release, presence);
       } catch (error) {
         release();
         throw error;

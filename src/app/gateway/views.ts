@@ -111,6 +111,7 @@ export function approvalView(row: ApprovalRow, mayDecide: boolean, link: string)
     proof: ask.proof.kind,
     ...(ask.reason === undefined ? {} : { reason: ask.reason }),
     self: ask.self,
+    ...(ask.moderated ? { moderated: true } : {}),
     mayDecide,
     requestedAt: time(row.requestedAt),
     expiresAt: time(row.expiresAt),

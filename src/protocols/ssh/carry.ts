@@ -7,6 +7,7 @@ import type { OutcomeState } from '../../domain/recording.ts';
 import type { Session } from '../../domain/session.ts';
 import { createStreamMasker } from '../../mask/index.ts';
 import { createOutlet, type Output, textOf } from './outlet.ts';
+import { brakes, unpaused } from './paused.ts';
 import type { Running, Terminal } from './upstream.ts';
 
 export interface CarryParts {
@@ -28,6 +29,8 @@ export interface CarryParts {
   /** Hears what the terminal shows. */
   readonly shown?: (chunk: Buffer) => void;
   say(text: string): void;
+  /** What the client is told when the session is paused, and when it goes on. */
+  readonly pauseWords?: (paused: boolean) => string;
 }
 
 export type Stdin =
@@ -66,6 +69,10 @@ export function carry(parts: CarryParts): Carried {
   const shadow = () =>
     plan.shadow.detectors.length === 0 ? undefined : createStreamMasker(plan.shadow.detectors, parts.fingerprint);
   const shadows = { stdout: shadow(), stderr: shadow() };
+  const input = brakes(client);
+  const results = brakes(target, target.stderr);
+  /** What the client wants done, and has to wait. */
+  const kept: { typed: Buffer[]; signals: string[]; size?: Terminal } = { typed: [], signals: [] };
   const outlet = createOutlet({
     ...{ channel: client, gone: parts.gone, below: parts.below, command, terminal, clock },
     meter: permitted?.meter ?? NO_METER,
@@ -78,7 +85,7 @@ export function carry(parts: CarryParts): Carried {
       void cut();
     },
     onFull(full) {
-      for (const stream of [target, target.stderr]) full ? stream.pause() : stream.resume();
+      full ? results.hold('full') : results.release('full');
     },
   });
   if (parts.terminal) recordSize(parts.terminal);
@@ -92,6 +99,8 @@ export function carry(parts: CarryParts): Carried {
 
   const ended = joinOutputs();
   joinInput();
+  const forgetPauses = session.paused?.onChange(onPause);
+  if (session.paused?.now) onPause(true);
   const closed = new Promise<void>((resolve) => target.once('close', () => resolve()));
   client.on('error', () => {});
   const abandoned = () => {
@@ -107,6 +116,8 @@ export function carry(parts: CarryParts): Carried {
     const join = (of: Output, from: NodeJS.ReadableStream) =>
       new Promise<void>((resolve) => {
         from.on('data', (chunk: Buffer) => {
+          // It is being stopped while nobody watches: what it still says reaches nobody.
+          if (cutting && session.paused?.now) return;
           parts.shown?.(chunk);
           shadows[of]?.push(chunk);
           outlet.take(of, chunk);
@@ -127,31 +138,50 @@ export function carry(parts: CarryParts): Carried {
     if (stdin.kind !== 'flow') {
       // What comes all the same goes nowhere.
       client.resume();
-      if (stdin.kind === 'whole' && stdin.bytes.length > 0) {
-        recordInput(stdin.bytes);
-        target.write(stdin.bytes);
-      }
-      target.end();
-      return;
+      if (stdin.kind === 'whole' && stdin.bytes.length > 0) pass(stdin.bytes);
+      return void endInput();
     }
     let before: Promise<unknown> = Promise.resolve();
-    const pass = (chunk: Buffer) => {
-      recordInput(chunk);
-      if (target.writable && !target.write(chunk)) {
-        client.pause();
-        target.once('drain', () => client.resume());
-      }
-    };
     client.on('data', (chunk: Buffer) => {
       const { typed } = parts;
       if (!typed) return pass(chunk);
-      client.pause();
+      input.hold('looked at');
       before = before.then(async () => {
         await typed(chunk, pass);
-        client.resume();
+        input.release('looked at');
       });
     });
-    client.once('end', () => void before.then(() => target.end()));
+    client.once('end', () => void before.then(endInput));
+  }
+
+  function pass(chunk: Buffer): void {
+    if (session.paused?.now) return void kept.typed.push(chunk);
+    recordInput(chunk);
+    if (!target.writable || target.write(chunk)) return;
+    input.hold('drain');
+    target.once('drain', () => input.release('drain'));
+  }
+
+  async function endInput(): Promise<void> {
+    if (session.paused?.now && !(await unpaused(session))) return;
+    target.end();
+  }
+
+  /** Nobody watches who has to, or somebody does again. */
+  function onPause(paused: boolean): void {
+    outlet.pause(paused);
+    const told = parts.pauseWords?.(paused);
+    if (told !== undefined) outlet.say(told);
+    if (paused) {
+      input.hold('watch');
+      return results.hold('watch');
+    }
+    for (const chunk of kept.typed.splice(0)) pass(chunk);
+    for (const name of kept.signals.splice(0)) running.signal(name);
+    if (kept.size) resize(kept.size);
+    delete kept.size;
+    results.release('watch');
+    input.release('watch');
   }
 
   function recordInput(chunk: Buffer): void {
@@ -171,6 +201,7 @@ export function carry(parts: CarryParts): Carried {
     await closed;
     await ended;
     await outlet.flushed();
+    forgetPauses?.();
     const fate = cutting && (await cutting);
     const status = exit();
     noteWouldBe();
@@ -206,18 +237,21 @@ export function carry(parts: CarryParts): Carried {
 
   async function stop(): Promise<Fate> {
     if (exit() !== undefined) return 'completed';
+    // What it still says is dropped or waits for nobody: its end is heard all the same.
+    results.release('watch');
     // OpenSSH passes signals on since 7.9. One that does not hears that its channel is closed.
-    signal('TERM');
+    running.signal('TERM');
     await Promise.race([closed, after(TERM_MS)]);
-    if (exit() === undefined) signal('KILL');
+    if (exit() === undefined) running.signal('KILL');
     target.close();
     await Promise.race([closed, after(KILL_MS)]);
     const status = exit();
     return status === undefined ? 'unknown' : typeof status === 'string' ? 'cancelled' : 'completed';
   }
 
-  function signal(name: string): void {
-    running.signal(name);
+  function resize(size: Terminal): void {
+    recordSize(size);
+    target.setWindow(size.rows, size.columns, size.height, size.width);
   }
 
   function after(ms: number): Promise<void> {
@@ -226,14 +260,19 @@ export function carry(parts: CarryParts): Carried {
 
   return {
     done,
-    signal,
+    signal(name) {
+      if (!session.paused?.now) running.signal(name);
+      else if (kept.signals.length < SIGNALS_KEPT) kept.signals.push(name);
+    },
     resize(size) {
-      recordSize(size);
-      target.setWindow(size.rows, size.columns, size.height, size.width);
+      if (session.paused?.now) kept.size = size;
+      else resize(size);
     },
     cut,
   };
 }
+
+const SIGNALS_KEPT = 16;
 
 const INPUT_RECORDED = 10 * 1024 * 1024;
 

@@ -5,7 +5,7 @@ import { HoopError } from '../../base/error.ts';
 import type { Command } from '../../domain/command.ts';
 import type { SessionEnd } from '../../domain/end.ts';
 import type { Permit } from '../../domain/permit.ts';
-import type { Refusal } from '../../domain/refusal.ts';
+import type { Refusal, SubmitOptions } from '../../domain/refusal.ts';
 import type { PendingSession, Session } from '../../domain/session.ts';
 import type { ProtocolOptions } from '../options.ts';
 import { type Carried, carry, type Fate, type Stdin } from './carry.ts';
@@ -14,7 +14,8 @@ import { duplexOf, type Pipe } from './duplex.ts';
 import { enter } from './entrance.ts';
 import { type Asked, interpret, type Reading } from './interpret.ts';
 import type { SshKey } from './keys.ts';
-import { endText, holdText, REFUSED, refusalText } from './refuse.ts';
+import { unpaused } from './paused.ts';
+import { endText, holdText, pauseText, REFUSED, refusalText } from './refuse.ts';
 import type { SshSettings } from './settings.ts';
 import { carrySftp } from './sftp-channel.ts';
 import { watchTyping } from './typing.ts';
@@ -30,8 +31,11 @@ type Opened =
   | { readonly kind: 'session'; readonly session: Session<SshSettings>; readonly upstream: Promise<Upstream> }
   | { readonly kind: 'refused'; readonly refusal: Refusal };
 
-/** The library's window is 2 MiB: a client that sends more than it may is not to fill our memory. */
-const UNREAD_MOST = 3 * 1024 * 1024;
+/**
+ * A client that sends more than it may is not to fill our memory. The library opens its window of 2 MiB again as long as less than that lies unread, so an
+ * honest client can have nearly twice as much under way.
+ */
+const UNREAD_MOST = 5 * 1024 * 1024;
 /** Answers that a client asks for and does not read. */
 const UNSENT_MOST = 8 * 1024 * 1024;
 /** What a client may ask for before the first of it is decided and recorded. */
@@ -145,7 +149,7 @@ class Visit {
   recordRefused(asked: Asked): void {
     const recorded = async () => {
       const opened = await this.#opened;
-      if (opened.kind === 'session') await this.#submit(opened.session, this.#read(asked, undefined).command());
+      if (opened.kind === 'session') await this.#submit(opened.session, this.#read(asked, undefined).command(), {});
     };
     this.#await(recorded().catch(() => {}));
   }
@@ -210,7 +214,8 @@ class Visit {
     if (request.gone.aborted) return leave(channel, REFUSED);
     const tooLong = way.kind === 'exec' && way.stdin === 'whole' && whole === undefined;
     const command = tooLong ? withoutEnd(read.command()) : read.command(whole);
-    const permit = await this.#submit(session, command, request);
+    const moderation = PAUSED.has(way.kind) ? ({ moderation: 'pauses' } as const) : {};
+    const permit = await this.#submit(session, command, { request, ...moderation });
     if (permit.kind === 'refusal') {
       if (this.#farewell) return;
       channel.stderr.write(refusalText(permit, raw));
@@ -229,6 +234,8 @@ class Visit {
     const { channel, env, terminal, gone } = request;
     try {
       const up = await upstream;
+      if (session.paused?.now) await unpaused(session);
+      if (session.signal.aborted) throw new Error('the session is over');
       const how = { env, terminal };
       switch (way.kind) {
         case 'exec': {
@@ -243,7 +250,7 @@ class Visit {
             ...{ running, copies: false, terminal, stdin: { kind: 'flow' } },
             ...watchTyping({
               clock: this.#tools.clock,
-              submit: (command) => this.#submit(session, command),
+              submit: (command) => this.#submit(session, command, { moderation: 'inside' }),
               end: (end) => session.end(end),
               note: (event) => session.note(event),
               account: session.target.settings.user,
@@ -253,7 +260,7 @@ class Visit {
         }
         case 'forward': {
           const running = await up.connect(way.host, way.port);
-          return await this.#carry(request, session, permit, { running, stdin: { kind: 'flow' }, copies: true });
+          return await this.#carry(request, session, permit, { running, stdin: { kind: 'flow' }, copies: true }, true);
         }
         case 'sftp': {
           permit.settle(0, { state: 'completed', durationMs: 0 });
@@ -281,12 +288,14 @@ class Visit {
     session: Session,
     permit: Permit,
     parts: Pick<Parameters<typeof carry>[0], 'running' | 'stdin' | 'copies' | 'terminal' | 'typed' | 'shown'>,
+    silent = false,
   ): Promise<void> {
     const raw = parts.terminal !== undefined;
     const carried = carry({
       ...{ client: channel, gone, session, permit, clock: this.#tools.clock, fingerprint: this.#tools.fingerprint },
       below: this.#below(),
       say: (message) => void channel.stderr.write(refusalText({ message }, raw)),
+      ...(silent ? {} : { pauseWords: (paused: boolean) => pauseText(paused, session.id, raw) }),
       ...parts,
     });
     const own = this.#running.get(channel);
@@ -301,7 +310,11 @@ class Visit {
   }
 
   /** As long as policy changes while it is read, it is read again. */
-  async #submit(session: Session, command: Command, request?: Request): Promise<Permit | Refusal> {
+  async #submit(
+    session: Session,
+    command: Command,
+    { request, ...moderation }: { readonly request?: Request } & Pick<SubmitOptions, 'moderation'>,
+  ): Promise<Permit | Refusal> {
     const gone = new AbortController();
     const withdraw = () => gone.abort();
     if (request?.gone.aborted) withdraw();
@@ -313,6 +326,7 @@ class Visit {
         const answer = await session.submit(
           { commands: [command], basis: session.view().basis },
           {
+            ...moderation,
             gone: gone.signal,
             onHold: (held) => void request?.channel.stderr.write(holdText(held, request.terminal !== undefined)),
           },
@@ -368,6 +382,9 @@ class Visit {
     leave(channel, REFUSED);
   }
 }
+
+/** What stops both ways while its session is paused. SFTP has each request judged by itself: nothing of it can be watched as one command. */
+const PAUSED: ReadonlySet<string> = new Set(['exec', 'shell', 'forward']);
 
 /** POSIX names of a locale, and the like: nothing that a shell or a loader would act on. */
 const ENV_VALUE = /^[A-Za-z0-9_.@:,+-]{0,64}$/;

@@ -34,6 +34,10 @@ export interface Outlet {
   take(of: Output, chunk: Buffer): void;
   /** Nothing more comes from this one. */
   end(of: Output): void;
+  /** Paused, nothing more of the command is written: what comes waits. */
+  pause(now: boolean): void;
+  /** Words of our own, on stderr, between what the command says. */
+  say(text: string): void;
   /** Resolves when everything has been written, or the client is gone. */
   flushed(): Promise<void>;
   readonly bytes: number;
@@ -53,6 +57,8 @@ export function createOutlet(parts: OutletParts): Outlet {
   const { channel, below, maskers, clock } = parts;
   const hash = createHash('sha256');
   const queue: { readonly of: Output; readonly bytes: Buffer }[] = [];
+  const words: Buffer[] = [];
+  let paused = false;
   let backlog = 0;
   let writing = false;
   let full = false;
@@ -71,6 +77,7 @@ export function createOutlet(parts: OutletParts): Outlet {
     gone = true;
     taken();
     queue.length = 0;
+    words.length = 0;
     backlog = 0;
     release();
   }
@@ -109,14 +116,21 @@ export function createOutlet(parts: OutletParts): Outlet {
   async function write(): Promise<void> {
     if (writing) return;
     writing = true;
-    for (let next = queue.shift(); next && !gone; next = queue.shift()) {
+    for (let next = nextPiece(); next && !gone; next = nextPiece()) {
       await written(next);
       if (below.full) await below.drained();
+      if (next.own) continue;
       backlog -= next.bytes.length;
       if (full && backlog <= BACKLOG_MOST / 2) fill(false);
     }
     writing = false;
     if (queue.length === 0) release();
+  }
+
+  function nextPiece(): { readonly of: Output; readonly bytes: Buffer; readonly own?: true } | undefined {
+    const own = words.shift();
+    if (own) return { of: 'stderr', bytes: own, own: true };
+    return paused ? undefined : queue.shift();
   }
 
   function written({ of, bytes: chunk }: { of: Output; bytes: Buffer }): Promise<void> {
@@ -157,6 +171,15 @@ export function createOutlet(parts: OutletParts): Outlet {
     end(of) {
       const masker = maskers[of];
       if (masker) out(of, masker.end());
+    },
+    pause(now) {
+      paused = now;
+      if (!now) void write();
+    },
+    say(text) {
+      if (gone) return;
+      words.push(Buffer.from(text));
+      void write();
     },
     flushed() {
       idle?.();

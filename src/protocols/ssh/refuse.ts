@@ -11,13 +11,20 @@ export function refusalText({ message, hint }: Pick<Refusal, 'message' | 'hint'>
   return lines([hint === undefined ? message : `${message} hint: ${hint}`], raw);
 }
 
-export function holdText({ request, rule, link, waitMs, reason }: HoldNotice, raw = false): string {
+export function holdText({ request, rule, link, waitMs, reason, watch }: HoldNotice, raw = false): string {
   const seconds = Math.round(waitMs / 1000);
+  if (watch !== undefined)
+    return lines([`waiting for a watcher (rule "${rule}"), at most ${seconds} s: hoopctl sessions tail ${watch}`], raw);
   const why = reason === undefined ? '' : `: ${reason}`;
   return lines(
     [`waiting for approval ${request} (rule "${rule}"${why}), at most ${seconds} s${link === '' ? '' : `; ${link}`}`],
     raw,
   );
+}
+
+/** Told while whoever has to watch is away, and once one is there again. */
+export function pauseText(paused: boolean, session: string, raw = false): string {
+  return `${raw ? '\r\n' : ''}${lines([paused ? `paused, nobody watches: hoopctl sessions tail ${session}` : 'goes on, it is watched again'], raw)}`;
 }
 
 /** @param raw in a terminal it may come in the middle of a line */

@@ -3,6 +3,7 @@ import type { Duplex } from 'node:stream';
 import type { ClientChannel, ServerChannel } from 'ssh2';
 import type { Clock } from '../../base/clock.ts';
 import type { Session } from '../../domain/session.ts';
+import { brakes, unpaused } from './paused.ts';
 import { holdText, refusalText } from './refuse.ts';
 import type { SshSettings } from './settings.ts';
 import { serveSftp, type SftpSide } from './sftp/index.ts';
@@ -43,9 +44,10 @@ export async function carrySftp({
         channel.exit(0);
         channel.end();
       },
+      session,
       gone,
     ),
-    target: sideOf(target, NOTHING_BELOW, () => void target.end()),
+    target: sideOf(target, NOTHING_BELOW, () => void target.end(), session),
     onHold: (held) => say(holdText(held)),
     onRefused: (refusal) => say(refusalText(refusal)),
   });
@@ -55,7 +57,22 @@ export async function carrySftp({
 // The target's windows bound what is written to it.
 const NOTHING_BELOW: Below = { full: false, drained: () => Promise.resolve() };
 
-function sideOf(channel: Duplex, below: Below, end: () => void, left?: AbortSignal): SftpSide {
+function sideOf(
+  channel: Duplex,
+  below: Below,
+  end: () => void,
+  session: Pick<Session, 'paused' | 'signal'>,
+  left?: AbortSignal,
+): SftpSide {
+  const { paused } = session;
+  const reading = brakes(channel);
+  /** Written while the session was paused: what was read before is not passed on either. */
+  const kept: Uint8Array[] = [];
+  const onPause = (now: boolean) => {
+    if (now) return reading.hold('watch');
+    for (const bytes of kept.splice(0)) if (channel.writable) channel.write(bytes);
+    reading.release('watch');
+  };
   const gone = new AbortController();
   const over = () => {
     gone.abort();
@@ -75,15 +92,30 @@ function sideOf(channel: Duplex, below: Below, end: () => void, left?: AbortSign
     read({ onBytes, onEnd }) {
       channel.on('data', onBytes);
       channel.once('end', onEnd);
+      const forget = paused?.onChange(onPause);
+      if (forget) gone.signal.addEventListener('abort', forget, { once: true });
+      if (paused?.now) onPause(true);
     },
-    pause: () => void channel.pause(),
-    resume: () => void channel.resume(),
-    write: (bytes) => (channel.writable && !gone.signal.aborted ? channel.write(bytes) && !below.full : true),
+    pause: () => reading.hold('slow'),
+    resume: () => reading.release('slow'),
+    write: (bytes) => {
+      if (!paused?.now) return written(bytes);
+      kept.push(bytes);
+      return false;
+    },
     async drained() {
+      if (paused?.now) await unpaused(session);
       if (below.full) await below.drained();
       if (gone.signal.aborted || !channel.writableNeedDrain) return;
       await new Promise<void>((resolve) => waiting.push(resolve));
     },
-    end,
+    end: () => {
+      if (paused?.now) void unpaused(session).then((on) => on && end());
+      else end();
+    },
   };
+
+  function written(bytes: Uint8Array): boolean {
+    return channel.writable && !gone.signal.aborted ? channel.write(bytes) && !below.full : true;
+  }
 }
