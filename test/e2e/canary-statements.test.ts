@@ -1,15 +1,19 @@
 /**
  * Secrets that people and agents write into statements: wherever one may stand, it is in no recording, event, span, line of log or index, nor in what
- * approvers and others are shown later.
+ * approvers and others are shown, and nothing of it is sent to webhooks and collectors.
  */
 import assert from 'node:assert/strict';
 import { readdir, readFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { gunzipSync } from 'node:zlib';
+import type { GatewayClient } from '../../src/api/client.ts';
+import type { ApprovalView } from '../../src/api/shapes.ts';
 import { demoPolicyYaml } from '../../src/app/demo/files.ts';
 import { type Stack, startStack } from '../fakes/stack.ts';
-import { connected, later } from './clients.ts';
+import { connected, later, until } from './clients.ts';
 
 // Everything that has words, so that what is told apart is told by place.
 const SECRET = 'hunter/2+kanarienvogel=9';
@@ -86,14 +90,55 @@ const POLICY = `${demoPolicyYaml()
   )
   .replaceAll('with: redact }', 'with: redact, subjects: { groups: [data-agents] } }')}`;
 
+/** Everything waits for riley, whatever it does. */
+const HOLDING = `version: 1
+access:
+  - name: everything
+    subjects: { groups: [data-agents] }
+    targets: [shop]
+    effects: [read, write, delete, define, execute, administer, transfer, control]
+rules:
+  - { name: by-name, targets: [shop], when: { effects: [execute, administer, transfer] }, then: allow }
+  - name: somebody-looks
+    targets: [shop]
+    when: { effects: [read, write, delete, define, execute, administer, transfer, control] }
+    then: { hold: { approvers: { groups: [db-owners] }, within: 10m, wait: 10m, self: false, proof: fresh, notify: [desk] } }
+`;
+
+const HELD = [SECRET.slice(0, -1), 'held0z', 'held7z'];
+
 let stack: Stack;
+/** By path: what the gateway sent to a webhook of approvals, one of events, and a collector of spans. */
+const sent = new Map<string, string>();
+const receiver = createServer((request, response) => {
+  request
+    .setEncoding('utf8')
+    .on('data', (piece) => sent.set(request.url ?? '', (sent.get(request.url ?? '') ?? '') + piece));
+  request.on('end', () => response.writeHead(200, { 'content-type': 'application/json' }).end('{}'));
+});
 before(async () => {
+  await new Promise<void>((resolve) => void receiver.listen(0, '127.0.0.1', resolve));
+  const url = `http://127.0.0.1:${(receiver.address() as AddressInfo).port}`;
   stack = await startStack({
     policy: POLICY,
-    gatewayYaml: (yaml) => `${yaml}\nevents:\n  - { file: ./events.ndjson }\n`,
+    env: { OTEL_EXPORTER_OTLP_ENDPOINT: `${url}/`, HOOK_KEY: 'a key of the receiver' },
+    gatewayYaml: (yaml) => `${yaml}
+events:
+  - { file: ./events.ndjson }
+  - { webhook: { url: '${url}/events', secret: { env: HOOK_KEY } } }
+notify:
+  - { name: desk, webhook: { url: '${url}/approvals', secret: { env: HOOK_KEY } } }
+`,
   });
 });
-after(() => stack[Symbol.asyncDispose]());
+after(async () => {
+  await stack[Symbol.asyncDispose]();
+  receiver.close();
+});
+
+function planted(text: string, secret: string): string {
+  return text.replaceAll('~url', encodeURIComponent(secret)).replaceAll('~', secret);
+}
 
 /** Everything that was written: where, and what. */
 async function written(): Promise<(readonly [string, Buffer])[]> {
@@ -125,8 +170,7 @@ describe('a secret in a statement', () => {
       await using run = await stack.run(who);
       const places = Object.entries(STATEMENTS).map(([name, text], i) => {
         const secret = `${SECRET.slice(0, -1)}${who}${i}z`;
-        const statement = text.replaceAll('~url', encodeURIComponent(secret)).replaceAll('~', secret);
-        return { name, secret, statement };
+        return { name, secret, statement: planted(text, secret) };
       });
       for (const { statement } of places) {
         await using client = await connected(run);
@@ -176,4 +220,72 @@ test("a header of the API, the run's own secrets and a client's startup packet a
     await fetch(`${admin}/v1/me?access_token=${canary}`, { headers: { authorization, cookie: `s=${canary}` } });
   assert.deepEqual(holding(await written(), spellings(canary)), []);
   assert.deepEqual(holding(await written(), [run.connection.password, run.token.expose()]), []);
+});
+
+test('a secret in a statement that is held is for who may decide it while they can, and for nobody else', async () => {
+  await stack.writePolicy(HOLDING);
+  await stack.restart();
+  const places = Object.entries(STATEMENTS).map(([name, text], i) => {
+    const secret = `${SECRET.slice(0, -1)}held${i}z`;
+    return { name, secret, statement: planted(text, secret) };
+  });
+  const [approver, requester] = (await Promise.all(['riley', 'dana'].map((who) => stack.client(who)))) as [
+    GatewayClient,
+    GatewayClient,
+  ];
+  const shown: (readonly [string, Buffer])[] = [];
+  const show = (what: string, value: unknown) => void shown.push([what, Buffer.from(JSON.stringify(value))]);
+  let held = 0;
+  for (const { statement, secret } of places) {
+    await using run = await stack.run('dana');
+    const client = await connected(run);
+    let isAnswered = false;
+    const answer = later(client.query(statement)).then(() => {
+      isAnswered = true;
+    });
+    let open: readonly ApprovalView[] = [];
+    await until('it is held or refused', async () => {
+      // Those before it are withdrawn.
+      open = await approver.approvals({ state: 'open' });
+      return isAnswered || open.length > 0;
+    });
+    show('the list', await requester.approvals());
+    for (const { id, text } of open) {
+      held += 1;
+      assert.ok(
+        spellings(secret).some((one) => text.includes(one)),
+        'who decides sees what would run',
+      );
+      show('the request', await requester.approval(id));
+      show('the page', await (await fetch(`${stack.gateway.url}/approvals/${id}`)).text());
+    }
+    show('the client', client.notices);
+    await client.end();
+    await answer;
+    for (const { id } of open) {
+      await until('it is withdrawn', async () => (await approver.approval(id)).state === 'withdrawn');
+      show('the request, afterwards', await approver.approval(id));
+    }
+  }
+  show('the list, afterwards', await approver.approvals());
+  assert.ok(held > places.length / 2, `only ${held} were held`);
+  const leaks = places.flatMap(({ name, secret }) =>
+    holding(shown, spellings(secret))
+      .slice(0, 1)
+      .map((found) => `${name}: ${found}`),
+  );
+  assert.deepEqual(leaks, []);
+  // Of an open request the store holds it, and so does the log of its changes for a while; below is what stays.
+  const files = (await written()).filter(([path]) => !path.includes('hoop.db'));
+  assert.deepEqual(holding(files, HELD), []);
+});
+
+test('once the gateway is stopped nothing of any of them is in the store, and nothing was sent to webhooks or in a span', async () => {
+  await until('approvals were told of', () => (sent.get('/approvals') ?? '').includes('somebody-looks'));
+  await until('events were told of', () => (sent.get('/events') ?? '').includes('shop'));
+  await stack.gateway.stop();
+  assert.deepEqual(holding(await written(), HELD), []);
+  const bodies = [...sent].map(([path, body]) => [path, Buffer.from(body)] as const);
+  assert.ok(sent.get('/v1/traces')?.includes('session shop'), [...sent.keys()].join());
+  assert.deepEqual(holding(bodies, [...spellings(SECRET.slice(0, -1)), 'startup-kanarienvogel', 'kanarienvogel=']), []);
 });
