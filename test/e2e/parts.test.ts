@@ -50,6 +50,12 @@ test('it is replayed, followed, exported and verified over all its parts', async
   assert.equal(said.code, 0, said.stderr);
   for (const i of [0, 119]) assert.match(said.stdout, new RegExp(`SELECT ${i} AS n`));
 
+  const told = await home.run(['sessions', 'show', session, '--json'], { env });
+  assert.equal(told.code, 0, told.stderr);
+  const { commands } = JSON.parse(told.stdout) as { commands: number };
+  assert.equal(commands, events.filter(({ type }) => type === 'verdict').length, told.stdout);
+  assert.ok(commands >= 120);
+
   const out = join(home.dir, 'session.ndjson');
   const exported = await home.run(['sessions', 'export', session, '--format', 'ndjson', '--out', out], { env });
   assert.equal(exported.code, 0, exported.stderr);

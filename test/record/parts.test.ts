@@ -170,7 +170,11 @@ describe('a session that got long', () => {
     await assert.rejects(refused, { code: 'RECORDING_QUOTA' });
     assert.ok(existsSync(fileOf(at, 's1.2.ndjson')) || existsSync(fileOf(at, 's1.2.ndjson.gz')));
     await recorder.finish({ kind: 'closed' });
+    // What it did is recorded to its end, and another session of the run has no more.
+    await assert.rejects(recordings.open(opened('s2')), { code: 'RECORDING_QUOTA' });
     await recordings.close();
+    const [report] = await graded(at, recordings.publicKey.trusted);
+    assert.equal(report?.grade, 'complete');
   });
 });
 
@@ -476,6 +480,25 @@ describe('retention', () => {
     assert.deepEqual([removed.map(({ session }) => session), left], [['s1'], []]);
     assert.equal(existsSync(join(at.recordings, DAY)), false);
     assert.deepEqual(await loggedGrades(at, keys), ['expired', 'complete']);
+  });
+
+  test('keeps all parts under legal hold, and all of them where one was changed', async () => {
+    using at = bench(undefined, new FakeClock());
+    const keys = await long(at);
+    at.clock.advance(3 * DAY_MS);
+    const recordings = await at.start(SMALL);
+    const all = names(at);
+    const onlyHeld = await recordings.retention(DAY_MS, ({ session }) => session === 's1').sweep();
+    assert.deepEqual(onlyHeld, { removed: [], held: 1, left: [] });
+    assert.deepEqual(names(at), all);
+    const middle = fileOf(at, 's1.2.ndjson.gz');
+    const text = gunzipSync(readFileSync(middle)).toString();
+    writeFileSync(middle, gzipSync(text.replace('DELETE', 'SELECT')));
+    const { removed, left } = await recordings.retention(DAY_MS, () => false).sweep();
+    await recordings.close();
+    assert.deepEqual([removed.length, left.length], [0, 1]);
+    assert.deepEqual(names(at), all);
+    assert.deepEqual(await loggedGrades(at, keys), ['tampered', 'complete']);
   });
 
   test('that a crash cut short is finished at the next start', async () => {
