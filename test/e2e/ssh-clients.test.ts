@@ -205,6 +205,11 @@ describe('one connection with many channels, as editors use it', () => {
   });
 });
 
+test('a host that reads late is waited for: what a client sent meanwhile arrives whole', async () => {
+  const done = await run.ssh(['web-1', 'sleep 1; wc -c'], { input: Buffer.alloc(12_000_000, 'x') });
+  assert.deepEqual([done.code, done.stdout.trim()], [0, '12000000'], done.stderr);
+});
+
 describe('programs that start ssh themselves', { concurrency: true }, () => {
   const succeeded = async (program: string, args: readonly string[]): Promise<Ended> => {
     const done = await ended(program, args);
