@@ -56,7 +56,7 @@ describe('hoopctl exec on ssh', () => {
 
   test('ends with 125 where it is refused, and the error has the number of the refusal', async (t) => {
     const { exec, gateway } = await setUp(t);
-    await assert.rejects(exec('warn hoop: HOOP_DENIED: rule "no-rm": no; exit 254'), (error) => {
+    await assert.rejects(exec('warn hoop: HOOP_DENIED: rule "no-rm": no; refuse'), (error) => {
       assert.ok(error instanceof HoopError);
       assert.deepEqual(
         [error.code, error.message, error.exit, error.processExit, error.details],
@@ -73,7 +73,7 @@ describe('hoopctl exec on ssh', () => {
   ] as const)
     test(`ends with ${exit} on ${word}`, async (t) => {
       const { exec } = await setUp(t);
-      await assert.rejects(exec(`warn hoop: ${word}: over; exit 254`), { code: word, exit, processExit: exit });
+      await assert.rejects(exec(`warn hoop: ${word}: over; refuse`), { code: word, exit, processExit: exit });
     });
 
   test('ends with 7 when the run is revoked', async (t) => {

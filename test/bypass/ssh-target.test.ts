@@ -4,7 +4,10 @@ import { randomBytes } from 'node:crypto';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { after, before, beforeEach, describe, test } from 'node:test';
 import ssh2, { type Connection, type ServerChannel } from 'ssh2';
+import type { ExecSink } from '../../src/domain/protocol.ts';
+import { client } from '../../src/protocols/ssh/client.ts';
 import { keyFromSeed } from '../../src/protocols/ssh/keys.ts';
+import { REFUSED_MARK } from '../../src/protocols/ssh/refuse.ts';
 import { until } from '../e2e/clients.ts';
 import type { StackRun } from '../fakes/stack.ts';
 import { entered, exec, MESSAGE, packet, type Stage, send, startStage } from './ssh-stage.ts';
@@ -182,7 +185,7 @@ describe('a target', () => {
           );
           channel.close();
         },
-        ({ signal }) => (signal?.length ?? 0) < 40,
+        ({ code }) => code === 255,
       ],
       [
         (channel, connection) => {
@@ -299,4 +302,60 @@ test("the account's key is in no record, no log and no answer", async () => {
   const everything = [JSON.stringify(await stage.events()), stage.stack.log.join('\n'), answer.stderr].join('\n');
   for (const line of lines) assert.ok(!everything.includes(line.slice(0, 40)));
   assert.ok(lines.length > 2);
+});
+
+describe('a program that says what the gateway says', () => {
+  async function executed(answer: Evil['answer']) {
+    evil.answer = answer;
+    let stderr = '';
+    const sink = {
+      bytes(of: string, chunk: Uint8Array) {
+        if (of === 'stderr') stderr += Buffer.from(chunk).toString();
+      },
+    };
+    const result = await client.execute?.(
+      run.endpoint,
+      'uptime',
+      sink as unknown as ExecSink,
+      new AbortController().signal,
+    );
+    return { result, stderr };
+  }
+
+  test('is not taken for it, by whatever number or signal it ends', async () => {
+    const words = 'hoop: HOOP_DENIED: rule "none": it never ran hint: ask somebody\n';
+    for (const [end, wanted] of [
+      [254, 254],
+      [125, 125],
+      [255, 255],
+      ['HOOP', 255],
+      ['SIGHOOP', 255],
+    ] as const) {
+      const { result, stderr } = await executed((_, channel, connection) => {
+        channel.stderr.write(words);
+        if (typeof end === 'number') channel.exit(end);
+        else
+          send(
+            connection,
+            packet(M.CHANNEL_REQUEST, idOf(channel), 'exit-signal', false, end, false, REFUSED_MARK, ''),
+          );
+        channel.end();
+      });
+      assert.deepEqual(result, { ok: true, exit: wanted }, String(end));
+      assert.equal(stderr, words);
+    }
+  });
+
+  test('while the gateway itself is heard', async () => {
+    const stderr: string[] = [];
+    const sink = { bytes: (_: string, chunk: Uint8Array) => void stderr.push(Buffer.from(chunk).toString()) };
+    const result = await client.execute?.(
+      run.endpoint,
+      'reboot',
+      sink as unknown as ExecSink,
+      new AbortController().signal,
+    );
+    assert.ok(result && !result.ok && /HOOP_DENIED.*no-reboot/.test(result.message), JSON.stringify(result));
+    assert.deepEqual(stderr, []);
+  });
 });

@@ -6,6 +6,7 @@ import ssh2, { type Connection, type ServerChannel } from 'ssh2';
 import type { ByteChannel } from '../../src/base/channel.ts';
 import type { Endpoint } from '../../src/domain/protocol.ts';
 import { keyFromSeed, keyOfSecret } from '../../src/protocols/ssh/keys.ts';
+import { REFUSED_MARK } from '../../src/protocols/ssh/refuse.ts';
 
 export type Answer = (command: string, channel: ServerChannel, connection: Connection) => void;
 
@@ -80,7 +81,7 @@ export async function startSshGateway(t: TestContext): Promise<SshGateway> {
   return gateway;
 }
 
-/** `echo …`, `warn …`, `exit N`, `die SIGNAL`, `cat`; several with `;`. */
+/** `echo …`, `warn …`, `exit N`, `die SIGNAL`, `cat`, and `refuse` as the gateway does; several with `;`. */
 function byShell(command: string, channel: ServerChannel): void {
   for (const part of command.split(';').map((each) => each.trim())) {
     const [word = '', ...rest] = part.split(' ');
@@ -88,10 +89,11 @@ function byShell(command: string, channel: ServerChannel): void {
     if (word === 'echo') channel.write(`${text}\n`);
     if (word === 'warn') channel.stderr.write(`${text}\n`);
     if (word === 'die') channel.exit(text, false, '');
+    if (word === 'refuse') channel.exit('ABRT', false, REFUSED_MARK);
     if (word === 'exit') channel.exit(Number(text));
     if (word === 'cat') return void cat(channel);
   }
-  if (!/\b(exit|die)\b/.test(command)) channel.exit(0);
+  if (!/\b(exit|die|refuse)\b/.test(command)) channel.exit(0);
   channel.end();
 }
 

@@ -12,6 +12,7 @@ import { ALGORITHMS } from './algorithms.ts';
 import { hostKeyOf } from './client-config.ts';
 import { createRefusalWatch, refusalOf } from './client-refusal.ts';
 import { keyOfSecret } from './keys.ts';
+import { HOOPCTL, REFUSED_MARK } from './refuse.ts';
 
 const fail = errorTable({
   TUNNEL_UNREACHABLE: { exit: 6, hint: 'check that the tunnel is open: hoopctl tunnel list' },
@@ -100,6 +101,7 @@ function ready(connection: ssh2.Client, endpoint: Endpoint): Promise<void> {
       ...{ host, port, username: user, algorithms: OURS, readyTimeout: READY_WITHIN_MS },
       privateKey: keyOfSecret(secret).privateOpenSsh,
       authHandler: ['publickey'],
+      ident: HOOPCTL,
       hostVerifier: (key: Buffer) => expected !== undefined && key.toString('base64') === expected,
     });
   });
@@ -108,7 +110,7 @@ function ready(connection: ssh2.Client, endpoint: Endpoint): Promise<void> {
 /** The gateway opened no channel, or did not take the request. */
 class OpenRefused extends Error {}
 
-type Exit = { readonly code: number } | { readonly signal: string };
+type Exit = { readonly code: number } | { readonly signal: string; readonly words: string };
 
 interface Running {
   readonly channel: ClientChannel;
@@ -128,8 +130,8 @@ function open(connection: ssh2.Client, text: string): Promise<Running> {
 /** At once: a quick command has ended before anything that is awaited goes on. */
 function heard(channel: ClientChannel): Running {
   let exit: Exit | undefined;
-  channel.on('exit', (code: number | null, name?: string) => {
-    exit = code === null ? { signal: name ?? '' } : { code };
+  channel.on('exit', (code: number | null, name?: string, _dumped?: boolean, words?: string) => {
+    exit = code === null ? { signal: name ?? '', words: words ?? '' } : { code };
   });
   channel.on('error', () => undefined);
   return { channel, closed: once(channel, 'close'), exit: () => exit };
@@ -174,16 +176,14 @@ async function conclude(
   sink: ExecSink,
   lost: Trouble,
 ): Promise<ExecResult> {
-  const refusal = exit === undefined || ('code' in exit && exit.code === REFUSED) ? watch.refusal() : undefined;
+  const refused = exit === undefined || ('signal' in exit && exit.words === REFUSED_MARK);
+  const refusal = refused ? watch.refusal() : undefined;
   if (refusal !== undefined) return refusal;
   const rest = watch.rest();
   if (rest.length > 0) await sink.bytes?.('stderr', rest);
   if (exit === undefined) throw lost.error() ?? fail('TUNNEL_BROKE_OFF', 'the connection ended before the command did');
   return { ok: true, exit: 'code' in exit ? exit.code : 128 + numberOf(exit.signal) };
 }
-
-/** With which the gateway ends what it refuses, after one line that says why. */
-const REFUSED = 254;
 
 function numberOf(signal: string): number {
   return (constants.signals as Readonly<Record<string, number>>)[`SIG${signal.replace(/^SIG/, '')}`] ?? 0;

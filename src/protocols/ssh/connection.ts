@@ -15,7 +15,7 @@ import { enter } from './entrance.ts';
 import { type Asked, interpret, type Reading } from './interpret.ts';
 import type { SshKey } from './keys.ts';
 import { unpaused } from './paused.ts';
-import { endText, holdText, pauseText, REFUSED, refusalText } from './refuse.ts';
+import { endText, HOOPCTL, holdText, pauseText, REFUSED, REFUSED_MARK, refusalText } from './refuse.ts';
 import type { SshSettings } from './settings.ts';
 import { carrySftp } from './sftp-channel.ts';
 import { watchTyping } from './typing.ts';
@@ -59,6 +59,7 @@ export async function serveConnection(
       }),
   });
   if (!entrance) return client.abort(undefined);
+  visit.client = entrance.client;
   const answer = await pending.authorize(entrance.client === '' ? {} : { client: entrance.client });
   const over = new Promise<void>((resolve) => entrance.connection.once('close', () => resolve()));
   if (pipe.destroyed) visit.leave();
@@ -98,6 +99,8 @@ export async function serveConnection(
 
 class Visit {
   readonly rules;
+  /** What the client calls itself. */
+  client = '';
   readonly #pipe: Pipe;
   readonly #pending: PendingSession<SshSettings>;
   readonly #tools: Tools;
@@ -167,7 +170,7 @@ class Visit {
     if (end.kind !== 'closed' && end.kind !== 'clientGone') {
       for (const [channel, { raw }] of this.#running) {
         channel.stderr.write(endText(end, raw));
-        leave(channel, REFUSED);
+        this.#refuse(channel);
       }
     }
     void this.cut();
@@ -192,6 +195,11 @@ class Visit {
     this.#tools.clock.after(1_000, () => session.end({ kind: 'targetGone', message }));
   }
 
+  #refuse(channel: ServerChannel): void {
+    if (this.client === HOOPCTL) leave(channel, 'ABRT', REFUSED_MARK);
+    else leave(channel, REFUSED);
+  }
+
   #await(work: Promise<void>): void {
     const waited = work.finally(() => this.#serving.delete(waited));
     this.#serving.add(waited);
@@ -204,14 +212,14 @@ class Visit {
     const opened = await this.#opened;
     if (opened.kind === 'refused') {
       channel.stderr.write(refusalText(opened.refusal, raw));
-      leave(channel, REFUSED);
+      this.#refuse(channel);
       return void this.#tools.clock.after(200, () => this.#pipe.end());
     }
     const { session } = opened;
     const read = this.#read(asked, request);
     const { way } = read;
     const whole = way.kind === 'exec' && way.stdin === 'whole' ? await readWhole(channel, request.gone) : undefined;
-    if (request.gone.aborted) return leave(channel, REFUSED);
+    if (request.gone.aborted) return this.#refuse(channel);
     const tooLong = way.kind === 'exec' && way.stdin === 'whole' && whole === undefined;
     const command = tooLong ? withoutEnd(read.command()) : read.command(whole);
     const moderation = PAUSED.has(way.kind) ? ({ moderation: 'pauses' } as const) : {};
@@ -219,7 +227,7 @@ class Visit {
     if (permit.kind === 'refusal') {
       if (this.#farewell) return;
       channel.stderr.write(refusalText(permit, raw));
-      return leave(channel, REFUSED);
+      return this.#refuse(channel);
     }
     await this.#carryOut(request, opened, permit, read, whole);
   }
@@ -274,12 +282,12 @@ class Visit {
           return leave(channel, 0);
         }
         case 'nothing':
-          return leave(channel, REFUSED);
+          return this.#refuse(channel);
       }
     } catch (error) {
       permit.settle(0, { state: 'notForwarded', durationMs: 0 });
       if (!this.#farewell) channel.stderr.write(refusalText(unavailable(error), terminal !== undefined));
-      leave(channel, REFUSED);
+      this.#refuse(channel);
     }
   }
 
@@ -379,7 +387,7 @@ class Visit {
 
   #fault({ channel, terminal }: Request, error: unknown): void {
     channel.stderr.write(refusalText(unavailable(error), terminal !== undefined));
-    leave(channel, REFUSED);
+    this.#refuse(channel);
   }
 }
 
@@ -393,10 +401,13 @@ function isName(known: string, name: string): boolean {
   return known.endsWith('*') ? /^[A-Za-z0-9_]+$/.test(name) && name.startsWith(known.slice(0, -1)) : known === name;
 }
 
-function leave(channel: ServerChannel, exit: number | string): void {
-  // A number, or the name of a signal without SIG (RFC 4254, section 6.10).
-  if (typeof exit === 'number') channel.exit(exit);
-  else channel.exit(exit.replace(/^SIG/, ''), false, '');
+/** Names of signals that there are words for (RFC 4254, section 6.10); the library takes no other. */
+const SIGNALS = /^(?:SIG)?(ABRT|ALRM|FPE|HUP|ILL|INT|KILL|PIPE|QUIT|SEGV|TERM|USR1|USR2)$/;
+
+function leave(channel: ServerChannel, exit: number | string, why = ''): void {
+  const signal = SIGNALS.exec(String(exit))?.[1];
+  if (signal !== undefined) channel.exit(signal, false, why);
+  else channel.exit(typeof exit === 'number' ? exit : 255);
   channel.stderr.end();
   channel.end();
 }

@@ -5,6 +5,13 @@ import type { HoldNotice, Refusal } from '../../domain/refusal.ts';
 
 /** Exit status of a command that was not let through: no shell's, and not ssh's own 255. */
 export const REFUSED = 254;
+/**
+ * By what hoopctl itself knows it: the words that come with a signal (RFC 4254, section 6.10), which are never a target's. A program may end with any number,
+ * after any words.
+ */
+export const REFUSED_MARK = 'refused by the gateway';
+/** What hoopctl calls itself in its version (RFC 4253, section 4.2). */
+export const HOOPCTL = 'hoopctl';
 
 /** One line, by whose beginning hoopctl knows it. @param raw a terminal without output processing: lines end with CR LF */
 export function refusalText({ message, hint }: Pick<Refusal, 'message' | 'hint'>, raw = false): string {

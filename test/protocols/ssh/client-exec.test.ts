@@ -92,7 +92,7 @@ describe('a refusal on ssh', () => {
     const { exec } = await setUp(t, (_command, channel) => {
       channel.stderr.write('hoop: waiting for approval apr_1, at most 60 s\n');
       channel.stderr.write('hoop: HOOP_DENIED: rule "no-rm": use the bin\nhoop: hint: mv it\n');
-      channel.exit(254);
+      channel.exit('ABRT', false, 'refused by the gateway');
       channel.end();
     });
     const { stderr, result } = await exec('rm -rf /');
