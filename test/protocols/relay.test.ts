@@ -65,6 +65,18 @@ function stage(script: Script, judge: (work: string, gone: AbortSignal) => Promi
   const over = new AbortController();
   const happened: string[] = [];
   const ends: SessionEnd[] = [];
+  const listeners = new Set<(paused: boolean) => void>();
+  const paused = {
+    now: false,
+    onChange(listener: (paused: boolean) => void) {
+      listeners.add(listener);
+      return () => void listeners.delete(listener);
+    },
+  };
+  const pause = (now: boolean) => {
+    paused.now = now;
+    for (const listener of listeners) listener(now);
+  };
   const conversation: Conversation<string, string> = {
     take(happening) {
       happened.push(happening.kind === 'bytes' ? `${happening.from}: ${happening.chunk}` : happening.kind);
@@ -73,13 +85,13 @@ function stage(script: Script, judge: (work: string, gone: AbortSignal) => Promi
   };
   const relay = startRelay<string, string>({
     ...{ client, target, clock, conversation },
-    session: { signal: over.signal, note: () => {}, end: (end) => void ends.push(end) },
+    session: { signal: over.signal, paused, note: () => {}, end: (end) => void ends.push(end) },
     judge: (work, options) => judge(work, options.gone as AbortSignal),
     cancelTarget: async () => {
       happened.push('(cancel sent)');
     },
   });
-  return { client, target, clock, over, relay, happened, ends };
+  return { client, target, clock, over, relay, happened, ends, pause };
 }
 
 const send = (to: 'client' | 'target', text: string): Step<string> => ({ kind: 'send', to, bytes: Buffer.from(text) });
@@ -106,6 +118,49 @@ describe('a relay', () => {
     client.drain();
     await settled();
     assert.deepEqual(target.calls, ['pause', 'resume']);
+  });
+
+  test('reads neither side while its session is paused, whatever else lets it go on', async () => {
+    const { client, target, pause } = stage((happening) => (happening.kind === 'bytes' ? [send('client', 'row')] : []));
+    await settled();
+    client.slow = true;
+    target.say('row');
+    client.calls.length = 0;
+    target.calls.length = 0;
+    pause(true);
+    client.drain();
+    await settled();
+    assert.deepEqual([client.calls, target.calls], [['pause'], []]);
+    pause(false);
+    assert.deepEqual([client.calls, target.calls], [['pause', 'resume'], ['resume']]);
+  });
+
+  test('lets no more of a result flow in a pause, though people have allowed it', async () => {
+    const { promise, resolve } = Promise.withResolvers<undefined>();
+    const permit = mintPermit({ commands: [], settle: () => {}, more: () => promise });
+    const wanted = { reached: { rule: 'r', limit: 'rowsPerRun', allowed: 1 }, rows: 1, bytes: 1 } as const;
+    const { target, pause, happened } = stage((happening) =>
+      happening.kind === 'bytes' ? [{ kind: 'askMore', permit, index: 0, wanted }] : [],
+    );
+    await settled();
+    target.say('rows');
+    pause(true);
+    resolve(undefined);
+    await settled();
+    assert.deepEqual(happened, ['target: rows']);
+    pause(false);
+    assert.deepEqual(happened, ['target: rows', 'more']);
+  });
+
+  test('hears the target out once its client is dismissed, paused or not', async () => {
+    const { target, pause, over } = stage((happening) =>
+      happening.kind === 'over' ? [{ kind: 'dismissClient', end: happening.end }] : [],
+    );
+    await settled();
+    pause(true);
+    target.calls.length = 0;
+    over.abort({ kind: 'unwatched', rule: 'eyes', waitedMs: 1 } satisfies SessionEnd);
+    assert.deepEqual(target.calls, ['resume']);
   });
 
   test('does not read a client on whose read-ahead is full, even when the target has drained', async () => {

@@ -589,7 +589,7 @@ export function createServices(parts: ServiceParts): Services {
     },
     async session(caller, id) {
       const row = await findFollowed(caller, id);
-      return row && sessionView(row);
+      return row && { ...sessionView(row), ...(mayModerate(caller, row) ? { moderated: true } : {}) };
     },
     async sessionEvents(caller, id) {
       const row = await findSession(caller, id);

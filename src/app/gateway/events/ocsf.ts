@@ -133,6 +133,7 @@ const ENDS: Readonly<Record<string, Severity>> = {
   revoked: 'medium',
   killed: 'medium',
   limit: 'medium',
+  unwatched: 'medium',
   policyChanged: 'low',
   protocolError: 'low',
   recorderFailed: 'high',
