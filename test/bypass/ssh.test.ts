@@ -417,6 +417,28 @@ describe('everything is in the record', () => {
   });
 });
 
+test('a denied line is seen in a shell whatever characters follow it', async () => {
+  const mine = await stage.stack.run('dana', { target: 'open-1' });
+  await using client = await entered(mine);
+  const said = await new Promise<string>((resolve, reject) => {
+    client.shell({ term: 'dumb' }, (error, channel) => {
+      if (error) return reject(error);
+      let shown = '';
+      channel.on('data', (chunk: Buffer) => {
+        if (shown === '') channel.write('reboot # 💥\r');
+        shown += chunk.toString('utf8');
+      });
+      channel.stderr.on('data', (chunk: Buffer) => {
+        shown += chunk.toString('utf8');
+      });
+      channel.on('close', () => resolve(shown));
+      setTimeout(() => channel.end('exit\r'), 4_000).unref();
+    });
+  });
+  assert.match(said, /HOOP_DENIED: rule "no-reboot"/);
+  await mine[Symbol.asyncDispose]();
+});
+
 describe('nothing is forwarded', () => {
   test('by no request and no channel, and each is in the record', async () => {
     const mine = await stage.stack.run('dana', { target: 'web-1' });

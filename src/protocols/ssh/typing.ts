@@ -106,7 +106,8 @@ export function watchTyping(parts: TypingParts): Typing {
 
 /** Every character typed came back, in order, among what else the screen was sent. */
 function echoed(text: string, shown: string): boolean {
+  const wanted = [...text];
   let at = 0;
-  for (const char of shown) if (char === text[at]) at++;
-  return at >= text.length;
+  for (const char of shown) if (char === wanted[at]) at++;
+  return at >= wanted.length;
 }
