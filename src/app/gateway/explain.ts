@@ -58,11 +58,14 @@ export async function explainText({ caller, request, policy, targets, reader }: 
     };
   });
   // Without the target's catalog names are taken for what they say: whoever reads the answer has to know.
-  const hint = known ? AS_SEEN : reader().assumptions.join('; ');
-  return { ...strictest(statements), hint, statements };
+  const hint = known ? seenOf(served.protocol) : reader().assumptions.join('; ');
+  return { ...strictest(statements), ...(hint ? { hint } : {}), statements };
 }
 
-const AS_SEEN = 'read against the tables of the target as a session last saw them';
+function seenOf({ known }: ServedTarget['protocol']): string | undefined {
+  // A protocol that knows of no definitions at the target reads a text for what it is.
+  return known && 'read against the tables of the target as a session last saw them';
+}
 
 const ORDER = ['allow', 'hold', 'deny'] as const;
 
