@@ -175,13 +175,21 @@ export function createTypedLines(): TypedLines {
     push(bytes) {
       const text = rest + decoder.decode(bytes, { stream: true });
       const lines: TypedLine[] = [];
+      const plain: string[] = [];
       KEY.lastIndex = 0;
       let read = 0;
       for (let key = KEY.exec(text); key !== null; key = KEY.exec(text)) {
         read = KEY.lastIndex;
+        // Plain characters are put there together: one by one a long line costs its length for each.
+        if (!literal && key[0] >= ' ' && !CONTROLS.has(key[0])) {
+          plain.push(key[0]);
+          continue;
+        }
+        put(plain.splice(0));
         const typed = press(key[0]);
         if (typed) lines.push(typed);
       }
+      put(plain.splice(0));
       // A sequence that has begun; one too long is none.
       rest = text.slice(read);
       if (rest.length > LONGEST_SEQUENCE) rest = '';

@@ -2,6 +2,7 @@
  * A tripwire in an interactive shell: each line that is typed is read like a command, and one that a rule denies ends the session before its Enter is passed on.
  * It is no boundary: what a shell makes of a line, of its history, its aliases or a pasted script is not seen.
  */
+import { setImmediate as turn } from 'node:timers/promises';
 import type { Clock } from '../../base/clock.ts';
 import { createTypedLines, type TypedLine } from '../../base/terminal/typed.ts';
 import type { Command } from '../../domain/command.ts';
@@ -29,6 +30,8 @@ export interface Typing {
 
 /** How long the target's echo of what was typed is waited for. */
 const ECHO_MS = 250;
+/** Typed bytes that are looked at in one go: a long paste is not to keep everybody else waiting. */
+const AT_ONCE = 1024;
 const ECHO_MOST = 16 * 1024;
 const ENTER: ReadonlySet<number> = new Set([0x0a, 0x0d]);
 
@@ -42,9 +45,11 @@ export function watchTyping(parts: TypingParts): Typing {
       for (let from = 0; from < chunk.length && !over; ) {
         const found = chunk.subarray(from).findIndex((byte) => ENTER.has(byte));
         const end = found < 0 ? chunk.length : from + found;
-        if (end > from) {
-          keys.push(chunk.subarray(from, end));
-          pass(chunk.subarray(from, end));
+        for (let at = from; at < end && !over; at += AT_ONCE) {
+          const piece = chunk.subarray(at, Math.min(at + AT_ONCE, end));
+          if (at > from) await turn();
+          keys.push(piece);
+          pass(piece);
         }
         if (found < 0) return;
         const enter = chunk.subarray(end, end + 1);
