@@ -8,7 +8,7 @@ import type { HoopError } from '../../../src/base/error.ts';
 import type { Command } from '../../../src/domain/command.ts';
 import { parseTargetName, type TargetName } from '../../../src/domain/target.ts';
 import type { Circumstances, Policy } from '../../../src/domain/verdict.ts';
-import { command, dana } from '../../fakes/gate.ts';
+import { ask, command, dana } from '../../fakes/gate.ts';
 import { GRANT, OPEN } from '../../fakes/gateway.ts';
 
 function noReader(): never {
@@ -62,6 +62,17 @@ function statement(text: string) {
 function refusedWith(code: string) {
   return (error: unknown) => (error as HoopError).code === code;
 }
+
+test('a rule that has it watched while it runs is named', async () => {
+  const moderated = { ...ask, moderated: true } as const;
+  const { explain } = asking({ judge: () => ({ kind: 'hold', rules: ['all', ask.rule], asks: [ask, moderated] }) });
+  assert.deepEqual(
+    (await explain()).statements.map(({ verdict, moderated }) => [verdict, moderated]),
+    [['hold', [ask.rule]]],
+  );
+  const held = asking({ judge: () => ({ kind: 'hold', rules: ['all', ask.rule], asks: [ask] }) });
+  assert.equal((await held.explain()).statements[0]?.moderated, undefined);
+});
 
 test('without a role one asks about oneself alone, and not with other groups', async () => {
   const { explain } = asking();
