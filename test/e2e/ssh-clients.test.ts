@@ -210,6 +210,22 @@ test('a host that reads late is waited for: what a client sent meanwhile arrives
   assert.deepEqual([done.code, done.stdout.trim()], [0, '12000000'], done.stderr);
 });
 
+test('many sessions at once each have their own, and large files beside them arrive whole', async () => {
+  const bytes = Buffer.alloc(30_000_000, 'all work and no play makes a large file; ');
+  writeFileSync(here('large'), bytes);
+  const copied = (async () => {
+    assert.equal((await run.program('scp', [here('large'), `web-1:${there('large')}`])).code, 0);
+    assert.equal((await run.program('scp', [`web-1:${there('large')}`, here('back')])).code, 0);
+  })();
+  const said = await Promise.all(Array.from({ length: 12 }, (_, n) => run.ssh(['web-1', `echo ${n}`])));
+  assert.deepEqual(
+    said.map(({ stdout }) => stdout),
+    said.map((_, n) => `${n}\n`),
+  );
+  await copied;
+  assert.ok(readFileSync(here('back')).equals(bytes));
+});
+
 describe('programs that start ssh themselves', { concurrency: true }, () => {
   const succeeded = async (program: string, args: readonly string[]): Promise<Ended> => {
     const done = await ended(program, args);
