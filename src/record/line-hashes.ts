@@ -12,11 +12,25 @@ export type Hashes = string | undefined;
 /** One SHA-256 in hex. */
 export const HASH_LENGTH = 64;
 
-/** Lines without their newlines, one behind the other. */
-export interface HashJob {
-  readonly bytes: Uint8Array<ArrayBuffer>;
-  readonly ends: Uint32Array<ArrayBuffer>;
+/** What one batch of lines lies in, shared by both threads, so that nothing is allocated or handed over for it. */
+export interface Slot {
+  /** Lines without their newlines, one behind the other. */
+  readonly bytes: Uint8Array;
+  readonly ends: Uint32Array;
 }
+
+/** The first so many lines of this slot are to be hashed. */
+export interface HashJob {
+  readonly slot: number;
+  readonly count: number;
+}
+
+/** A batch of lines from one chunk of a file, and what was left of the chunk before it. */
+const SLOT_BYTES = 512 * 1024;
+const SLOT_LINES = 8 * 1024;
+
+/** Batches at a time. */
+const SLOTS = 8;
 
 const THREAD_FROM_BYTES = 8 * 1024 * 1024;
 
@@ -26,21 +40,27 @@ export class LineHashes implements AsyncDisposable {
   #waiting: ((hashes: Hashes) => void)[] = [];
   #seen = 0;
   #mayStart = availableParallelism() > 1;
+  #slots: readonly Slot[] = [];
+  #next = 0;
 
   constructor(threadFrom = THREAD_FROM_BYTES) {
     this.#threadFrom = threadFrom;
   }
 
+  /** Of no more batches at a time than there are slots; what does not fit into one is left to who asks. */
   of(lines: readonly Buffer[]): Hashes | Promise<Hashes> {
     const length = lines.reduce((sum, line) => sum + line.length, 0);
     this.#seen += length;
     if (this.#seen > this.#threadFrom && this.#mayStart) this.#start();
-    const worker = this.#worker;
-    if (!worker || lines.length === 0) return undefined;
-    const job = jobOf(lines, length);
+    const slot = this.#next;
+    const isFree = this.#waiting.length < this.#slots.length;
+    if (!this.#worker || !isFree || lines.length === 0 || length > SLOT_BYTES || lines.length > SLOT_LINES)
+      return undefined;
+    this.#next = (slot + 1) % this.#slots.length;
+    fill(this.#slots[slot] as Slot, lines);
     return new Promise((resolve) => {
       this.#waiting.push(resolve);
-      worker.postMessage(job, [job.bytes.buffer, job.ends.buffer]);
+      this.#worker?.postMessage({ slot, count: lines.length } satisfies HashJob);
     });
   }
 
@@ -50,7 +70,11 @@ export class LineHashes implements AsyncDisposable {
 
   #start(): void {
     this.#mayStart = false;
-    this.#worker = new Worker(entryUrl('record/hash-worker.ts'), { execArgv: [], env: {} })
+    this.#slots = Array.from({ length: SLOTS }, () => ({
+      bytes: new Uint8Array(new SharedArrayBuffer(SLOT_BYTES)),
+      ends: new Uint32Array(new SharedArrayBuffer(SLOT_LINES * 4)),
+    }));
+    this.#worker = new Worker(entryUrl('record/hash-worker.ts'), { execArgv: [], env: {}, workerData: this.#slots })
       .on('message', (hashes: string) => this.#waiting.shift()?.(hashes))
       .on('error', () => this.#lost())
       .on('exit', () => this.#lost());
@@ -63,9 +87,7 @@ export class LineHashes implements AsyncDisposable {
   }
 }
 
-function jobOf(lines: readonly Buffer[], length: number): HashJob {
-  const bytes = new Uint8Array(length);
-  const ends = new Uint32Array(lines.length);
+function fill({ bytes, ends }: Slot, lines: readonly Buffer[]): void {
   let end = 0;
   for (let i = 0; i < lines.length; i += 1) {
     const line = lines[i] as Buffer;
@@ -73,5 +95,4 @@ function jobOf(lines: readonly Buffer[], length: number): HashJob {
     end += line.length;
     ends[i] = end;
   }
-  return { bytes, ends };
 }

@@ -115,7 +115,8 @@ class BrokenPacking extends Error {
 
 async function* chunksOf(source: Exclude<Source, string>): AsyncGenerator<Buffer> {
   if (source instanceof Uint8Array) {
-    yield Buffer.from(source.buffer, source.byteOffset, source.byteLength);
+    const all = Buffer.from(source.buffer, source.byteOffset, source.byteLength);
+    for (let at = 0; at < all.length; at += CHUNK) yield all.subarray(at, at + CHUNK);
   } else {
     for await (const chunk of source) yield Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength);
   }

@@ -29,6 +29,18 @@ test('a thread that ends leaves the rest to who asks', async () => {
   assert.equal(await hashes.of(LINES), undefined);
 });
 
+test('what does not fit, and more batches than there is room for, are left to who asks', async () => {
+  await using hashes = new LineHashes(0);
+  assert.equal(await hashes.of([Buffer.alloc(600 * 1024)]), undefined);
+  const batches = Array.from({ length: 40 }, (_, number) => [Buffer.from(`line ${number}`)]);
+  const all = await Promise.all(batches.map((lines) => hashes.of(lines)));
+  const done = all.filter((one) => one !== undefined);
+  assert.ok(done.length > 0 && done.length < 40);
+  for (const [number, one] of all.entries())
+    if (one !== undefined) assert.equal(one, lineHash((batches[number] as Buffer[])[0] as Buffer));
+  assert.ok(await hashes.of(LINES), 'there is room again');
+});
+
 const MIB = 1024 * 1024;
 
 /** A sealed recording of that many bytes, and the keys that it verifies with. */
