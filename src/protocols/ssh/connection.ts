@@ -37,7 +37,7 @@ type Opened =
  */
 const UNREAD_MOST = 5 * 1024 * 1024;
 /** Answers that a client asks for and does not read. */
-const UNSENT_MOST = 8 * 1024 * 1024;
+const UNSENT_MOST = 32 * 1024 * 1024;
 /** What a client may ask for before the first of it is decided and recorded. */
 const UNDECIDED_MOST = 256;
 /** A connection without a session lives that long, to be told why. */
@@ -108,6 +108,7 @@ class Visit {
   readonly #running = new Map<ServerChannel, { readonly raw: boolean; carried?: Carried }>();
   readonly #serving = new Set<Promise<void>>();
   #open: (opened: Opened) => void = () => {};
+  #session: Session | undefined;
   #farewell: SessionEnd | undefined;
 
   constructor(pipe: Pipe, pending: PendingSession<SshSettings>, tools: Tools) {
@@ -128,6 +129,7 @@ class Visit {
   }
 
   open(opened: Opened): void {
+    if (opened.kind === 'session') this.#session = opened.session;
     this.#open(opened);
   }
 
@@ -379,9 +381,8 @@ class Visit {
   }
 
   #hangUp(message: string): void {
-    void this.#opened.then((opened) => {
-      if (opened.kind === 'session') opened.session.end({ kind: 'protocolError', side: 'client', message });
-    });
+    // First: what ends the session first is what is recorded.
+    this.#session?.end({ kind: 'protocolError', side: 'client', message });
     this.#pipe.destroy();
   }
 
