@@ -55,8 +55,14 @@ export class LineScan {
   readonly #keys = new Int32Array(MOST_KEYS);
   /** For each value that is open: where the keys of the object around it begin, inverted where that value stands in a list. */
   readonly #outer = new Int32Array(DEEPEST);
-  #at = '';
-  #command = '';
+  /** What each field last was: mostly it is the same again, and comparing costs less than making a text. */
+  readonly #last = {
+    at: remembered(),
+    command: remembered(),
+    verdict: remembered(),
+    by: remembered(),
+    decision: remembered(),
+  };
 
   /**
    * @param root what `prev` most likely is
@@ -76,16 +82,24 @@ export class LineScan {
     const seq = this.#integer(number, afterNumber);
     if (seq === undefined || !isAt(line, afterNumber, BEFORE_AT)) return undefined;
     const time = afterNumber + BEFORE_AT.length;
-    const at = this.#text(time, time + TIME_LENGTH, this.#at);
+    const at = this.#text(time, time + TIME_LENGTH, this.#last.at);
     if (at === undefined || !isAt(line, time + TIME_LENGTH, BEFORE_TYPE)) return undefined;
-    this.#at = at;
     const from = time + TIME_LENGTH + BEFORE_TYPE.length;
-    const type = TYPES.find(({ bytes }) => isAt(line, from, bytes));
+    const type = typeAt(line, from);
     const tail = line.length - TAIL_LENGTH;
     if (!type || !isAt(line, tail, BEFORE_PREV) || !isAt(line, line.length - END.length, END)) return undefined;
-    const prev = this.#text(tail + BEFORE_PREV.length, line.length - END.length, root);
+    const prev = this.#plain(tail + BEFORE_PREV.length, line.length - END.length, root);
     if (prev === undefined) return undefined;
-    const event: Scanned = { ...NOTHING, seq, at, type: type.type, prev };
+    const event: Scanned = {
+      seq,
+      at,
+      type: type.type,
+      prev,
+      command: undefined,
+      verdict: undefined,
+      by: undefined,
+      decision: undefined,
+    };
     return this.#fields(from + type.bytes.length, tail, event) ? event : undefined;
   }
 
@@ -170,11 +184,8 @@ export class LineScan {
   }
 
   #take(field: Field, from: number, end: number, event: Scanned): boolean {
-    const text = this.#text(from, end, this.#command);
-    if (text === undefined) return false;
-    if (field === 'command') this.#command = text;
-    event[field] = text;
-    return true;
+    event[field] = this.#text(from, end, this.#last[field]);
+    return event[field] !== undefined;
   }
 
   /** Lines of one chunk share what they lie in. */
@@ -231,14 +242,38 @@ export class LineScan {
     return value;
   }
 
-  /** Only what needs no escape. @param guess what is known to need none */
-  #text(from: number, end: number, guess: string): string | undefined {
+  /** Only what needs no escape. */
+  #text(from: number, end: number, last: Remembered): string | undefined {
+    if (end - from === last.bytes.length && isAt(this.#line, from, last.bytes)) return last.text;
+    const text = this.#plain(from, end, '');
+    if (text === undefined) return undefined;
+    last.text = text;
+    last.bytes = Buffer.from(text);
+    return text;
+  }
+
+  /** @param guess what is known to need no escape */
+  #plain(from: number, end: number, guess: string): string | undefined {
     const line = this.#line;
     const text = line.toString('latin1', from, end);
     if (text === guess) return text;
     for (let i = from; i < end; i += 1) if (!isPlain(line[i] as number)) return undefined;
     return text;
   }
+}
+
+interface Remembered {
+  text: string;
+  bytes: Uint8Array;
+}
+
+function remembered(): Remembered {
+  return { text: '', bytes: new Uint8Array(0) };
+}
+
+function typeAt(line: Uint8Array, from: number) {
+  for (const type of TYPES) if (isAt(line, from, type.bytes)) return type;
+  return undefined;
 }
 
 /** Stands in a string as it is, and is ASCII. */
@@ -289,8 +324,6 @@ function wantedBy(hash: number): Wanted | undefined {
 }
 
 type Scanned = { seq: number; at: string; type: string; prev: string } & { [F in Field]: string | undefined };
-
-const NOTHING = { command: undefined, verdict: undefined, by: undefined, decision: undefined };
 
 function isAt(line: Uint8Array, from: number, bytes: Uint8Array): boolean {
   if (from + bytes.length > line.length) return false;
