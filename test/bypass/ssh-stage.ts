@@ -1,4 +1,6 @@
 /** What the attacks on SSH share: one gateway with targets of several kinds before one sshd, and clients that send any packet they like. */
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { createRequire } from 'node:module';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -211,4 +213,14 @@ export function over(client: Client): Promise<void> {
     client.on('error', () => {});
     client.once('close', () => resolve());
   });
+}
+
+setFlagsFromString('--expose-gc');
+const collect = runInNewContext('gc') as () => void;
+
+/** What this process holds and still needs, MB: gateway, clients and all. */
+export function held(): number {
+  collect();
+  const { heapUsed, arrayBuffers } = process.memoryUsage();
+  return (heapUsed + arrayBuffers) / 1e6;
 }

@@ -10,7 +10,7 @@ import { keyFromSeed } from '../../src/protocols/ssh/keys.ts';
 import { REFUSED_MARK } from '../../src/protocols/ssh/refuse.ts';
 import { until } from '../e2e/clients.ts';
 import type { StackRun } from '../fakes/stack.ts';
-import { entered, exec, MESSAGE, packet, type Stage, send, startStage } from './ssh-stage.ts';
+import { entered, exec, MESSAGE, packet, type Stage, send, startStage, held } from './ssh-stage.ts';
 
 const M = MESSAGE as Record<string, number> & { CHANNEL_OPEN: number; CHANNEL_REQUEST: number };
 
@@ -250,7 +250,6 @@ describe('a target', () => {
   });
 
   test('that never takes input, or floods both outputs, costs no more than the bounds', async () => {
-    const held = () => (process.memoryUsage().heapUsed + process.memoryUsage().arrayBuffers) / 1e6;
     const before = held();
     evil.answer = (_, channel) => {
       const chunk = Buffer.alloc(32_000, 'x');
