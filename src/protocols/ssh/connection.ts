@@ -40,6 +40,9 @@ const UNREAD_MOST = 5 * 1024 * 1024;
 const UNSENT_MOST = 32 * 1024 * 1024;
 /** What a client may ask for before the first of it is decided and recorded. */
 const UNDECIDED_MOST = 256;
+/** Standard input that has not ended by then. */
+const PATIENCE_MS = 5_000;
+const READING = 'its standard input is read to the end before it is judged, and has not ended';
 /** A connection without a session lives that long, to be told why. */
 const REFUSED_MS = 10_000;
 
@@ -220,7 +223,7 @@ class Visit {
     const { session } = opened;
     const read = this.#read(asked, request);
     const { way } = read;
-    const whole = way.kind === 'exec' && way.stdin === 'whole' ? await readWhole(channel, request.gone) : undefined;
+    const whole = way.kind === 'exec' && way.stdin === 'whole' ? await this.#whole(request) : undefined;
     if (request.gone.aborted) return this.#refuse(channel);
     const tooLong = way.kind === 'exec' && way.stdin === 'whole' && whole === undefined;
     const command = tooLong ? withoutEnd(read.command()) : read.command(whole);
@@ -234,6 +237,20 @@ class Visit {
     await this.#carryOut(request, opened, permit, read, whole);
   }
 
+  /** Who waits at a terminal for a program that waits for them is told so. */
+  async #whole({ channel, gone, terminal }: Request): Promise<Buffer | undefined> {
+    const stop = this.#tools.clock.after(PATIENCE_MS, () =>
+      channel.stderr.write(
+        refusalText({ message: READING, hint: 'end it with Ctrl-D, or give none: ssh -n' }, terminal !== undefined),
+      ),
+    );
+    try {
+      return await readWhole(channel, gone);
+    } finally {
+      stop();
+    }
+  }
+
   async #carryOut(
     request: Request,
     { session, upstream }: Extract<Opened, { kind: 'session' }>,
@@ -242,11 +259,13 @@ class Visit {
     whole: Buffer | undefined,
   ): Promise<void> {
     const { channel, env, terminal, gone } = request;
+    let asked = false;
     try {
       const up = await upstream;
       if (session.paused?.now) await unpaused(session);
       if (session.signal.aborted) throw new Error('the session is over');
       const how = { env, terminal };
+      asked = true;
       switch (way.kind) {
         case 'exec': {
           const running = await up.exec(way.sent, how);
@@ -287,7 +306,8 @@ class Visit {
           return this.#refuse(channel);
       }
     } catch (error) {
-      permit.settle(0, { state: 'notForwarded', durationMs: 0 });
+      // What was asked of the host may have been begun.
+      permit.settle(0, { state: asked ? 'unknown' : 'notForwarded', durationMs: 0 });
       if (!this.#farewell) channel.stderr.write(refusalText(unavailable(error), terminal !== undefined));
       this.#refuse(channel);
     }
