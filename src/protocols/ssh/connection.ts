@@ -10,7 +10,7 @@ import type { PendingSession, Session } from '../../domain/session.ts';
 import type { ProtocolOptions } from '../options.ts';
 import { type Carried, carry, type Fate, type Stdin } from './carry.ts';
 import { listenForChannels, type Request } from './channels.ts';
-import { duplexOf, type Pipe } from './duplex.ts';
+import { duplexOf, type Pipe } from '../duplex.ts';
 import { enter } from './entrance.ts';
 import { type Asked, interpret, type Reading } from './interpret.ts';
 import type { SshKey } from './keys.ts';

@@ -7,7 +7,7 @@ import type { Socket } from 'node:net';
 import ssh2, { type AuthContext, type Connection } from 'ssh2';
 import type { PendingSession } from '../../domain/session.ts';
 import { ALGORITHMS } from './algorithms.ts';
-import type { Pipe } from './duplex.ts';
+import type { Pipe } from '../duplex.ts';
 import type { SshKey } from './keys.ts';
 
 const { Server, utils } = ssh2;

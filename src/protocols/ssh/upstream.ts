@@ -14,7 +14,7 @@ import type { ByteChannel } from '../../base/channel.ts';
 import { errorTable, HoopError } from '../../base/error.ts';
 import type { Secret } from '../../base/secret.ts';
 import { ALGORITHMS, HOST_KEYS } from './algorithms.ts';
-import { duplexOf } from './duplex.ts';
+import { duplexOf } from '../duplex.ts';
 import { type Authority, type CertificateWish, certify, type Permission } from './certificate.ts';
 import { certifiedAgent } from './certified-login.ts';
 import { AUTHORITY, KEY, PASSPHRASE, PASSWORD, type HostKey, type SshSettings } from './settings.ts';

@@ -1,6 +1,6 @@
-/** A ByteChannel as the Node stream that the SSH library wants, with backpressure both ways. */
+/** A ByteChannel as the Node stream that a library wants, with backpressure both ways. */
 import { Duplex } from 'node:stream';
-import type { ByteChannel } from '../../base/channel.ts';
+import type { ByteChannel } from '../base/channel.ts';
 
 export interface Pipe extends Duplex {
   /** Called after each chunk that was handed on: what it led to has been done. */
