@@ -90,6 +90,8 @@ export interface Command {
   readonly touchesMasked?: boolean;
   readonly ranUserCode?: boolean;
   readonly impossible?: Impossible;
+  /** Why people cannot be asked about it: what would be sent is not all there to be shown, or to be bound to their answer. */
+  readonly unasked?: string;
   /**
    * Which part of the command's life this is, where it is not all of it. Deny and limits count for every part; a hold is asked for only
    * where the command begins to run. `prepare`: it is parsed or planned, nothing of it runs yet. `continue`: more results of a command that

@@ -20,6 +20,8 @@ export interface Refusal {
 export interface SubmitOptions {
   /** Aborted when the client hangs up or asks to cancel while it waits: withdraws the approval request. */
   readonly gone?: AbortSignal;
+  /** How long the client wants to wait for people at most, ms: 0 where it comes back for the answer. */
+  readonly wait?: number;
   /** Lets the protocol speak while it waits: a NOTICE, a line on stderr. */
   onHold?(held: HoldNotice): void;
   /**

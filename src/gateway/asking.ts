@@ -54,7 +54,7 @@ export function createAsking(parts: AskingParts) {
   function announce(request: HeldRequest, ask: Ask, turn: Turn, options: SubmitOptions): void {
     if (request.state !== 'open') return;
     watch.held(request, ask);
-    const waitMs = waitFor(ask, turn);
+    const waitMs = Math.min(waitFor(ask, turn), options.wait ?? Infinity);
     const reason = ask.reason === undefined ? {} : { reason: ask.reason };
     options.onHold?.({ request: request.id, link: request.link, rule: ask.rule, waitMs, ...reason });
   }
@@ -65,7 +65,7 @@ export function createAsking(parts: AskingParts) {
     turn: Turn,
     options: SubmitOptions,
   ): Promise<Heard> {
-    const patience = Math.min(...asks.map((ask) => waitFor(ask, turn)));
+    const patience = Math.min(...asks.map((ask) => waitFor(ask, turn)), options.wait ?? Infinity);
     return whileWaited(unanimous(requests), patience, options);
   }
 

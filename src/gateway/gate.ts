@@ -257,7 +257,7 @@ export function createGate(parts: GateParts): Gate {
     const [ask] = moderating;
     if (!watched || !ask) return undefined;
     if (!watched.now) {
-      const waitMs = Math.min(...moderating.map((one) => parts.waitFor(one, turn)));
+      const waitMs = Math.min(...moderating.map((one) => parts.waitFor(one, turn)), options.wait ?? Infinity);
       const watch = parts.question(turn, ask, '');
       options.onHold?.({ request, link: '', rule: ask.rule, waitMs, watch: 'kind' in watch ? '' : watch.session });
       const came = await asking.until(watched.arrived, waitMs, options);

@@ -116,6 +116,13 @@ export const refusal = {
     hint: 'send it without control characters',
   }),
 
+  unasked: (why: string): Refusal => ({
+    kind: 'refusal',
+    code: 'HOOP_DENIED',
+    message: `HOOP_DENIED: this needs approval, and nobody can be asked: ${why}`,
+    hint: 'send less at once',
+  }),
+
   stale: (): Refusal => ({
     kind: 'refusal',
     code: 'HOOP_STALE',

@@ -385,6 +385,8 @@ export class LiveSession {
     // What reaches the target is shown too, and spells out what the client's text may have escaped.
     const hidden = unshowable(text) ?? unshowable(sent);
     if (hidden) return refusal.unshowable(hidden);
+    const unasked = turn.commands.find((command) => command.unasked !== undefined)?.unasked;
+    if (unasked !== undefined) return refusal.unasked(unasked);
     const parameters = shownParameters(turn.commands, shownText);
     const effects = new Set(turn.commands.flatMap((command) => [...command.effects]));
     const { agent } = run;

@@ -208,6 +208,19 @@ describe('holding', () => {
     assert.deepEqual(desk.withdrawn, []);
   });
 
+  test('a client that does not wait is told the request at once, and its retry uses the approval', async () => {
+    const { gate, desk, clock, turn } = gateUnderTest();
+    const heard: number[] = [];
+    const first = gate.submit(turn(remove()), { wait: 0, onHold: ({ waitMs }) => heard.push(waitMs) });
+    await settled();
+    await clock.advance(1);
+    assert.equal(refused(await first).request, 'apr_1');
+    assert.deepEqual(heard, [0]);
+    assert.deepEqual(desk.withdrawn, []);
+    desk.approve('apr_1');
+    permitted(await gate.submit(turn(remove()), { wait: 0 }));
+  });
+
   test('an approval is used once', async () => {
     const { gate, desk, turn } = gateUnderTest();
     const first = gate.submit(turn(remove()));

@@ -53,6 +53,14 @@ describe('waiting for people', () => {
     assert.deepEqual(under.desk.questions, []);
   });
 
+  test('what cannot be shown or bound as a whole is refused before anyone is asked', async () => {
+    const { under, session } = await admitted();
+    under.changePolicy(HOLDING);
+    const answer = await send(session, select({ unasked: 'its body is longer than 1 MiB' }));
+    assert.match(answer.kind === 'refusal' ? answer.message : '', /nobody can be asked: its body is longer than 1 MiB/);
+    assert.deepEqual(under.desk.questions, []);
+  });
+
   test('a policy that now denies what is held forwards nothing once it is approved', async () => {
     const { under, session } = await admitted();
     under.changePolicy(HOLDING);
