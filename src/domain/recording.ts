@@ -14,10 +14,58 @@ export interface RecordedText {
 
 export interface RecordedParameter {
   readonly type: string;
-  /** Text, or base64 for binary; null is NULL; absent when struck. */
+  /** Text, or base64 for binary; null is NULL; absent when struck, and where another event of the command has it. */
   readonly value?: string | null;
   readonly format: 'text' | 'binary';
   readonly struck?: boolean;
+  /** Of the whole value, where it is longer than what is kept of one. */
+  readonly bytes?: number;
+  /** SHA-256 of the whole value's bytes, hex, where it is longer than what is kept of one. */
+  readonly sha256?: string;
+  /** An HMAC of the exact bytes under the gateway's own key, hex, where it is struck. */
+  readonly hmac?: string;
+  /** `value` is the beginning of it. */
+  readonly truncated?: true;
+  /** What is kept of the value stands in the command's verdict. */
+  readonly sameAs?: 'verdict';
+}
+
+/** What a target answered to one request, as it went to the client: masked, and without what the client was not given. */
+export interface RecordedReply {
+  readonly status: number;
+  /** In the order and spelling they had. */
+  readonly head: readonly (readonly [name: string, value: string])[];
+  /** Text, or base64 where `encoding` says so; its beginning where it is `truncated`; absent where none was kept. */
+  readonly body?: string;
+  readonly encoding?: 'base64';
+  /** Of the whole body. */
+  readonly bytes: number;
+  readonly truncated?: true;
+  readonly trailers?: readonly (readonly [name: string, value: string])[];
+  readonly timing?: ReplyTiming;
+}
+
+/** Milliseconds. */
+export interface ReplyTiming {
+  /** Until there was a connection to the target; absent where one was there already. */
+  readonly dialMs?: number;
+  /** From the request's first byte to the answer's. */
+  readonly firstByteMs: number;
+  /** From the request's first byte to the answer's last. */
+  readonly durationMs: number;
+}
+
+/** What a model took, as it said itself. */
+export interface RecordedUsage {
+  readonly model?: string;
+  readonly inputTokens?: number;
+  readonly outputTokens?: number;
+  /** Of the input tokens, those that were read from a cache. */
+  readonly cachedTokens?: number;
+  /** Names of the tools that the answer calls. */
+  readonly tools?: readonly string[];
+  /** By the target's `prices`, in their currency. */
+  readonly cost?: number;
 }
 
 export type OutcomeState = 'completed' | 'failed' | 'notForwarded' | 'cancelled' | 'unknown';
@@ -124,8 +172,11 @@ export type SessionEvent =
       /** Masked rows, as text, up to a limit. */
       readonly rows?: readonly (readonly (string | null)[])[];
       readonly truncated?: boolean;
-      /** SHA-256 over all masked row bytes that went to the client, hex. */
+      /** SHA-256 over all masked row bytes that went to the client, hex; of a reply, over all of its body. */
       readonly sha256?: string;
+      /** Where what came back is an answer rather than rows. */
+      readonly reply?: RecordedReply;
+      readonly usage?: RecordedUsage;
     }
   | ({ readonly type: 'outcome'; readonly command: string } & Outcome)
   | {
