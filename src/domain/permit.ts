@@ -42,6 +42,12 @@ export interface Meter {
   take(rows: number, bytes: number): LimitReached | undefined;
   /** The limit that so much more would exceed; nothing is taken. One that cuts before one that asks people. */
   reached(rows: number, bytes: number): LimitReached | undefined;
+  /**
+   * Takes from the run's budgets of requests, tokens and spend: all of it, or, where that would exceed one, nothing. Negative amounts give back what a
+   * reservation did not need. `spent`: it happened already, and is taken even where that exceeds a budget.
+   * @returns the limit that is exceeded, or undefined
+   */
+  count(uses: Uses, how?: 'reserve' | 'spent'): LimitReached | undefined;
   /** Goes on counting where the meter of an earlier piece of the same result stopped: a portal or cursor read in pieces is one statement. */
   continues?(earlier: Meter): void;
   /** Rows that may still flow under the tightest budget; Infinity without one. */
@@ -49,13 +55,24 @@ export interface Meter {
   readonly bytesLeft: number;
 }
 
+/** What is counted beside rows and bytes: whole requests and tokens, and money in the currency of a target's prices. */
+export type Uses = { readonly [What in Use]?: number };
+
+export type Use = 'requests' | 'tokens' | 'spend';
+
 export interface LimitReached {
   readonly rule: string;
-  readonly limit: 'rowsPerStatement' | 'bytesPerStatement' | 'rowsPerRun' | 'bytesPerRun';
+  readonly limit: FlowLimit | UseLimit;
   readonly allowed: number;
   /** People may allow more; absent where the limit cuts. */
   readonly ask?: LimitAsk;
 }
+
+/** Limits of what flows back: people may be asked for more of it. */
+export type FlowLimit = 'rowsPerStatement' | 'bytesPerStatement' | 'rowsPerRun' | 'bytesPerRun';
+
+/** Limits of what is asked for. */
+export type UseLimit = `${Use}PerRun`;
 
 export interface LimitAsk {
   readonly ask: Ask;

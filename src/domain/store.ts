@@ -1,6 +1,7 @@
 /** What the gateway remembers between restarts, as ports. One schema implements them all (src/store). */
 import type { ApprovalDecision, ApprovalQuestion, ApprovalState } from './approval.ts';
 import type { SessionEnd } from './end.ts';
+import type { Uses } from './permit.ts';
 import type { Principal } from './principal.ts';
 import type { RunKind, RunState, Verifier } from './run.ts';
 import type { TargetName } from './target.ts';
@@ -37,7 +38,7 @@ export interface RunRow {
   /** W3C traceparent: the span of the run. */
   readonly trace?: string;
   /** What it has taken of its budgets, by the names of limit rules. */
-  readonly spent?: Readonly<Record<string, { readonly rows: number; readonly bytes: number }>>;
+  readonly spent?: Readonly<Record<string, Spent>>;
   readonly startedAt: number;
   /** Wall time, epoch ms. */
   readonly deadline: number;
@@ -219,11 +220,15 @@ export interface PeopleStore {
   list(): Promise<readonly PersonRow[]>;
 }
 
-/** What was taken within one slot of time; `at` is when the slot began, epoch ms. */
-export interface SpentSlot {
-  readonly at: number;
+/** What was taken of budgets. What is not said is nothing. */
+export interface Spent extends Uses {
   readonly rows: number;
   readonly bytes: number;
+}
+
+/** What was taken within one slot of time; `at` is when the slot began, epoch ms. */
+export interface SpentSlot extends Spent {
+  readonly at: number;
 }
 
 export interface SpendingRow {

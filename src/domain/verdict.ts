@@ -80,14 +80,20 @@ export interface Grant {
   readonly idle?: number;
 }
 
-/** Budgets of one limit rule. Undefined: not said, so a default may hold; Infinity: said to be `none`. Bytes are bytes of result values, rows are rows. */
+/**
+ * Budgets of one limit rule. Undefined: not said, so a default may hold; Infinity: said to be `none`. Bytes are bytes of result values, rows are rows,
+ * requests are commands of a client that were let through; tokens and spend are what a protocol counts, spend in the currency of a target's prices.
+ */
 export interface LimitRule {
   readonly rule: string;
   readonly rowsPerStatement?: number;
   readonly bytesPerStatement?: number;
   readonly rowsPerRun?: number;
   readonly bytesPerRun?: number;
-  /** The two run budgets count over this instead: over all runs of the agent or subject, over so long a time. */
+  readonly requestsPerRun?: number;
+  readonly tokensPerRun?: number;
+  readonly spendPerRun?: number;
+  /** Its run budgets count over this instead: over all runs of the agent or subject, over so long a time. */
   readonly over?: { readonly per: 'agent' | 'subject'; readonly windowMs: number };
   /** At the limit people are asked for more; absent: the result is cut. */
   readonly ask?: Ask;

@@ -1,10 +1,12 @@
 /**
- * Rows and bytes a statement and a run may take. Taken before they flow, so that parallel sessions cannot spend the same budget twice.
+ * Rows and bytes a statement and a run may take, and requests, tokens and spend of a run. Taken before they flow, so that parallel sessions cannot spend the
+ * same budget twice.
  *
  * Where a limit holds, people may let a statement have more: that goes into a purse of this statement alone, and is spent before the budget is. What it
  * then takes counts for nobody else.
  */
-import type { LimitReached, Meter } from '../domain/permit.ts';
+import type { FlowLimit, LimitReached, Meter, Use, UseLimit, Uses } from '../domain/permit.ts';
+import type { Spent } from '../domain/store.ts';
 import type { LimitRule } from '../domain/verdict.ts';
 
 const MiB = 1024 * 1024;
@@ -14,30 +16,41 @@ const SQL_DEFAULT: LimitRule = { rule: 'default', bytesPerStatement: 10 * MiB, b
 
 const SQL = new Set(['postgres', 'mysql']);
 
-type LimitName = LimitReached['limit'];
-
 /** A cut is told before a question is asked, and rows before bytes. */
-const LIMITS: readonly LimitName[] = ['rowsPerStatement', 'bytesPerStatement', 'rowsPerRun', 'bytesPerRun'];
+const FLOWS: readonly FlowLimit[] = ['rowsPerStatement', 'bytesPerStatement', 'rowsPerRun', 'bytesPerRun'];
+
+export const USES: readonly Use[] = ['requests', 'tokens', 'spend'];
+const LIMIT_OF: Readonly<Record<Use, UseLimit>> = {
+  requests: 'requestsPerRun',
+  tokens: 'tokensPerRun',
+  spend: 'spendPerRun',
+};
+const RUN_BUDGETS = ['rowsPerRun', 'bytesPerRun', ...Object.values(LIMIT_OF)] as const;
 
 /** What has been taken of one rule's run budgets. */
 export interface Account {
   readonly rows: number;
   readonly bytes: number;
   add(rows: number, bytes: number): void;
+  used(what: Use): number;
+  /** Negative: given back. */
+  use(what: Use, amount: number): void;
 }
 
 /** What one run has taken so far, over all its sessions, per rule. */
 export interface RunBudget {
-  readonly spent: Map<string, { rows: number; bytes: number }>;
+  readonly spent: Map<string, Mutable<Spent>>;
   /** More was taken of what counts over the run since this was last written down. */
   changed: boolean;
   /** The account of a rule that counts over more than this run. */
   shared(rule: LimitRule): Account | undefined;
 }
 
+type Mutable<T> = { -readonly [Key in keyof T]: T[Key] };
+
 /** @param kept what was taken in an earlier life of the gateway */
 export function createRunBudget(
-  kept: Readonly<Record<string, { rows: number; bytes: number }>> = {},
+  kept: Readonly<Record<string, Spent>> = {},
   shared: RunBudget['shared'] = () => undefined,
 ): RunBudget {
   return { spent: new Map(Object.entries(kept).map(([rule, taken]) => [rule, { ...taken }])), changed: false, shared };
@@ -75,7 +88,8 @@ export function createMeters(
     (rule): Counted => ({
       rule,
       account: run.shared(rule) ?? accountOf(run, rule),
-      limits: LIMITS.filter((limit) => (rule[limit] ?? Infinity) < Infinity),
+      limits: FLOWS.filter((limit) => (rule[limit] ?? Infinity) < Infinity),
+      uses: USES.filter((what) => (rule[LIMIT_OF[what]] ?? Infinity) < Infinity),
     }),
   );
   return () =>
@@ -89,7 +103,8 @@ export function createMeters(
 interface Counted {
   readonly rule: LimitRule;
   readonly account: Account;
-  readonly limits: readonly LimitName[];
+  readonly limits: readonly FlowLimit[];
+  readonly uses: readonly Use[];
 }
 
 class StatementMeter implements BudgetMeter {
@@ -121,9 +136,21 @@ class StatementMeter implements BudgetMeter {
     return asks;
   }
 
+  count(uses: Uses, how: 'reserve' | 'spent' = 'reserve'): LimitReached | undefined {
+    const over = this.#entries.map((entry) => entry.overused(uses));
+    const reached = over.find((one, i) => one && !this.#entries[i]?.rule.shadow);
+    if (reached && how === 'reserve') return reached;
+    for (const [i, entry] of this.#entries.entries()) {
+      const would = over[i];
+      if (would && entry.rule.shadow && !entry.noticed) this.#wouldBe(entry, would);
+      entry.use(uses);
+    }
+    return reached;
+  }
+
   grant({ rule, limit, ask }: LimitReached): void {
     const entry = this.#entries.find((one) => one.rule.rule === rule);
-    if (entry) entry.purse = { ...entry.purse, [limit]: entry.purse[limit] + (ask?.more ?? 0) };
+    if (entry && isFlow(limit)) entry.purse = { ...entry.purse, [limit]: entry.purse[limit] + (ask?.more ?? 0) };
   }
 
   continues(earlier: Meter): void {
@@ -142,7 +169,7 @@ class StatementMeter implements BudgetMeter {
     return this.#left('bytesPerStatement', 'bytesPerRun');
   }
 
-  #left(statement: LimitName, run: LimitName): number {
+  #left(statement: FlowLimit, run: FlowLimit): number {
     let least = Infinity;
     for (const entry of this.#entries)
       if (!entry.rule.shadow) least = Math.min(least, entry.left(statement), entry.left(run));
@@ -151,9 +178,12 @@ class StatementMeter implements BudgetMeter {
 
   #notice(entry: Entry, rows: number, bytes: number): void {
     const over = entry.exceeded(rows, bytes);
-    if (!over) return;
+    if (over) this.#wouldBe(entry, over);
+  }
+
+  #wouldBe(entry: Entry, { rule, limit, allowed }: LimitReached): void {
     entry.noticed = true;
-    this.#watch.wouldBe({ rule: over.rule, limit: over.limit, allowed: over.allowed });
+    this.#watch.wouldBe({ rule, limit, allowed });
   }
 }
 
@@ -164,19 +194,21 @@ const EMPTY_PURSE = { rowsPerStatement: 0, bytesPerStatement: 0, rowsPerRun: 0, 
 class Entry {
   readonly rule: LimitRule;
   noticed = false;
-  purse: Readonly<Record<LimitName, number>> = EMPTY_PURSE;
+  purse: Readonly<Record<FlowLimit, number>> = EMPTY_PURSE;
   readonly #account: Account;
-  readonly #limits: readonly LimitName[];
+  readonly #limits: readonly FlowLimit[];
+  readonly #uses: readonly Use[];
   #rows = 0;
   #bytes = 0;
 
-  constructor({ rule, account, limits }: Counted) {
+  constructor({ rule, account, limits, uses }: Counted) {
     this.rule = rule;
     this.#account = account;
     this.#limits = limits;
+    this.#uses = uses;
   }
 
-  left(limit: LimitName): number {
+  left(limit: FlowLimit): number {
     const allowed = this.rule[limit] ?? Infinity;
     return allowed === Infinity ? Infinity : Math.max(0, allowed - this.#taken(limit)) + this.purse[limit];
   }
@@ -197,6 +229,22 @@ class Entry {
     this.#account.add(rows - this.#draw('rowsPerRun', rows), bytes - this.#draw('bytesPerRun', bytes));
   }
 
+  /** Giving back exceeds nothing, however much was taken. */
+  overused(uses: Uses): LimitReached | undefined {
+    for (const what of this.#uses) {
+      const wanted = uses[what] ?? 0;
+      const limit = LIMIT_OF[what];
+      const allowed = this.rule[limit] ?? Infinity;
+      if (wanted > 0 && sumOf(this.#account.used(what), wanted) > allowed)
+        return { rule: this.rule.rule, limit, allowed };
+    }
+    return undefined;
+  }
+
+  use(uses: Uses): void {
+    for (const what of this.#uses) if (uses[what]) this.#account.use(what, uses[what]);
+  }
+
   continues(before: Entry): void {
     this.#rows = before.#rows;
     this.#bytes = before.#bytes;
@@ -204,7 +252,7 @@ class Entry {
     this.noticed = before.noticed;
   }
 
-  #taken(limit: LimitName): number {
+  #taken(limit: FlowLimit): number {
     switch (limit) {
       case 'rowsPerStatement':
         return this.#rows;
@@ -217,14 +265,14 @@ class Entry {
     }
   }
 
-  #draw(limit: LimitName, wanted: number): number {
+  #draw(limit: FlowLimit, wanted: number): number {
     const drawn = Math.min(this.purse[limit], wanted);
     if (drawn > 0) this.purse = { ...this.purse, [limit]: this.purse[limit] - drawn };
     return drawn;
   }
 
   // Another time the limit's amount; as often as it takes where a single row is larger than that.
-  #reached(limit: LimitName, missing: number): LimitReached {
+  #reached(limit: FlowLimit, missing: number): LimitReached {
     const { rule, ask } = this.rule;
     const allowed = this.rule[limit] ?? 0;
     const reached = { rule, limit, allowed };
@@ -233,14 +281,23 @@ class Entry {
   }
 }
 
-function isRows(limit: LimitName): boolean {
+function isRows(limit: FlowLimit): boolean {
   return limit === 'rowsPerStatement' || limit === 'rowsPerRun';
+}
+
+function isFlow(limit: LimitReached['limit']): limit is FlowLimit {
+  return FLOWS.includes(limit as FlowLimit);
+}
+
+/** Money comes in fractions that binary ones only come near to: a thousand small amounts given back leave nothing behind. */
+export function sumOf(a: number, b: number): number {
+  return Math.round((a + b) * 1e9) / 1e9;
 }
 
 function accountOf(run: RunBudget, rule: LimitRule): Account {
   const known = run.spent.get(rule.rule) ?? { rows: 0, bytes: 0 };
   run.spent.set(rule.rule, known);
-  const counts = Math.min(rule.rowsPerRun ?? Infinity, rule.bytesPerRun ?? Infinity) < Infinity;
+  const counts = RUN_BUDGETS.some((limit) => (rule[limit] ?? Infinity) < Infinity);
   return {
     get rows() {
       return known.rows;
@@ -252,6 +309,11 @@ function accountOf(run: RunBudget, rule: LimitRule): Account {
       known.rows += rows;
       known.bytes += bytes;
       if (counts) run.changed = true;
+    },
+    used: (what) => known[what] ?? 0,
+    use(what, amount) {
+      known[what] = Math.max(0, sumOf(known[what] ?? 0, amount));
+      run.changed = true;
     },
   };
 }

@@ -8,9 +8,10 @@
 import { createHash } from 'node:crypto';
 import type { Clock } from '../base/clock.ts';
 import { type AgentIdentity, type Principal, principalKey } from '../domain/principal.ts';
-import type { SpendingRow, SpendingStore, SpentSlot } from '../domain/store.ts';
+import type { Use } from '../domain/permit.ts';
+import type { SpendingRow, SpendingStore, Spent, SpentSlot } from '../domain/store.ts';
 import { type LimitRule, LONGEST_WINDOW_MS } from '../domain/verdict.ts';
-import type { Account } from './budget.ts';
+import { type Account, sumOf, USES } from './budget.ts';
 
 /** Who spends. */
 export interface Spender {
@@ -73,6 +74,12 @@ export function createLedger(clock: Pick<Clock, 'now'>, kept: readonly SpendingR
           tally().add(rows, bytes, clock.now());
           changed.add(key);
         },
+        used: (what) => tally().used(what),
+        use(what, amount) {
+          if (amount > 0) tally().use(what, amount, clock.now());
+          else tally().giveBack(what, -amount);
+          changed.add(key);
+        },
       };
     },
     changes() {
@@ -92,15 +99,20 @@ class Tally {
   bytes = 0;
   /** As the policy in force says; what nobody asked for in this life of the gateway keeps what it has. */
   windowMs: number | undefined;
-  #slots: { at: number; rows: number; bytes: number }[];
+  readonly #used = new Map<Use, number>();
+  #slots: Slot[];
 
   constructor(slots: readonly SpentSlot[]) {
     this.#slots = slots.map((slot) => ({ ...slot }));
-    for (const { rows, bytes } of slots) this.#count(rows, bytes);
+    for (const slot of slots) this.#count(slot, 1);
   }
 
   get slots(): readonly SpentSlot[] {
     return this.#slots.map((slot) => ({ ...slot }));
+  }
+
+  used(what: Use): number {
+    return this.#used.get(what) ?? 0;
   }
 
   /** @returns whether nothing is left */
@@ -110,26 +122,58 @@ class Tally {
     const before = now - window - window / SLOTS;
     while (this.#slots[0] && this.#slots[0].at <= before) {
       const [old] = this.#slots.splice(0, 1);
-      if (old) this.#count(-old.rows, -old.bytes);
+      if (old) this.#count(old, -1);
     }
     return this.#slots.length === 0;
   }
 
   add(rows: number, bytes: number, now: number): void {
-    const width = (this.windowMs ?? 0) / SLOTS;
-    const last = this.#slots.at(-1);
-    if (last && now < last.at + width) {
-      last.rows += rows;
-      last.bytes += bytes;
-    } else this.#slots.push({ at: now, rows, bytes });
-    this.#count(rows, bytes);
-  }
-
-  #count(rows: number, bytes: number): void {
+    const slot = this.#slotOf(now);
+    slot.rows += rows;
+    slot.bytes += bytes;
     this.rows += rows;
     this.bytes += bytes;
   }
+
+  use(what: Use, amount: number, now: number): void {
+    const slot = this.#slotOf(now);
+    slot[what] = sumOf(slot[what] ?? 0, amount);
+    this.#use(what, amount);
+  }
+
+  // Out of the oldest, so that what stays taken stays for as long as it may. What has left the window already is not there to be given back.
+  giveBack(what: Use, amount: number): void {
+    let rest = amount;
+    for (const slot of this.#slots) {
+      const some = Math.min(slot[what] ?? 0, rest);
+      if (some <= 0) continue;
+      slot[what] = sumOf(slot[what] ?? 0, -some);
+      this.#use(what, -some);
+      rest = sumOf(rest, -some);
+    }
+  }
+
+  #slotOf(now: number): Slot {
+    const width = (this.windowMs ?? 0) / SLOTS;
+    const last = this.#slots.at(-1);
+    if (last && now < last.at + width) return last;
+    const slot: Slot = { at: now, rows: 0, bytes: 0 };
+    this.#slots.push(slot);
+    return slot;
+  }
+
+  #count(spent: Spent, sign: 1 | -1): void {
+    this.rows += sign * spent.rows;
+    this.bytes += sign * spent.bytes;
+    for (const what of USES) if (spent[what]) this.#use(what, sign * spent[what]);
+  }
+
+  #use(what: Use, amount: number): void {
+    this.#used.set(what, sumOf(this.used(what), amount));
+  }
 }
+
+type Slot = { -readonly [Key in keyof SpentSlot]: SpentSlot[Key] };
 
 function keyOf({ rule, over }: LimitRule, { principal, agent }: Spender): string {
   const who =

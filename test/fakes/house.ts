@@ -208,6 +208,7 @@ function target<Settings>({ settings, protocol }: HouseParts<Settings>): Target<
 export const UNLIMITED: Meter = {
   take: () => undefined,
   reached: () => undefined,
+  count: () => undefined,
   rowsLeft: Infinity,
   bytesLeft: Infinity,
 };
@@ -230,6 +231,7 @@ export function meterOf(rowsAllowed: number, bytesAllowed = Infinity): Meter {
       return over;
     },
     reached,
+    count: () => undefined,
     get rowsLeft() {
       return Math.max(0, rowsAllowed - rows);
     },

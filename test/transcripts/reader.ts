@@ -25,6 +25,7 @@ import { createScrub } from '../../src/protocols/postgres/scrub.ts';
 import { SessionState } from '../../src/protocols/postgres/state.ts';
 import { Mirror } from '../../src/protocols/postgres/statements.ts';
 import type { Turn } from '../../src/protocols/postgres/turn.ts';
+import { UNLIMITED } from '../fakes/house.ts';
 import { clientBytes, clientWord, targetBytes, targetWord } from './words.ts';
 
 export interface Dialogue {
@@ -259,8 +260,9 @@ class Stage {
     this.#answer = undefined;
     const { commands } = this.#submitted;
     if (what === 'permit') {
-      const meter = { take: () => undefined, reached: () => undefined, rowsLeft: Infinity, bytesLeft: Infinity };
-      return answer(mintPermit({ commands: commands.map(({ text }) => ({ id: text, meter })), settle: () => {} }));
+      return answer(
+        mintPermit({ commands: commands.map(({ text }) => ({ id: text, meter: UNLIMITED })), settle: () => {} }),
+      );
     }
     const [code, ...words] = what.split(' ');
     answer({ kind: 'refusal', code: code as RefusalCode, message: `${code}: ${words.join(' ')}` });

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import type { ServerChannel } from 'ssh2';
 import type { Clock } from '../../base/clock.ts';
-import type { LimitReached, Permit } from '../../domain/permit.ts';
+import type { LimitReached, Meter, Permit } from '../../domain/permit.ts';
 import type { OutcomeState } from '../../domain/recording.ts';
 import type { Session } from '../../domain/session.ts';
 import { createStreamMasker } from '../../mask/index.ts';
@@ -276,7 +276,13 @@ const SIGNALS_KEPT = 16;
 
 const INPUT_RECORDED = 10 * 1024 * 1024;
 
-const NO_METER = { take: () => undefined, reached: () => undefined, rowsLeft: Infinity, bytesLeft: Infinity };
+const NO_METER: Meter = {
+  take: () => undefined,
+  reached: () => undefined,
+  count: () => undefined,
+  rowsLeft: Infinity,
+  bytesLeft: Infinity,
+};
 
 function stateOf(exit: unknown, fate: Fate | undefined, limit: LimitReached | undefined): OutcomeState {
   if (limit !== undefined || fate === 'cancelled') return 'cancelled';
