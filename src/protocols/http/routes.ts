@@ -1,0 +1,131 @@
+/**
+ * The routes of a target: which template a request's path falls under, and what is known of it there. Several sources say something (a preset, an
+ * OpenAPI document, gateway.yaml); the narrowest template names the request.
+ */
+import type { Effect } from '../../domain/command.ts';
+import { compareTemplates, type Template, templateMatches } from './template.ts';
+
+export interface Route {
+  /** `operationId`, or the name gateway.yaml gives it. */
+  readonly name?: string;
+  /** Upper case; absent: all. */
+  readonly method?: string;
+  readonly template: Template;
+  /** In place of what the method says. */
+  readonly effects?: ReadonlySet<Effect>;
+  /** JSON pointers (RFC 6901) by the names of the facts: `amount` is `http.json.amount`. */
+  readonly json: ReadonlyMap<string, string>;
+  /** The protocol that a request may change to. */
+  readonly upgrade?: string;
+  /** It gives out tokens or keys: true, or known not to although its path looks like it: false. */
+  readonly credentials?: boolean;
+}
+
+export interface RouteTable {
+  readonly routes: readonly Route[];
+  /** A path that no route names is unknown, whatever its method. */
+  readonly described: boolean;
+  /** @param segments decoded; a path that ends with `/` has an empty one at its end */
+  find(method: string, segments: readonly string[]): Route | undefined;
+  /** Whether it would be one of the routes to a server that takes capital and small letters for the same: what it is then, nobody knows. */
+  resembles(segments: readonly string[]): boolean;
+}
+
+/** Sources, the one that is believed first: what it says of a request stands, what it leaves open is taken from those after it. */
+export function createRouteTable(sources: readonly (readonly Route[])[], described: boolean): RouteTable {
+  const routes = sources.flat();
+  const layers = sources.map(indexed);
+  const small = routes.map(({ template }) => inSmallLetters(template));
+  const lookUp = (method: string, segments: readonly string[]) => {
+    const found = layers.map((layer) => layer(method, segments)).filter((route) => route !== undefined);
+    return found.length < 2 ? found[0] : found.reduce(merged);
+  };
+  // A document that describes GET describes what HEAD does (RFC 9110, 9.3.2).
+  const orAsGet = (method: string, segments: readonly string[]) =>
+    lookUp(method, segments) ?? (method === 'HEAD' ? lookUp('GET', segments) : undefined);
+  return {
+    routes,
+    described,
+    // Many servers take a path with a slash at its end for the one without: it is no way around a route.
+    find: (method, segments) => orAsGet(method, segments) ?? orAsGet(method, otherEnding(segments)),
+    resembles(segments) {
+      const said = segments.map((segment) => segment.toLowerCase());
+      return small.some((template) => templateMatches(template, said) || templateMatches(template, otherEnding(said)));
+    },
+  };
+}
+
+function otherEnding(segments: readonly string[]): readonly string[] {
+  return segments.at(-1) === '' && segments.length > 1 ? segments.slice(0, -1) : [...segments, ''];
+}
+
+function inSmallLetters(template: Template): Template {
+  const segments = template.segments.map((segment): Template['segments'][number] => {
+    if (segment.kind === 'literal') return { ...segment, text: segment.text.toLowerCase() };
+    return segment.kind === 'mixed' ? { ...segment, texts: segment.texts.map((text) => text.toLowerCase()) } : segment;
+  });
+  return { ...template, segments };
+}
+
+/** Whether some request would fall under both, and neither describes it more exactly. */
+export function isAmbiguous(a: Route, b: Route): boolean {
+  const order = compareTemplates(a.template, b.template);
+  if (order === 'same') return a.method === b.method;
+  return order === 'crossing' && (a.method === undefined || b.method === undefined || a.method === b.method);
+}
+
+/** Narrowest first, of a template's equals the one with a method, so that the first that matches is the one. */
+function indexed(routes: readonly Route[]): (method: string, segments: readonly string[]) => Route | undefined {
+  const byLength = new Map<number, Route[]>();
+  const open: Route[] = [];
+  for (const route of routes) {
+    const { segments, open: rest } = route.template;
+    if (rest) open.push(route);
+    else byLength.set(segments.length, [...(byLength.get(segments.length) ?? []), route]);
+  }
+  for (const list of [...byLength.values(), open]) narrowestFirst(list);
+  return (method, segments) => {
+    const fits = (route: Route) =>
+      (route.method === undefined || route.method === method) && templateMatches(route.template, segments);
+    return byLength.get(segments.length)?.find(fits) ?? open.find(fits);
+  };
+}
+
+/** What is narrower stands before what is wider: not a total order, so by hand. */
+function narrowestFirst(routes: Route[]): void {
+  const sorted: Route[] = [];
+  for (const route of routes) {
+    const before = sorted.findIndex((other) => {
+      const order = compareTemplates(route.template, other.template);
+      return order === 'narrower' || (order === 'same' && route.method !== undefined && other.method === undefined);
+    });
+    sorted.splice(before < 0 ? sorted.length : before, 0, route);
+  }
+  routes.splice(0, routes.length, ...sorted);
+}
+
+/**
+ * Two sources about one request. Where the one that is believed less describes it more exactly, the request does what both say: a wide template is
+ * not meant to make little of a narrow one, nor to be passed by.
+ */
+function merged(first: Route, second: Route): Route {
+  const order = compareTemplates(first.template, second.template);
+  const narrow = order === 'same' || order === 'narrower' || order === 'apart' ? first : second;
+  const effects =
+    narrow === first || first.effects === undefined || second.effects === undefined
+      ? (first.effects ?? second.effects)
+      : first.effects.union(second.effects);
+  const method = first.method ?? second.method;
+  const name = narrow.name ?? (order === 'same' ? second.name : undefined);
+  const upgrade = first.upgrade ?? second.upgrade;
+  const credentials = first.credentials ?? second.credentials;
+  return {
+    ...(name !== undefined && { name }),
+    ...(method !== undefined && { method }),
+    template: narrow.template,
+    ...(effects && { effects }),
+    json: new Map([...second.json, ...first.json]),
+    ...(upgrade !== undefined && { upgrade }),
+    ...(credentials !== undefined && { credentials }),
+  };
+}
