@@ -2,29 +2,20 @@
 import { isFields, refuseOthers, type Say } from './say.ts';
 
 export interface Price {
+  /** The model's name, or the beginning of names, with `*` at its end. */
+  readonly model: string;
   readonly input: number;
   readonly output: number;
   /** Of input that the provider had already; as `input` where it is not said. */
   readonly cached?: number;
 }
 
-/** By the model's name, or the beginning of names, with `*` at the end. */
-export type Prices = ReadonlyMap<string, Price>;
-
-/** The exact name, else the longest beginning. */
-export function priceOf(prices: Prices, model: string): Price | undefined {
-  const exact = prices.get(model);
-  if (exact !== undefined) return exact;
-  let best: string | undefined;
-  for (const name of prices.keys())
-    if (name.endsWith('*') && model.startsWith(name.slice(0, -1)) && name.length > (best?.length ?? 0)) best = name;
-  return best === undefined ? undefined : prices.get(best);
-}
+export type Prices = readonly Price[];
 
 const HINT = "write it as prices: { 'gpt-5*': { input: 1.25, output: 10, cached: 0.125 } }, per million tokens";
 
 export function readPrices(raw: unknown, say: Say): Prices {
-  const prices = new Map<string, Price>();
+  const prices: Price[] = [];
   if (raw === undefined) return prices;
   if (!isFields(raw)) return say(['prices'], 'prices are written by the names of models', HINT) ?? prices;
   for (const [name, value] of Object.entries(raw)) {
@@ -39,7 +30,7 @@ export function readPrices(raw: unknown, say: Say): Prices {
     const { input, output, cached } = value;
     if (!isAmount(input) || !isAmount(output) || (cached !== undefined && !isAmount(cached)))
       say(path, 'a price has input and output, numbers that are not negative', HINT);
-    else prices.set(name, { input, output, ...(cached !== undefined && { cached }) });
+    else prices.push({ model: name, input, output, ...(cached !== undefined && { cached }) });
   }
   return prices;
 }

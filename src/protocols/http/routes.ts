@@ -25,7 +25,7 @@ export interface RouteTable {
   readonly routes: readonly Route[];
   /** A path that no route names is unknown, whatever its method. */
   readonly described: boolean;
-  /** @param segments decoded; a path that ends with `/` has an empty one at its end */
+  /** @param segments decoded */
   find(method: string, segments: readonly string[]): Route | undefined;
   /** Whether it would be one of the routes to a server that takes capital and small letters for the same: what it is then, nobody knows. */
   resembles(segments: readonly string[]): boolean;
@@ -46,17 +46,12 @@ export function createRouteTable(sources: readonly (readonly Route[])[], describ
   return {
     routes,
     described,
-    // Many servers take a path with a slash at its end for the one without: it is no way around a route.
-    find: (method, segments) => orAsGet(method, segments) ?? orAsGet(method, otherEnding(segments)),
+    find: orAsGet,
     resembles(segments) {
       const said = segments.map((segment) => segment.toLowerCase());
-      return small.some((template) => templateMatches(template, said) || templateMatches(template, otherEnding(said)));
+      return small.some((template) => templateMatches(template, said));
     },
   };
-}
-
-function otherEnding(segments: readonly string[]): readonly string[] {
-  return segments.at(-1) === '' && segments.length > 1 ? segments.slice(0, -1) : [...segments, ''];
 }
 
 function inSmallLetters(template: Template): Template {

@@ -20,19 +20,20 @@ export type Segment =
 export function readTemplate(text: string): Template | { readonly problem: string } {
   if (!text.startsWith('/')) return { problem: 'a path begins with "/"' };
   if (/[\0-\x20\x7f?#\\;]/.test(text)) return { problem: 'a path holds no blanks and none of ? # ; \\' };
-  const words = text.slice(1).split('/');
+  // Many servers take a path with a slash at its end for the one without: here it makes no difference, so it is no way around a route.
+  const words = text.replace(/\/$/, '').split('/').slice(1);
   const open = words.at(-1) === '**';
   const segments: Segment[] = [];
-  for (const [index, word] of (open ? words.slice(0, -1) : words).entries()) {
-    const segment = readSegment(word, index === words.length - 1);
+  for (const word of open ? words.slice(0, -1) : words) {
+    const segment = readSegment(word);
     if (typeof segment === 'string') return { problem: segment };
     segments.push(segment);
   }
   return { text, segments, open };
 }
 
-function readSegment(word: string, last: boolean): Segment | string {
-  if (word === '' && !last) return 'a path holds no empty segment';
+function readSegment(word: string): Segment | string {
+  if (word === '') return 'a path holds no empty segment';
   if (word === '.' || word === '..') return 'a path holds no "." and no ".."';
   const bare = word.replaceAll(PARAMETER, '');
   if (/[{}]/.test(bare)) return `"${word}" is no segment: a parameter is written {name}`;
@@ -57,10 +58,9 @@ function decoded(text: string): string | undefined {
   }
 }
 
-/** @param path decoded segments; a path that ends with `/` has an empty one at its end */
+/** @param path decoded segments */
 export function templateMatches({ segments, open }: Template, path: readonly string[]): boolean {
   if (open ? path.length <= segments.length : path.length !== segments.length) return false;
-  if (open && path.length === segments.length + 1 && path.at(-1) === '') return false;
   return segments.every((segment, index) => segmentMatches(segment, path[index] as string));
 }
 
@@ -69,7 +69,7 @@ function segmentMatches(segment: Segment, text: string): boolean {
     case 'literal':
       return segment.text === text;
     case 'parameter':
-      return text !== '';
+      return true;
     case 'mixed':
       return mixedMatches(segment.texts, text);
   }
