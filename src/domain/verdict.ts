@@ -139,7 +139,7 @@ export const DENY_ALL: Policy = {
   digest: '0'.repeat(64),
   admit: () => undefined,
   judge: () => ({ kind: 'deny', rules: [], rule: 'deny-all', reason: 'no policy is in force' }),
-  masks: () => ({ columns: [], detectors: [], shadow: { columns: [], detectors: [] } }),
+  masks: () => ({ columns: [], detectors: [], fields: [], shadow: { columns: [], detectors: [], fields: [] } }),
   limits: () => [],
   trustedFunctions: () => [],
   agent: () => undefined,

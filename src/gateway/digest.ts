@@ -30,7 +30,13 @@ export function digestOf({ commands, asks, view }: Question, binding: Binding): 
     [binding.target, binding.protocol, binding.account, binding.principal, binding.run],
     commands.map(formOf),
     asks.map(askForm).sort(byText),
-    [view.masks.columns, view.masks.detectors, view.trustedFunctions, view.grant.guarded],
+    [
+      view.masks.columns,
+      view.masks.detectors,
+      view.trustedFunctions,
+      view.grant.guarded,
+      ...(view.masks.fields.length > 0 ? [view.masks.fields] : []),
+    ],
   ];
   return sha256(JSON.stringify(form));
 }

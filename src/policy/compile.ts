@@ -12,7 +12,7 @@ import { matcherOf } from './glob.ts';
 import { type Agent, type Articles, barred, entriesFor, examine, verdictOf } from './judge.ts';
 import { compileLimit, limitsFor } from './limit.ts';
 import { type Item, loadSections, type NamedItem, type Sections } from './load.ts';
-import { compileMask, masksFor } from './mask.ts';
+import { checkBodies, compileMask, masksFor } from './mask.ts';
 import { compileRule } from './rule.ts';
 import { checkAgents, checkNames, compileWhere, type KnownTarget } from './scope.ts';
 import type { Subjects, Targets } from './document.ts';
@@ -142,6 +142,7 @@ function checkAll(sections: Sections, { targets }: PolicySurroundings): void {
     checkAgents(item, item.name, item.value.except, registered, 'except');
   }
   for (const item of [...sections.masks, ...sections.limits]) refuseIdle(item, targets);
+  for (const item of sections.masks) checkBodies(item, targets);
   for (const item of sections.trustedFunctions) {
     checkNames(item, item.value.signature, [item.value.target], targets, ['target']);
   }

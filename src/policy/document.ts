@@ -2,6 +2,7 @@
 import * as z from 'zod';
 import { byShape, duration, fields, filled, given, notOneOf, say, size, word } from '../base/schema.ts';
 import { EFFECTS } from '../domain/command.ts';
+import { parseJsonPath } from '../domain/json-path.ts';
 import { DETECTORS, type MaskWith } from '../domain/mask.ts';
 import { LONGEST_WINDOW_MS, type Proof } from '../domain/verdict.ts';
 
@@ -133,6 +134,12 @@ const column = byShape((value) => {
   return given({ relation: `${parts[0]}.${parts[1]}`, column: parts[2] ?? '' });
 });
 
+const jsonPath = byShape<string>((value) => {
+  const read = typeof value === 'string' ? parseJsonPath(value) : undefined;
+  if (read === undefined) return say('must be a JSON path', "write it in quotes: '$.customers[*].ssn'");
+  return read.ok ? given<string>(value as string) : say(read.message, read.hint);
+});
+
 export const mask = fields({
   name,
   targets: targets.exactOptional(),
@@ -140,17 +147,23 @@ export const mask = fields({
   except: except.exactOptional(),
   columns: filled(column).exactOptional(),
   detect: filled(word(DETECTORS)).exactOptional(),
+  json: filled(jsonPath).exactOptional(),
   with: maskWith,
+  direction: word(['response', 'request', 'both']).exactOptional(),
   strict: z.boolean().exactOptional(),
   mode: mode.exactOptional(),
 })
   .refine(
-    (held) => (held.columns === undefined) !== (held.detect === undefined),
-    say('needs either columns or detect', 'write one mask for each'),
+    (held) => [held.columns, held.detect, held.json].filter((said) => said !== undefined).length === 1,
+    say('needs one of columns, detect and json', 'write one mask for each'),
   )
   .refine(
     (held) => held.strict === undefined || held.detect !== undefined,
-    say('strict belongs to detect', 'a masked column is never let through unmasked'),
+    say('strict belongs to detect', 'a masked column or field is never let through unmasked'),
+  )
+  .refine(
+    (held) => held.direction === undefined || held.columns === undefined,
+    say('direction belongs to detect and json', 'columns are masked in what the target answers'),
   );
 
 export type Budget = number | 'none';

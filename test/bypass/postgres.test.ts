@@ -454,7 +454,7 @@ describe('a row that is looked into for what must not be shown', () => {
       masks: {
         columns: [],
         detectors: [{ rule: 'cards', detect: ['credit_card'], with: 'redact', strict: false }],
-        shadow: { columns: [], detectors: [] },
+        fields: [], shadow: { columns: [], detectors: [], fields: [] },
       },
     }),
   };

@@ -179,7 +179,7 @@ export function protocolContract(subject: ContractSubject): void {
       const masks: MaskPlan = {
         columns: [],
         detectors: [{ rule: 'cards', detect: ['credit_card'], with: 'redact', strict: false }],
-        shadow: { columns: [], detectors: [] },
+        fields: [], shadow: { columns: [], detectors: [], fields: [] },
       };
       on('a mask reaches every value, and the record too', { masks }, async (stage) => {
         const client = await stage.connect();

@@ -35,7 +35,7 @@ const GUARDED: Partial<SessionView> = {
   grant: { entries: ['all'], effects: ['read', 'write', 'delete', 'define', 'control'], guarded: true },
   masks: {
     columns: [{ relation: 'public.customers', column: 'ssn', with: 'redact', rule: 'pii' }],
-    ...{ detectors: [], shadow: { columns: [], detectors: [] } },
+    ...{ detectors: [], fields: [], shadow: { columns: [], detectors: [], fields: [] } },
   },
 };
 

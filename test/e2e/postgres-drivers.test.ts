@@ -190,7 +190,7 @@ describe('node-postgres', () => {
 const CARDS: MaskPlan = {
   columns: [],
   detectors: [{ rule: 'cards', detect: ['credit_card'], with: 'redact', strict: false }],
-  shadow: { columns: [], detectors: [] },
+  fields: [], shadow: { columns: [], detectors: [], fields: [] },
 };
 const STRICT: MaskPlan = {
   ...CARDS,
@@ -199,9 +199,9 @@ const STRICT: MaskPlan = {
 const COLUMNS: MaskPlan = {
   columns: [{ rule: 'pii', relation: 'public.customers', column: 'ssn', with: 'redact' }],
   detectors: [],
-  shadow: { columns: [], detectors: [] },
+  fields: [], shadow: { columns: [], detectors: [], fields: [] },
 };
-const SHADOW: MaskPlan = { columns: [], detectors: [], shadow: { columns: [], detectors: CARDS.detectors } };
+const SHADOW: MaskPlan = { columns: [], detectors: [], fields: [], shadow: { columns: [], detectors: CARDS.detectors, fields: [] } };
 
 describe('masks', () => {
   test('replace what a detector finds, in text and in binary, and count it', () =>

@@ -75,7 +75,7 @@ export const OPEN: Policy = {
   digest: 'a'.repeat(64),
   admit: () => GRANT,
   judge: () => ({ kind: 'allow', rules: ['all'] }),
-  masks: () => ({ columns: [], detectors: [], shadow: { columns: [], detectors: [] } }),
+  masks: () => ({ columns: [], detectors: [], fields: [], shadow: { columns: [], detectors: [], fields: [] } }),
   limits: () => [],
   trustedFunctions: () => [],
   agent: (name) => OPEN.agents.find((agent) => agent.name === name),

@@ -317,7 +317,7 @@ describe('a new policy', () => {
     const masks = {
       columns: [{ rule: 'pii', relation: 'public.c', column: 'ssn', with: 'redact' }],
       detectors: [],
-      shadow: { columns: [], detectors: [] },
+      fields: [], shadow: { columns: [], detectors: [], fields: [] },
     } as const;
     under.changePolicy({ ...OPEN, digest: 'e'.repeat(64), masks: () => masks });
     assert.deepEqual(session.signal.reason, { kind: 'policyChanged' });

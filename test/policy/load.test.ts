@@ -221,8 +221,8 @@ describe('masks', () => {
   });
 
   test('either columns or detectors', () => {
-    refuses(mask('with: redact'), /either columns or detect/);
-    refuses(mask('columns: [a.b.c], detect: [email], with: redact'), /either columns or detect/);
+    refuses(mask('with: redact'), /needs one of columns, detect and json/);
+    refuses(mask('columns: [a.b.c], detect: [email], with: redact'), /needs one of columns, detect and json/);
     refuses(mask('columns: [a.b.c], strict: true, with: redact'), /strict belongs to detect/);
   });
 

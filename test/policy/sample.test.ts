@@ -55,8 +55,10 @@ test('column masks are enforced and pattern masks only watched', () => {
       { rule: 'pii-columns', relation: 'public.customers', column: 'card', with: 'redact' },
     ],
     detectors: [],
+    fields: [],
     shadow: {
       columns: [],
+      fields: [],
       detectors: [{ rule: 'pii-patterns', detect: ['credit_card', 'us_ssn', 'email'], with: 'redact', strict: false }],
     },
   });
