@@ -13,6 +13,7 @@ import { parseTargetName, type Target } from '../domain/target.ts';
 import { type Circumstances, moderatedBy, type Verdict } from '../domain/verdict.ts';
 import { type CompiledPolicy, compile, type Explanation, type KnownTarget } from '../policy/index.ts';
 import { protocols } from '../protocols/index.ts';
+import { knownTargets } from './known-targets.ts';
 import { type PolicyCase, readCases } from './policy-cases.ts';
 import { createOfflineReader, type Interpret } from './policy-text.ts';
 
@@ -45,7 +46,10 @@ export async function openPolicy(path: string, gateway?: string): Promise<OpenPo
     const config = await findGateway(path, gateway, speaking, notes);
     const compiled = compile(sources, {
       facts: Object.fromEntries(Object.entries(speaking).map(([name, { facts }]) => [name, facts])),
-      ...(config && { targets: config.targets, notifiers: config.notify.map(({ name }) => name) }),
+      ...(config && {
+        targets: knownTargets(config.targets, speaking),
+        notifiers: config.notify.map(({ name }) => name),
+      }),
     });
     if (!compiled.ok) throw problemsError('POLICY_INVALID', compiled.problems);
     return { policy: compiled.policy, targets: config?.targets, files: sources.map(({ file }) => file), notes };

@@ -3,6 +3,7 @@ import type { Readable } from 'node:stream';
 import type { ByteChannel } from '../base/channel.ts';
 import type { Secret } from '../base/secret.ts';
 import type { Command, FactType } from './command.ts';
+import type { Use } from './permit.ts';
 import type { Verifier } from './run.ts';
 import type { PendingSession, SessionView } from './session.ts';
 import type { Target } from './target.ts';
@@ -39,6 +40,8 @@ export interface Protocol<Settings = unknown> {
   readonly verifier: Verifier['kind'];
   readonly facts: FactTable;
   settings(raw: Readonly<Record<string, unknown>>): SettingsResult<Settings>;
+  /** What it counts at such a target beside rows, bytes and requests: limits on anything else of it do not load. Absent: nothing. */
+  counts?(settings: Settings): readonly Use[];
   /** Serves one client connection until it ends. Resolves always: what a peer does is no reason to throw. */
   serve(client: ByteChannel, pending: PendingSession<Settings>): Promise<void>;
   /**
@@ -135,6 +138,8 @@ export interface ProtocolClient {
   readonly secretIs?: 'key';
   /** What is executed has an exit code of its own, which `hoopctl exec` ends with, and standard input. */
   readonly runsPrograms?: boolean;
+  /** What is executed may read standard input, where the text was given otherwise: the body of a request. */
+  readonly readsInput?: boolean;
   /** Runs one statement or command and streams its result, for `hoopctl exec`. `input`: what the program reads; nothing where it is absent. */
   execute(endpoint: Endpoint, text: string, sink: ExecSink, signal: AbortSignal, input?: Readable): Promise<ExecResult>;
   /** For a Unix socket in a folder: the file name clients expect (`.s.PGSQL.<port>`). */
@@ -188,6 +193,8 @@ export interface Endpoint {
 
 /** Receives a result in batches: awaited per batch, never per row. */
 export interface ExecSink {
+  /** The result is wanted as rows, whatever else it could be: for JSON, CSV, TSV. */
+  readonly records?: boolean;
   columns(columns: readonly ExecColumn[]): void;
   /** Values as the target's text form; null is NULL. */
   rows(batch: readonly (readonly (string | null)[])[]): Promise<void> | void;
@@ -211,6 +218,8 @@ export type ExecResult =
       readonly ok: false;
       /** SQLSTATE; empty where the protocol has no such thing. */
       readonly code: string;
+      /** Of HTTP. */
+      readonly status?: number;
       readonly message: string;
       readonly detail?: string;
       readonly hint?: string;

@@ -65,6 +65,14 @@ export interface MeterWatch {
 export interface BudgetMeter extends Meter {
   /** People agreed: this statement may take so much more. */
   grant(reached: LimitReached): void;
+  /** The limit that so much more would exceed; nothing is taken. */
+  overused(uses: Uses): LimitReached | undefined;
+}
+
+/** Makes a meter for each statement under the same rules. */
+export interface Meters {
+  next(): BudgetMeter;
+  readonly countRequests: boolean;
 }
 
 /** A meter for one statement under all limit rules that apply. */
@@ -74,16 +82,16 @@ export function createMeter(
   run: RunBudget,
   watch: MeterWatch,
 ): BudgetMeter {
-  return createMeters(limits, protocol, run, watch)();
+  return createMeters(limits, protocol, run, watch).next();
 }
 
-/** @returns makes a meter for each further statement under the same rules: what they share is worked out once */
+/** What they share is worked out once. */
 export function createMeters(
   limits: readonly LimitRule[],
   protocol: string,
   run: RunBudget,
   watch: MeterWatch,
-): () => BudgetMeter {
+): Meters {
   const counted = withDefaults(limits, protocol).map(
     (rule): Counted => ({
       rule,
@@ -92,11 +100,14 @@ export function createMeters(
       uses: USES.filter((what) => (rule[LIMIT_OF[what]] ?? Infinity) < Infinity),
     }),
   );
-  return () =>
-    new StatementMeter(
-      counted.map((one) => new Entry(one)),
-      watch,
-    );
+  return {
+    next: () =>
+      new StatementMeter(
+        counted.map((one) => new Entry(one)),
+        watch,
+      ),
+    countRequests: counted.some(({ uses }) => uses.includes('requests')),
+  };
 }
 
 /** A rule, where what is taken under it is counted, and what of it limits anything. */
@@ -137,15 +148,22 @@ class StatementMeter implements BudgetMeter {
   }
 
   count(uses: Uses, how: 'reserve' | 'spent' = 'reserve'): LimitReached | undefined {
-    const over = this.#entries.map((entry) => entry.overused(uses));
-    const reached = over.find((one, i) => one && !this.#entries[i]?.rule.shadow);
+    const reached = this.overused(uses);
     if (reached && how === 'reserve') return reached;
-    for (const [i, entry] of this.#entries.entries()) {
-      const would = over[i];
-      if (would && entry.rule.shadow && !entry.noticed) this.#wouldBe(entry, would);
+    for (const entry of this.#entries) {
+      const would = entry.rule.shadow && !entry.noticed ? entry.overused(uses) : undefined;
+      if (would) this.#wouldBe(entry, would);
       entry.use(uses);
     }
     return reached;
+  }
+
+  overused(uses: Uses): LimitReached | undefined {
+    for (const entry of this.#entries) {
+      const over = entry.rule.shadow ? undefined : entry.overused(uses);
+      if (over) return over;
+    }
+    return undefined;
   }
 
   grant({ rule, limit, ask }: LimitReached): void {

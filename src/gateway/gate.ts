@@ -22,6 +22,7 @@ import type { BudgetMeter } from './budget.ts';
 import { type Binding, digestOf, type Question } from './digest.ts';
 import { createMore, type Extended } from './more.ts';
 import { refusal } from './refusal.ts';
+import { type Requests, requestsOf } from './requests.ts';
 import type { Watched, Watching } from './watching.ts';
 
 export interface GateParts {
@@ -40,6 +41,8 @@ export interface GateParts {
   waitFor(ask: Ask, turn: Turn): number;
   /** The budgets a permitted statement draws on. */
   meter(command: Command): BudgetMeter;
+  /** The budget of requests; undefined where no limit counts them. */
+  requests(): BudgetMeter | undefined;
   /** The limits that apply now. */
   limits(): readonly LimitRule[];
   /** Target, account, principal and run: what an approval is bound to beside the turn itself. */
@@ -87,7 +90,7 @@ export function createGate(parts: GateParts): Gate {
     const ids = turn.commands.map(() => `c${++commands}`);
     const stopped = parts.standing();
     if (stopped) return refuse(turn, ids, [], stopped);
-    if (turn.by === 'gateway') return forward({ turn, ids, verdicts: [] });
+    if (turn.by === 'gateway') return forward({ turn, ids, verdicts: [], requests: UNCOUNTED });
     if (turn.basis !== parts.view().basis) return refuse(turn, ids, [], refusal.stale());
 
     const verdicts = turn.commands.map(judge);
@@ -99,9 +102,13 @@ export function createGate(parts: GateParts): Gate {
     const [moderated] = moderating;
     if (moderated && options.moderation === undefined)
       return refuse(turn, ids, verdicts, refusal.notModerated(moderated.rule));
-    if (asks.length === 0 && !moderated) return forward({ turn, ids, verdicts });
+    const requests = requestsOf(turn, parts.requests);
+    if (asks.length === 0 && !moderated) return forward({ turn, ids, verdicts, requests });
+    // Nobody is asked about what could not run after all.
+    const over = requests.over();
+    if (over) return refuse(turn, ids, [], refusal.limit(over));
     const readAt = parts.clock.monotonic();
-    return holdAndForward({ turn, ids, verdicts, asks, moderating, options, readAt });
+    return holdAndForward({ turn, ids, verdicts, asks, moderating, options, readAt, requests });
   }
 
   /** Nothing is judged meanwhile: what is in force afterwards counts. */
@@ -137,10 +144,10 @@ export function createGate(parts: GateParts): Gate {
   }
 
   async function passed(held: Held, watched: Watched | undefined): Promise<Permit | Refusal> {
-    const { turn, ids, verdicts, asks } = held;
+    const { turn, ids, verdicts, asks, requests: counted } = held;
     const approvals = asks.length > 0 ? await hold(held, watched) : await watchedOnly(held, watched);
     if ('kind' in approvals) return approvals;
-    return forward({ turn, ids, verdicts, approvals, watched });
+    return forward({ turn, ids, verdicts, approvals, watched, requests: counted });
   }
 
   // What could not be read, resolved or rewritten safely is refused whatever policy says.
@@ -280,7 +287,7 @@ export function createGate(parts: GateParts): Gate {
 
   /** After people said yes: the world may have changed while they thought. */
   async function consume(
-    { turn, asks, readAt }: Held,
+    { turn, asks, readAt, requests: counted }: Held,
     requests: readonly HeldRequest[],
     questions: readonly ApprovalQuestion[],
   ): Promise<readonly string[] | Refusal> {
@@ -296,20 +303,27 @@ export function createGate(parts: GateParts): Gate {
     }
     // The approval stays: read again and found the same, the turn uses it at once.
     if (parts.clock.monotonic() - readAt > READING_HOLDS_MS) return refusal.stale();
+    // Before it is spent: others may have taken what was left while people thought.
+    const over = counted.take();
+    if (over) return asking.withdrawnBecause(requests, refusal.limit(over));
     const consumed = await desk
       .consume(
         requests.map((request) => request.id),
         question,
       )
       .catch(() => ({ kind: 'refused', reason: 'the store does not answer' }) as const);
-    if (consumed.kind === 'refused')
+    if (consumed.kind === 'refused') {
+      counted.giveBack();
       return asking.withdrawnBecause(requests, refusal.notConsumed(consumed.reason, asks[0]?.rule));
+    }
     return requests.map((request) => request.id);
   }
 
   /** The only way to a permit: the intent is in the recording first. */
   function forward(passing: Passing): Eventual<Permit | Refusal> {
-    const { turn, ids, verdicts, approvals = [] } = passing;
+    const { turn, ids, verdicts, requests, approvals = [] } = passing;
+    const over = requests.take();
+    if (over) return refuse(turn, ids, [], refusal.limit(over));
     const by = turn.by ?? 'client';
     const policy = parts.view().basis;
     const events: SessionEvent[] = [];
@@ -321,7 +335,10 @@ export function createGate(parts: GateParts): Gate {
       events.push(describe.intent(id, command, by, approvals));
     }
     // Before the permit: a crash must not lose the command that caused it.
-    return then(written(events, weightOf(turn.commands)), (lost) => lost ?? recorded(passing));
+    return then(written(events, weightOf(turn.commands)), (lost) => {
+      if (lost) requests.giveBack();
+      return lost ?? recorded(passing);
+    });
   }
 
   /** Writing took time; a revocation that came meanwhile counts. */
@@ -333,6 +350,7 @@ export function createGate(parts: GateParts): Gate {
       return watching.resumed().then(() => recorded(passing));
     const stopped = parts.standing();
     if (!stopped) return mint(passing);
+    passing.requests.giveBack();
     for (const id of ids) record([{ type: 'outcome', command: id, state: 'notForwarded', durationMs: 0 }]);
     watch.refused(stopped);
     return stopped;
@@ -400,6 +418,9 @@ export function createGate(parts: GateParts): Gate {
 
 const NO_OPTIONS: SubmitOptions = {};
 
+/** What the gateway asks on its own behalf. */
+const UNCOUNTED: Requests = { over: () => undefined, take: () => undefined, giveBack: () => {} };
+
 interface Held {
   readonly turn: Turn;
   readonly ids: readonly string[];
@@ -410,6 +431,7 @@ interface Held {
   readonly options: SubmitOptions;
   /** When the turn was submitted, monotonic ms: it was read just before. */
   readonly readAt: number;
+  readonly requests: Requests;
 }
 
 /** What is about to be let through. */
@@ -419,6 +441,7 @@ interface Passing {
   readonly verdicts: readonly Verdict[];
   readonly approvals?: readonly string[];
   readonly watched?: Watched | undefined;
+  readonly requests: Requests;
 }
 
 /** Why nobody watches: nobody came in time, the client did not wait, the session ended. */
@@ -437,7 +460,7 @@ function refusalFor(commands: readonly Command[], verdicts: readonly Verdict[]):
 }
 
 function denying(answer: Refusal): Verdict {
-  return { kind: 'deny', rules: [], rule: '', reason: answer.message };
+  return { kind: 'deny', rules: answer.rule ? [answer.rule] : [], rule: '', reason: answer.message };
 }
 
 /**

@@ -165,7 +165,7 @@ export const refusal = {
     kind: 'refusal',
     code: 'HOOP_LIMIT',
     message: `HOOP_LIMIT: ${limitWords(reached)}`,
-    hint: 'ask for less: LIMIT, fewer columns, an aggregate',
+    hint: LIMIT_HINTS[reached.limit] ?? 'ask for less: LIMIT, fewer columns, an aggregate',
     rule: reached.rule,
   }),
 
@@ -230,6 +230,13 @@ function decidedMessage(decision: ApprovalDecision, request: string): string {
       return `HOOP_HELD: request ${request} was approved`;
   }
 }
+
+/** Where it is not a result that was too much. */
+const LIMIT_HINTS: Readonly<Partial<Record<LimitReached['limit'], string>>> = {
+  requestsPerRun: 'what was left is used up: asking again changes nothing',
+  tokensPerRun: 'use fewer tokens: a shorter prompt, a smaller bound on the answer',
+  spendPerRun: 'use a cheaper model, or fewer tokens',
+};
 
 function limitWords({ rule, limit, allowed }: LimitReached): string {
   return `${rule ? `limit "${rule}": ` : ''}${limit} is ${allowed}`;

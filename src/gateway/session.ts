@@ -14,7 +14,7 @@ import type { Refusal, Session, SessionView, SubmitOptions, Turn } from '../doma
 import type { SessionRow } from '../domain/store.ts';
 import type { Target } from '../domain/target.ts';
 import type { Ask, Circumstances, Grant, Policy, PolicySource, Verdict } from '../domain/verdict.ts';
-import { type BudgetMeter, createMeters } from './budget.ts';
+import { createMeters, type Meters } from './budget.ts';
 import { circumstancesOf, policyChanged } from './circumstances.ts';
 import { createDescribe, strike } from './describe.ts';
 import { type Address, dial } from './dialer.ts';
@@ -100,7 +100,7 @@ export class LiveSession {
   #cancelAtTarget: (() => Promise<Fate>) | undefined;
   #view: SessionView | undefined;
   #verdicts = new WeakMap<object, Judged>();
-  #meters: (() => BudgetMeter) | undefined;
+  #meters: Meters | undefined;
   #cut: Promise<CutReceipt> | undefined;
 
   constructor(parts: SessionParts) {
@@ -271,21 +271,10 @@ export class LiveSession {
       question: (turn, ask, digest) => this.#question(turn, ask, digest),
       waitFor: (ask, turn) => this.#waitFor(ask, turn),
       limits: () => this.#parts.policy.current().limits(this.circumstances()),
-      meter: () => {
-        // Of the view in force: looking at a new one forgets them.
-        this.view();
-        this.#meters ??= createMeters(
-          this.#parts.policy.current().limits(this.circumstances()),
-          target.protocol,
-          run.budget,
-          {
-            wouldBe: (reached) => {
-              this.counts.wouldBe++;
-              this.session.note({ type: 'notice', notice: 'limit', wouldBe: reached });
-            },
-          },
-        );
-        return this.#meters();
+      meter: () => this.#metersNow().next(),
+      requests: () => {
+        const meters = this.#metersNow();
+        return meters.countRequests ? meters.next() : undefined;
       },
       watch: {
         refused: (answer) => this.#refused(answer),
@@ -331,6 +320,23 @@ export class LiveSession {
         },
       },
     });
+  }
+
+  #metersNow(): Meters {
+    // Of the view in force: looking at a new one forgets them.
+    this.view();
+    this.#meters ??= createMeters(
+      this.#parts.policy.current().limits(this.circumstances()),
+      this.#parts.served.target.protocol,
+      this.#parts.run.budget,
+      {
+        wouldBe: (reached) => {
+          this.counts.wouldBe++;
+          this.session.note({ type: 'notice', notice: 'limit', wouldBe: reached });
+        },
+      },
+    );
+    return this.#meters;
   }
 
   #createSession(): Session {

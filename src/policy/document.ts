@@ -174,6 +174,10 @@ const rows = byShape<Budget>((value) => {
     : 'must be a whole number or none';
 });
 const bytes = byShape<Budget>((value) => (value === 'none' ? given<Budget>('none') : size));
+const money = byShape<Budget>((value) => {
+  if (value === 'none') return given<Budget>('none');
+  return Number.isFinite(value) && Number(value) >= 0 ? given<Budget>(Number(value)) : 'must be a number or none';
+});
 
 const MINUTE = 60_000;
 const window = duration.refine(
@@ -181,7 +185,10 @@ const window = duration.refine(
   say('must be between 1m and 366d', 'it is how long what was taken counts'),
 );
 
-export const BUDGETS = ['rowsPerStatement', 'bytesPerStatement', 'rowsPerRun', 'bytesPerRun'] as const;
+/** What is counted of what a client asks for, not of what flows back: nobody can be asked for more of it in the middle. */
+export const USE_BUDGETS = ['requestsPerRun', 'tokensPerRun', 'spendPerRun'] as const;
+const RUN_BUDGETS = ['rowsPerRun', 'bytesPerRun', ...USE_BUDGETS] as const;
+export const BUDGETS = ['rowsPerStatement', 'bytesPerStatement', ...RUN_BUDGETS] as const;
 
 export const limit = fields({
   name,
@@ -192,6 +199,9 @@ export const limit = fields({
   bytesPerStatement: bytes.exactOptional(),
   rowsPerRun: rows.exactOptional(),
   bytesPerRun: bytes.exactOptional(),
+  requestsPerRun: rows.exactOptional(),
+  tokensPerRun: rows.exactOptional(),
+  spendPerRun: money.exactOptional(),
   per: word(['agent', 'subject']).exactOptional(),
   window: window.exactOptional(),
   // biome-ignore lint/suspicious/noThenProperty: the key that policy files have; nothing awaits it
@@ -209,8 +219,18 @@ export const limit = fields({
     say('needs per and window together', 'write both: per: agent, window: 24h; without them budgets count over a run'),
   )
   .refine(
-    (held) => held.per === undefined || held.rowsPerRun !== undefined || held.bytesPerRun !== undefined,
-    say('has per, and no budget that it is about', 'name rowsPerRun or bytesPerRun: they then count over the window'),
+    (held) => held.per === undefined || RUN_BUDGETS.some((key) => held[key] !== undefined),
+    say(
+      'has per, and no budget that it is about',
+      `name one of: ${RUN_BUDGETS.join(', ')}; it then counts over the window`,
+    ),
+  )
+  .refine(
+    (held) => held.then?.kind !== 'hold' || USE_BUDGETS.every((key) => held[key] === undefined),
+    say(
+      'asks people for more of a result, and has a budget that is no part of one',
+      `write ${USE_BUDGETS.join(', ')} into a limit of their own, with then: deny`,
+    ),
   );
 
 export const trustedFunction = fields({

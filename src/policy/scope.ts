@@ -1,5 +1,6 @@
 /** Who and where an entry speaks of: subjects and targets, compiled to questions about a session's circumstances. */
 import { nearest } from '../base/nearest.ts';
+import type { Use } from '../domain/permit.ts';
 import { matchesSubject, type SubjectMatcher } from '../domain/principal.ts';
 import type { Target } from '../domain/target.ts';
 import type { Circumstances } from '../domain/verdict.ts';
@@ -12,6 +13,8 @@ export interface KnownTarget {
   readonly name: string;
   readonly protocol: string;
   readonly labels: Readonly<Record<string, string>>;
+  /** What its protocol counts there beside rows, bytes and requests. Absent: not known, so it is not checked. */
+  readonly counts?: readonly Use[];
 }
 
 export type Names = Pick<Target, 'name' | 'labels'> | KnownTarget;

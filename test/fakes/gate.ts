@@ -216,6 +216,7 @@ export function gateUnderTest(): GateUnderTest {
       waitFor: (ask) => ask.wait,
       limits: () => under.limits,
       meter: () => createMeter(under.limits, 'http', under.budget, { wouldBe: () => {} }),
+      requests: () => createMeter(under.limits, 'http', under.budget, { wouldBe: () => {} }),
       watching,
       describe: createDescribe((bytes) => `hmac-of-${bytes.length}`),
       watch: {

@@ -51,6 +51,7 @@ import { createServices } from './services.ts';
 import { createSessionIndexer } from './session-indexer.ts';
 import { createSpans } from './spans.ts';
 import { startWitnesses } from './witnesses.ts';
+import { knownTargets } from '../known-targets.ts';
 import { createOfflineReader, type OfflineReader } from '../policy-text.ts';
 
 export interface GatewayOptions {
@@ -126,7 +127,7 @@ async function start(options: GatewayOptions, undo: (() => Promise<void> | void)
     path: config.policy,
     compile: (sources) =>
       compile(sources, {
-        targets: config.targets.map(({ name, protocol, labels }) => ({ name, protocol, labels })),
+        targets: knownTargets(config.targets, protocols),
         facts: Object.fromEntries(Object.entries(protocols).map(([name, { facts }]) => [name, facts])),
         notifiers: config.notify.map(({ name }) => name),
       }),
