@@ -19,9 +19,13 @@ export async function startOpenSshServer(parts: HostParts): Promise<SshServer | 
   const server = spawn(program, ['-D', '-f', config, '-E', join(folder, 'sshd.log')], { stdio: 'ignore' });
   server.once('error', () => {});
   const stop = () => ended(server).then(restore);
-  if (await letsIn(parts, server)) return { name: nameOf(program), stop };
-  await stop();
-  return undefined;
+  let works = false;
+  try {
+    works = await letsIn(parts, server);
+  } finally {
+    if (!works) await stop();
+  }
+  return works ? { name: nameOf(program), stop } : undefined;
 }
 
 function findProgram(): string | undefined {

@@ -33,7 +33,7 @@ type StartServer = (parts: HostParts) => Promise<SshServer | undefined>;
 export async function startDemoHost(folder: string, servers = SERVERS): Promise<DemoHost> {
   await mkdir(folder, { mode: 0o700 });
   const [port, webPort] = [await freePort(), await freePort()];
-  const [host, account] = [ssh2.utils.generateKeyPairSync('ed25519'), ssh2.utils.generateKeyPairSync('ed25519')];
+  const [host, account] = [newKey(), newKey()];
   const keyFile = join(folder, 'account_key');
   const gatekeeper = join(folder, 'gatekeeper');
   await writeFile(keyFile, account.private, { mode: 0o600 });
@@ -44,9 +44,10 @@ export async function startDemoHost(folder: string, servers = SERVERS): Promise<
   const user = userInfo().username;
   const parts = { folder, port, user, gatekeeper, hostKey: host.private, accountKey: account.public };
   const address = { port, user, hostKey: host.public, keyFile };
-  let server: SshServer | undefined;
-  for (const start of servers) server ??= await start(parts);
-  if (!server) throw new Error('no SSH server starts here');
+  const server = await firstOf(servers, parts).catch(async (error: unknown) => {
+    await site.stop();
+    throw error;
+  });
   const { name, stop } = server;
   return {
     ...address,
@@ -59,6 +60,22 @@ export async function startDemoHost(folder: string, servers = SERVERS): Promise<
       await site.stop();
     },
   };
+}
+
+async function firstOf(servers: readonly StartServer[], parts: HostParts): Promise<SshServer> {
+  for (const start of servers) {
+    const server = await start(parts);
+    if (server) return server;
+  }
+  throw new Error('no SSH server starts here');
+}
+
+/** Three in a thousand of the keys that the library makes are malformed: neither it nor OpenSSH reads them. */
+export function newKey(): { readonly public: string; readonly private: string } {
+  for (;;) {
+    const key = ssh2.utils.generateKeyPairSync('ed25519');
+    if (!(ssh2.utils.parseKey(key.private) instanceof Error)) return key;
+  }
 }
 
 function gatekeeperScript(folder: string): string {

@@ -6,10 +6,11 @@ import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import ssh2 from 'ssh2';
 import { LIST, RESTART } from '../../../src/app/demo/files.ts';
-import { type DemoHost, startDemoHost } from '../../../src/app/demo/host.ts';
+import { type DemoHost, newKey, startDemoHost } from '../../../src/app/demo/host.ts';
 import { startOpenSshServer } from '../../../src/app/demo/host-openssh.ts';
 import { startOwnSshServer } from '../../../src/app/demo/host-own.ts';
 import { requireServer } from '../../fakes/servers.ts';
+import { until } from '../../fakes/until.ts';
 
 interface Said {
   readonly code: number | undefined;
@@ -61,7 +62,7 @@ for (const [what, start, name] of SERVERS)
         assert.notEqual(await host.webProcess(), before);
         assert.deepEqual(await ask(host, 'touch x'), { code: 126, text: 'this host takes two commands\n' });
         assert.deepEqual(await ask(host, 'ls -l; touch x'), { code: 126, text: 'this host takes two commands\n' });
-        const { private: other } = ssh2.utils.generateKeyPairSync('ed25519');
+        const { private: other } = newKey();
         await assert.rejects(ask(host, LIST.join(' '), other), /authentication/);
         assert.deepEqual(await host.commands(), [LIST.join(' '), RESTART.join(' '), 'touch x', 'ls -l; touch x']);
       } finally {
@@ -82,3 +83,35 @@ test('where no OpenSSH lets it in, the next server is taken', async () => {
   await host.stop();
   await rm(folder, { recursive: true, force: true });
 });
+
+test('every key it makes is one that can be read', () => {
+  const keys = Array.from({ length: 1_000 }, newKey);
+  assert.deepEqual(
+    keys.filter((key) => ssh2.utils.parseKey(key.private) instanceof Error),
+    [],
+  );
+});
+
+test('a server that cannot be started leaves no web server behind', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'hoopctl-host-'));
+  let site = 0;
+  const start = async () => {
+    site = Number(await readFile(join(folder, 'host', 'site', 'pid'), 'utf8'));
+    throw new Error('no such luck');
+  };
+  try {
+    await assert.rejects(startDemoHost(join(folder, 'host'), [start]), /no such luck/);
+    assert.notEqual(site, 0);
+    await until('the web server has ended', () => !isThere(site));
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+});
+
+function isThere(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
+}
