@@ -119,5 +119,6 @@ function npm(cwd: string, ...args: string[]): void {
 function run(command: string, args: string[], cwd = home): { status: number | null; stdout: string; stderr: string } {
   // The pinned Node first: the program's own first line asks the PATH for one.
   const env = { ...process.env, PATH: `${dirname(process.execPath)}${delimiter}${process.env['PATH'] ?? ''}` };
-  return spawnSync(command, args, { cwd, env, encoding: 'utf8' });
+  // Nothing but this ends a child that hangs: no timer of ours runs meanwhile.
+  return spawnSync(command, args, { cwd, env, encoding: 'utf8', timeout: 4 * MINUTES });
 }
