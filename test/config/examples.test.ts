@@ -38,7 +38,7 @@ test('the templates for a gateway load together, and meet their own cases', asyn
 
 test('every policy in docs/policy.md loads, and its cases meet', async () => {
   const examples = examplesIn('policy.md');
-  assert.equal(examples.length, 8);
+  assert.equal(examples.length, 10);
   writeFileSync(join(folder, 'gateway.yaml'), readFileSync(join(packageRoot(), 'templates/gateway/gateway.yaml')));
   for (const example of examples.filter((text) => text.startsWith('version'))) {
     writeFileSync(join(folder, 'policy.yaml'), example);

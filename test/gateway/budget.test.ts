@@ -1,6 +1,6 @@
 /** Limits: what a statement and a run may take, and that nobody spends the same budget twice. */
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { describe, test } from 'node:test';
 import { createMeter, createRunBudget } from '../../src/gateway/budget.ts';
 
 const quiet = { wouldBe: () => {} };
@@ -130,4 +130,88 @@ test('a result read in pieces is one statement', () => {
   const second = createMeter(limits, 'http', createRunBudget(), quiet);
   second.continues?.(first);
   assert.equal(second.rowsLeft, 2);
+});
+
+describe('what is asked for', () => {
+  const spending = [{ rule: 'model', requestsPerRun: 2, tokensPerRun: 1000, spendPerRun: 0.3 }];
+
+  test('is taken whole, or not at all', () => {
+    const run = createRunBudget();
+    const meter = createMeter(spending, 'http', run, quiet);
+    assert.deepEqual(meter.count({ tokens: 1001, requests: 1 }), {
+      rule: 'model',
+      limit: 'tokensPerRun',
+      allowed: 1000,
+    });
+    assert.equal(run.spent.get('model')?.requests, undefined);
+    assert.equal(meter.count({ tokens: 1000, requests: 2 }), undefined);
+    assert.equal(meter.count({ requests: 1 })?.limit, 'requestsPerRun');
+  });
+
+  test('is one budget for all sessions of the run', () => {
+    const run = createRunBudget();
+    assert.equal(createMeter(spending, 'http', run, quiet).count({ tokens: 700 }), undefined);
+    const other = createMeter(spending, 'http', run, quiet);
+    assert.equal(other.count({ tokens: 301 })?.limit, 'tokensPerRun');
+    assert.equal(other.count({ tokens: 300 }), undefined);
+  });
+
+  test('is given back where a reservation was too much', () => {
+    const meter = createMeter(spending, 'http', createRunBudget(), quiet);
+    assert.equal(meter.count({ tokens: 1000, spend: 0.3 }), undefined);
+    assert.equal(meter.count({ tokens: -400, spend: -0.1 }), undefined);
+    assert.equal(meter.count({ tokens: 400, spend: 0.1 }), undefined);
+    assert.equal(meter.count({ spend: 0.000001 })?.limit, 'spendPerRun');
+  });
+
+  test('leaves nothing behind of many small amounts', () => {
+    const run = createRunBudget();
+    const meter = createMeter(spending, 'http', run, quiet);
+    for (let i = 0; i < 3000; i++) assert.equal(meter.count({ spend: 0.0001 }), undefined);
+    assert.equal(run.spent.get('model')?.spend, 0.3);
+    for (let i = 0; i < 3000; i++) meter.count({ spend: -0.0001 });
+    assert.equal(run.spent.get('model')?.spend, 0);
+  });
+
+  test('counts even beyond the limit where it happened already', () => {
+    const meter = createMeter(spending, 'http', createRunBudget(), quiet);
+    assert.equal(meter.count({ tokens: 1500 }, 'spent')?.limit, 'tokensPerRun');
+    assert.equal(meter.count({ tokens: 1 })?.limit, 'tokensPerRun');
+    meter.count({ tokens: -500 });
+    assert.equal(meter.count({ tokens: 1 })?.limit, 'tokensPerRun');
+  });
+
+  test('never becomes less than nothing, and no credit', () => {
+    const meter = createMeter(spending, 'http', createRunBudget(), quiet);
+    meter.count({ tokens: -5000 });
+    assert.equal(meter.count({ tokens: 1001 })?.limit, 'tokensPerRun');
+  });
+
+  test('counts on after a restart of the gateway', () => {
+    const before = createRunBudget();
+    createMeter(spending, 'http', before, quiet).count({ requests: 2, tokens: 10 });
+    assert.equal(before.changed, true);
+    const written = JSON.parse(JSON.stringify(Object.fromEntries(before.spent)));
+    const meter = createMeter(spending, 'http', createRunBudget(written), quiet);
+    assert.equal(meter.count({ requests: 1 })?.limit, 'requestsPerRun');
+  });
+
+  test('in shadow is told once for each statement and keeps nothing back', () => {
+    const told: string[] = [];
+    const run = createRunBudget();
+    const shadow = [{ rule: 'model', tokensPerRun: 10, shadow: true }];
+    const meter = createMeter(shadow, 'http', run, { wouldBe: ({ limit }) => told.push(limit) });
+    for (let i = 0; i < 5; i++) assert.equal(meter.count({ tokens: 5 }), undefined);
+    assert.deepEqual([told, run.spent.get('model')?.tokens], [['tokensPerRun'], 25]);
+  });
+
+  test('is not counted at all where a stricter limit refuses it', () => {
+    const run = createRunBudget();
+    const both = [
+      { rule: 'wide', tokensPerRun: 100 },
+      { rule: 'narrow', tokensPerRun: 10 },
+    ];
+    assert.equal(createMeter(both, 'http', run, quiet).count({ tokens: 11 })?.rule, 'narrow');
+    assert.equal(run.spent.get('wide')?.tokens, undefined);
+  });
 });

@@ -178,3 +178,53 @@ test('an account that is empty again is forgotten, in the store too', async () =
   assert.deepEqual(await store.spending.list(), []);
   await store.close();
 });
+
+describe('requests, tokens and spend over a window', () => {
+  const spender = { principal: dana, agent: undefined };
+  const tokens: LimitRule = { rule: 'tokens', tokensPerRun: 100, over: { per: 'subject', windowMs: 24 * HOUR } };
+
+  test('are one budget over all runs, and come back with the window', async () => {
+    const clock = new FakeClock();
+    const ledger = createLedger(clock);
+    assert.equal(meter(ledger, tokens, spender).count({ tokens: 80 }), undefined);
+    const next = meter(ledger, tokens, spender);
+    assert.equal(next.count({ tokens: 21 })?.limit, 'tokensPerRun');
+    await clock.advance(24.5 * HOUR);
+    assert.equal(next.count({ tokens: 100 }), undefined);
+  });
+
+  test('what is given back after it left the window is no credit', async () => {
+    const clock = new FakeClock();
+    const ledger = createLedger(clock);
+    const one = meter(ledger, tokens, spender);
+    one.count({ tokens: 100 });
+    await clock.advance(25 * HOUR);
+    one.count({ tokens: -100 });
+    assert.equal(one.count({ tokens: 101 })?.limit, 'tokensPerRun');
+  });
+
+  test('what is given back leaves what was taken later in its place', async () => {
+    const clock = new FakeClock();
+    const ledger = createLedger(clock);
+    const one = meter(ledger, tokens, spender);
+    one.count({ tokens: 50 });
+    await clock.advance(12 * HOUR);
+    one.count({ tokens: 50 });
+    one.count({ tokens: -40 });
+    await clock.advance(12.5 * HOUR);
+    assert.equal(one.count({ tokens: 51 })?.limit, 'tokensPerRun');
+    assert.equal(one.count({ tokens: 50 }), undefined);
+  });
+
+  test('are there after a restart, beside what was written down before they were counted', async () => {
+    const clock = new FakeClock();
+    const store = await createStore({ url: 'sqlite::memory:', clock });
+    await store.spending.save([{ key: 'old', slots: [{ at: clock.now(), rows: 5, bytes: 1 }] }]);
+    const ledger = await openLedger(clock, store.spending);
+    meter(ledger, tokens, spender).count({ tokens: 99 });
+    await store.spending.save(ledger.changes());
+    const again = await openLedger(clock, store.spending);
+    assert.equal(meter(again, tokens, spender).count({ tokens: 2 })?.limit, 'tokensPerRun');
+    await store.close();
+  });
+});

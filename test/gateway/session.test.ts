@@ -317,7 +317,8 @@ describe('a new policy', () => {
     const masks = {
       columns: [{ rule: 'pii', relation: 'public.c', column: 'ssn', with: 'redact' }],
       detectors: [],
-      fields: [], shadow: { columns: [], detectors: [], fields: [] },
+      fields: [],
+      shadow: { columns: [], detectors: [], fields: [] },
     } as const;
     under.changePolicy({ ...OPEN, digest: 'e'.repeat(64), masks: () => masks });
     assert.deepEqual(session.signal.reason, { kind: 'policyChanged' });

@@ -185,6 +185,34 @@ describe('limits', () => {
     refuses(limit('rowsPerRun: 1, per: agent, window: 367d'), /between 1m and 366d/);
   });
 
+  test('per goes with every budget of a run', () => {
+    policy(limit('requestsPerRun: 1, per: agent, window: 1h'));
+    policy(limit('tokensPerRun: 1, spendPerRun: 0.5, per: subject, window: 1h'));
+  });
+
+  test('a limit that asks people for more requests, tokens or money', () => {
+    const then = 'then: { hold: { approvers: { groups: [g] } } }';
+    for (const budget of ['requestsPerRun: 1', 'tokensPerRun: 1', 'spendPerRun: 1', 'rowsPerRun: 5, spendPerRun: 1'])
+      refuses(limit(`${budget}, ${then}`), /no part of one/, /a limit of their own, with then: deny/);
+  });
+
+  test('tokens and spend that no target of the limit counts', () => {
+    const at = (counts: readonly ('tokens' | 'spend')[]) => ({
+      ...SURROUNDINGS,
+      targets: [
+        { name: 'orders-db', protocol: 'postgres', labels: {}, counts: [] },
+        { name: 'model', protocol: 'http', labels: {}, counts },
+      ],
+    });
+    const said = (text: string, around: typeof SURROUNDINGS) => problemsOf(text, around).map(({ message }) => message);
+    assert.match(said(limit('tokensPerRun: 5'), at([])).join(), /tokensPerRun: no target of this limit/);
+    assert.match(said(limit('spendPerRun: 5'), at(['tokens'])).join(), /spendPerRun: no target of this limit/);
+    assert.match(said(limit('targets: [orders-db], tokensPerRun: 5'), at(['tokens'])).join(), /tokensPerRun/);
+    policy(limit('targets: [model], tokensPerRun: 5, requestsPerRun: 5'), at(['tokens']));
+    policy(limit("targets: ['*'], spendPerRun: 5"), at(['tokens', 'spend']));
+    policy(limit('targets: [orders-db], tokensPerRun: none'), at([]));
+  });
+
   test('a limit that holds, and names nobody to ask', () => {
     refuses(limit('rowsPerRun: 1, then: hold'), /"l" holds, but names no approvers/);
   });
@@ -201,6 +229,11 @@ describe('limits', () => {
     refuses(limit('rowsPerRun: 1.5'), /whole number or none/);
     refuses(limit('bytesPerRun: 50 miles'), /amount of bytes/);
     refuses(limit('rowsPerRun: -1'), /whole number or none/);
+    refuses(limit('requestsPerRun: 1.5'), /whole number or none/);
+    refuses(limit('tokensPerRun: 1MiB'), /whole number or none/);
+    refuses(limit('spendPerRun: -0.5'), /a number or none/);
+    refuses(limit('spendPerRun: 5USD'), /a number or none/);
+    policy(limit('requestsPerRun: none, tokensPerRun: 100000, spendPerRun: 2.5'));
     policy(limit('rowsPerRun: none, bytesPerRun: 1GiB, bytesPerStatement: 100'));
   });
 });
