@@ -32,6 +32,8 @@ export interface ByteChannel {
   secure(options: ConnectionOptions): Promise<ByteChannel>;
   /** The peer's certificate in DER, on a channel that `secure` made: what channel binding is computed from (RFC 5929). */
   peerCertificate?(): Uint8Array | undefined;
+  /** What both ends agreed to speak, on a channel that `secure` made: `h2` (RFC 7301). */
+  alpn?(): string | undefined;
 }
 
 /** Wraps a Node stream: a socket, a TLS socket, an HTTP/2 stream. */
@@ -73,7 +75,9 @@ export function channelOf(duplex: Duplex): ByteChannel {
       cut(duplex);
     },
     secure: (options) => secure(duplex, options),
-    ...(duplex instanceof TLSSocket ? { peerCertificate: () => duplex.getPeerCertificate().raw } : {}),
+    ...(duplex instanceof TLSSocket
+      ? { peerCertificate: () => duplex.getPeerCertificate().raw, alpn: () => duplex.alpnProtocol || undefined }
+      : {}),
   };
 }
 

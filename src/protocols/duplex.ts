@@ -1,5 +1,5 @@
 /** A ByteChannel as the Node stream that a library wants, with backpressure both ways. */
-import { Duplex } from 'node:stream';
+import { Duplex, finished } from 'node:stream';
 import type { ByteChannel } from '../base/channel.ts';
 
 export interface Pipe extends Duplex {
@@ -9,6 +9,7 @@ export interface Pipe extends Duplex {
 
 export function duplexOf(channel: ByteChannel): Pipe {
   let begun = false;
+  let ended = false;
   const duplex: Pipe = new Duplex({
     // What the library writes is bounded by its peer's windows, and by who writes looking at `writableNeedDrain`.
     writableHighWaterMark: 1 << 20,
@@ -20,7 +21,10 @@ export function duplexOf(channel: ByteChannel): Pipe {
           if (!duplex.push(chunk)) channel.pause();
           duplex.onChunk?.();
         },
-        onEnd: () => void duplex.push(null),
+        onEnd() {
+          ended = true;
+          duplex.push(null);
+        },
       });
     },
     write(chunk: Buffer, _encoding, done) {
@@ -36,7 +40,8 @@ export function duplexOf(channel: ByteChannel): Pipe {
       done(null);
     },
   });
-  const gone = () => duplex.destroy();
+  // What came before a clean end may still lie here, unread: it is not lost because the other side has left.
+  const gone = () => (ended ? finished(duplex, { writable: false }, () => duplex.destroy()) : duplex.destroy());
   if (channel.gone.aborted) queueMicrotask(gone);
   else channel.gone.addEventListener('abort', gone, { once: true });
   return duplex;
