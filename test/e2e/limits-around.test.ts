@@ -21,9 +21,10 @@ limits:
   - { name: rows-of-all, subjects: { users: [all@example.test] }, rowsPerStatement: none, rowsPerRun: 300 }
   - { name: bytes-of-one, subjects: { users: [few@example.test] }, bytesPerStatement: 2KiB }
   - { name: bytes-of-all, subjects: { users: [sum@example.test] }, bytesPerStatement: none, bytesPerRun: 20KiB }
+  - { name: requests, subjects: { users: [asks@example.test] }, requestsPerRun: 20 }
 `;
 
-const users = ['one', 'all', 'few', 'sum', 'noisy'].map((name) => ({
+const users = ['one', 'all', 'few', 'sum', 'asks', 'noisy'].map((name) => ({
   email: `${name}@example.test`,
   groups: name === 'noisy' ? [] : ['data-agents'],
 }));
@@ -203,6 +204,19 @@ describe('the bytes of one statement', () => {
     for (let i = 0; i < 40; i++)
       bytes += (await refused(here.client.query(`SELECT repeat('${'ab'[i % 2]}', 1900)::int`))).message.length;
     assert.ok(bytes <= 24 * 1024, `${bytes} bytes`);
+  });
+});
+
+describe('the requests of a run', () => {
+  test('are no more by eight connections that ask at the same moment, however they ask', async () => {
+    await using here = await open('asks');
+    const asks = ['Q SELECT 1', 'Q SELECT 1; SELECT 2', 'P - SELECT 1 | B - - | E - 0 | S', 'Q DROP TABLE orders'];
+    const all = await Promise.all(Array.from({ length: 8 }, () => heard(here.run, ...asks, ...asks)));
+    const rows = all.reduce((sum, one) => sum + one.rows, 0);
+    assert.ok(rows >= 19 && rows <= 20, `${rows} statements ran`);
+    const errors = new Set(all.flatMap((one) => one.errors));
+    assert.deepEqual([...errors].toSorted(), ['42501', '53400']);
+    isLimit(await refused(here.client.query('SELECT 1; SELECT 2')));
   });
 });
 
