@@ -17,7 +17,7 @@ export interface ExecRequest extends RunOptions {
   /** Of the terminal, when the result goes to one. */
   readonly width?: number | undefined;
   readonly signal: AbortSignal;
-  /** What a program there reads. Asked for only where the target runs programs. */
+  /** What a program there reads, or the body of a request. Asked for only where the target takes such. */
   readonly input?: (() => Readable | undefined) | undefined;
 }
 
@@ -70,7 +70,8 @@ async function executeOn(gear: Gear, request: ExecRequest, prepared: Prepared, v
     const [door] = opened.doors;
     if (door === undefined) return 0;
     const signal = AbortSignal.any([request.signal, cut.signal]);
-    const input = door.client.runsPrograms === true ? request.input?.() : undefined;
+    const reads = door.client.runsPrograms === true || door.client.readsInput === true;
+    const input = reads ? request.input?.() : undefined;
     const result = await door.client.execute(door.endpoint, request.text, sinkFor(request, voice), signal, input);
     request.signal.throwIfAborted();
     if (!result.ok) throw (end && leaseError(end)) ?? errorOf(result, request.target);
@@ -90,6 +91,7 @@ function sinkFor({ format, header, width }: ExecRequest, voice: ExecVoice): Exec
   let count = 0;
   let bytes = 0;
   return {
+    records: format !== 'text',
     columns(columns: readonly ExecColumn[]) {
       writer = rowWriter(format, columns, { header, width });
       const head = writer.head();
@@ -127,10 +129,14 @@ const REFUSALS: ReadonlyMap<string, 4 | 5 | 6 | 7 | 9> = new Map([
 ]);
 
 function errorOf(result: Failed, target: string): HoopError {
-  const { code, message, detail, hint } = result;
+  const { code, message, detail, hint, status } = result;
   const word = /^HOOP_[A-Z]+/.exec(message)?.[0] ?? '';
   const refused = REFUSALS.get(word);
-  const details = { ...(code === '' ? {} : { sqlState: code }), ...(detail === undefined ? {} : { detail }) };
+  const details = {
+    ...(code === '' ? {} : { sqlState: code }),
+    ...(detail === undefined ? {} : { detail }),
+    ...(status === undefined ? {} : { status }),
+  };
   if (refused === undefined) {
     // Class 08 is about the connection (PostgreSQL, Appendix A): nobody there was asked.
     if (code.startsWith('08'))

@@ -45,7 +45,8 @@ export function targetVariables(
     const usual = client.environment(endpoint, hasShortNames(endpoint, targets, mappings));
     const mapped = Object.entries(mappings[target] ?? {}).map(([name, form]): [string, string] => [
       name,
-      inForm(endpoint, client, form),
+      // A usual name has its own idea of a URL: OPENAI_BASE_URL ends with /v1.
+      (form === 'url' ? usual[name] : undefined) ?? inForm(endpoint, client, form),
     ]);
     // What hoop.yaml maps to one target stays, whatever another target's usual names are.
     const own = Object.entries(usual).filter(([name]) => (mappedTo.get(name) ?? target) === target);
@@ -82,15 +83,16 @@ function mappedNames(mappings: Readonly<Record<string, VariableMapping>>): Map<s
   return mappedTo;
 }
 
-/** The only target of its protocol, or the only one of them that hoop.yaml maps one of those names to. */
+/** The only target with such names, or the only one of them that hoop.yaml maps one of those names to. */
 function hasShortNames(
   endpoint: Endpoint,
   targets: readonly Reachable[],
   mappings: Readonly<Record<string, VariableMapping>>,
 ): boolean {
   const own = targets.find((one) => one.endpoint === endpoint);
-  const alike = targets.filter((one) => one.protocol === own?.protocol);
-  if (alike.length === 1) return true;
+  const wanted = new Set(own === undefined ? [] : shortNames(own));
+  const alike = targets.filter((one) => shortNames(one).some((name) => wanted.has(name)));
+  if (alike.length <= 1) return true;
   const mapped = alike.filter((one) => {
     const usual = new Set(shortNames(one));
     return Object.keys(mappings[one.endpoint.target] ?? {}).some((name) => usual.has(name));

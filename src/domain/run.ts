@@ -16,6 +16,7 @@ export interface ScramVerifier {
 
 export interface BearerVerifier {
   readonly kind: 'sha-256';
+  /** SHA-256 of the secret's UTF-8 bytes, hex in lower case. */
   readonly digest: string;
 }
 

@@ -28,4 +28,5 @@ export const clients: ReadonlyMap<string, () => Promise<ProtocolClientModule>> =
 >([
   ['postgres', () => import('./postgres/client.ts')],
   ['ssh', () => import('./ssh/client.ts')],
+  ['http', () => import('./http/client.ts')],
 ]);

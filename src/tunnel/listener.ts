@@ -111,16 +111,17 @@ function refuse(
     const reply = unavailable(error, heard);
     if (reply.answer.length > said) local.write(reply.answer.subarray(said));
     said = reply.answer.length;
-    if (!reply.done) return;
+    if (!reply.done) return false;
     local.off('data', hear);
     // What is still unread when a socket closes makes the kernel send a reset, which can overtake our last words: so the rest is read away.
     local.resume();
     local.end();
+    return true;
   };
   const hear = (chunk: Buffer) => {
     heard = Buffer.concat([heard, chunk]);
-    if (heard.length > LONGEST_GREETING) cut(local);
-    else answer();
+    // A greeting may come in one piece with much that follows it: a request with its body.
+    if (!answer() && heard.length > LONGEST_GREETING) cut(local);
   };
   local.on('data', hear);
   local.once('end', () => local.end());
