@@ -6,8 +6,10 @@ import type { Describe } from './gate.ts';
 
 const STRUCK = Buffer.from("'***'");
 
+type Fingerprint = (bytes: Uint8Array) => string;
+
 /** @param fingerprint HMAC under the gateway's own key, hex: what proves struck bytes to whoever has them. */
-export function createDescribe(fingerprint: (bytes: Uint8Array) => string): Describe {
+export function createDescribe(fingerprint: Fingerprint): Describe {
   return {
     verdict(id, command, verdict, policy, code = command.impossible?.code) {
       const { text, effects } = wordsOf(command, fingerprint);
@@ -18,7 +20,7 @@ export function createDescribe(fingerprint: (bytes: Uint8Array) => string): Desc
         verdict: verdict.kind,
         ...(command.part === undefined ? {} : { part: command.part }),
         text,
-        ...parametersOf(command),
+        ...parametersOf(command, { fingerprint, said: 'whole' }),
         effects,
         resources: command.resources,
         facts: command.facts,
@@ -37,7 +39,8 @@ export function createDescribe(fingerprint: (bytes: Uint8Array) => string): Desc
         by,
         ...(command.part === undefined ? {} : { part: command.part }),
         sent,
-        ...parametersOf(command),
+        // The gateway's own have no verdict.
+        ...parametersOf(command, { fingerprint, said: by === 'client' ? 'again' : 'whole' }),
         effects,
         ...(approvals.length > 0 ? { approvals } : {}),
       };
@@ -56,7 +59,7 @@ interface Words {
 // Hashing equal text again for every execution would be most of the cost of a small query.
 const known = new WeakMap<object, Words>();
 
-function wordsOf(command: Command, fingerprint: (bytes: Uint8Array) => string): Words {
+function wordsOf(command: Command, fingerprint: Fingerprint): Words {
   const words = known.get(command.reading);
   const { bytes, sent, struck, effects } = command;
   if (words && !struck?.length && saysAlike(words.command, command)) return words;
@@ -77,13 +80,13 @@ function saysAlike(a: Words['command'], b: Command): boolean {
   return alike && (a.bytes === b.bytes || Buffer.compare(a.bytes, b.bytes) === 0);
 }
 
-function recordedText(command: Command, fingerprint: (bytes: Uint8Array) => string): RecordedText {
+function recordedText(command: Command, fingerprint: Fingerprint): RecordedText {
   const { bytes, struck } = command;
   if (!struck || struck.length === 0) return { text: command.text, bytes: bytes.length, sha256: sha256Of(bytes) };
   return { text: strike(bytes, struck), bytes: bytes.length, hmac: fingerprint(bytes) };
 }
 
-function sentText(command: Command, fingerprint: (bytes: Uint8Array) => string): RecordedText {
+function sentText(command: Command, fingerprint: Fingerprint): RecordedText {
   const { sent } = command;
   if (sent === undefined) return recordedText(command, fingerprint);
   const bytes = Buffer.from(sent);
@@ -109,25 +112,69 @@ export function strike(bytes: Uint8Array, spans: readonly Span[]): string {
   return Buffer.concat(parts).toString('utf8');
 }
 
-function parametersOf({ parameters }: Command): { params?: readonly RecordedParameter[] } {
+/** Of a value that is longer than this its beginning is kept, its length and its digest: a recording is no copy of what was sent. */
+const KEPT_BYTES = 16 * 1024;
+
+function parametersOf({ parameters }: Command, describing: Describing): Params {
   if (!parameters || parameters.length === 0) return NOTHING;
   // Verdict and intent of a command follow one another.
-  if (latest.of !== parameters) latest = { of: parameters, recorded: { params: parameters.map(recordedParameter) } };
-  return latest.recorded;
+  if (latest.of !== parameters || latest.fingerprint !== describing.fingerprint) {
+    const params = parameters.map((one) => recordedParameter(one, describing.fingerprint));
+    latest = {
+      of: parameters,
+      fingerprint: describing.fingerprint,
+      whole: { params },
+      again: { params: params.map(again) },
+    };
+  }
+  return latest[describing.said];
 }
 
-const NOTHING = {};
-let latest: {
-  readonly of: readonly Parameter[];
-  readonly recorded: { readonly params: readonly RecordedParameter[] };
-} = {
-  of: [],
-  recorded: { params: [] },
-};
+interface Params {
+  readonly params?: readonly RecordedParameter[];
+}
 
-function recordedParameter({ type, format, value, struck }: Parameter): RecordedParameter {
-  if (struck) return { type, format, struck: true };
+interface Describing {
+  readonly fingerprint: Fingerprint;
+  /** `again`: the verdict of the same command has said it. */
+  readonly said: 'whole' | 'again';
+}
+
+const NOTHING: Params = {};
+let latest: {
+  readonly of: readonly Parameter[] | undefined;
+  readonly fingerprint: Fingerprint | undefined;
+  readonly whole: Params;
+  readonly again: Params;
+} = { of: undefined, fingerprint: undefined, whole: NOTHING, again: NOTHING };
+
+function recordedParameter({ type, format, value, struck }: Parameter, fingerprint: Fingerprint): RecordedParameter {
+  // Whether it was NULL is not told either.
+  if (struck) return { type, format, struck: true, hmac: fingerprint(value ?? NONE) };
   if (value === null) return { type, format, value: null };
   const bytes = Buffer.isBuffer(value) ? value : Buffer.from(value);
-  return { type, format, value: bytes.toString(format === 'text' ? 'utf8' : 'base64') };
+  if (bytes.length <= KEPT_BYTES) return { type, format, value: textOf(bytes, format) };
+  const kept = beginningOf(bytes, format);
+  return { type, format, value: kept, bytes: bytes.length, sha256: sha256Of(bytes), truncated: true };
 }
+
+/** A long value stands in a recording once. */
+function again(recorded: RecordedParameter): RecordedParameter {
+  if (!recorded.truncated) return recorded;
+  const { value: _, truncated: __, ...rest } = recorded;
+  return { ...rest, sameAs: 'verdict' };
+}
+
+function textOf(bytes: Buffer, format: Parameter['format']): string {
+  return bytes.toString(format === 'text' ? 'utf8' : 'base64');
+}
+
+// No half of a character at the end.
+function beginningOf(bytes: Buffer, format: Parameter['format']): string {
+  const kept = bytes.subarray(0, KEPT_BYTES);
+  return format === 'text'
+    ? new TextDecoder('utf-8', { ignoreBOM: true }).decode(kept, { stream: true })
+    : textOf(kept, format);
+}
+
+const NONE = Buffer.alloc(0);
