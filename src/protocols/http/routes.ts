@@ -19,7 +19,12 @@ export interface Route {
   readonly upgrade?: string;
   /** It gives out tokens or keys: true, or known not to although its path looks like it: false. */
   readonly credentials?: boolean;
+  /** Where it has no effects of its own, the body says them. */
+  readonly inference?: Inference;
 }
+
+/** Ways to ask a model: their bodies say what else the request does. */
+export type Inference = 'responses' | 'chat' | 'messages';
 
 export interface RouteTable {
   readonly routes: readonly Route[];
@@ -114,6 +119,7 @@ function merged(first: Route, second: Route): Route {
   const name = narrow.name ?? (order === 'same' ? second.name : undefined);
   const upgrade = first.upgrade ?? second.upgrade;
   const credentials = first.credentials ?? second.credentials;
+  const inference = first.inference ?? second.inference;
   return {
     ...(name !== undefined && { name }),
     ...(method !== undefined && { method }),
@@ -122,5 +128,6 @@ function merged(first: Route, second: Route): Route {
     json: new Map([...second.json, ...first.json]),
     ...(upgrade !== undefined && { upgrade }),
     ...(credentials !== undefined && { credentials }),
+    ...(inference !== undefined && { inference }),
   };
 }
