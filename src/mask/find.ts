@@ -119,7 +119,8 @@ function fill(found: Found, start: number, end: number, detector: Detector): tru
   return true;
 }
 
-function triggersFor(detectors: ReadonlySet<Detector>): Uint8Array {
+/** By byte: not zero where a closer look is worth while. Without any of them a text holds nothing. */
+export function triggersFor(detectors: ReadonlySet<Detector>): Uint8Array {
   const triggers = new Uint8Array(256);
   if (BY_DIGITS.some((name) => detectors.has(name)))
     for (let digit = 0x30; digit <= 0x39; digit++) triggers[digit] = DIGITS;

@@ -60,7 +60,8 @@ export function strictestByDetector(masks: readonly DetectorMask[]): Rules {
   return rules;
 }
 
-function shown(how: MaskWith): number {
+/** How much a mask shows of what it replaces. */
+export function shown(how: MaskWith): number {
   if (how === 'null') return 0;
   if (how === 'last4') return 3;
   return how === 'hash' ? 2 : 1;

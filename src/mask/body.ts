@@ -1,0 +1,66 @@
+/** What masks a body as it flows, whatever it is written in. */
+import type { DetectorMask, FieldMask, MaskDirection } from '../domain/mask.ts';
+
+/** Bytes go in as they come, and out as they may flow. Throws nothing, whatever comes. */
+export interface BodyMasker {
+  /** Takes what came, gives what may flow now: maybe part of the chunk itself, which is not to be written to afterwards. */
+  push(chunk: Buffer): Buffer;
+  /** Nothing came for a while (some 100 ms): gives what need not be held back any longer. */
+  idle(): Buffer;
+  /** Nothing more comes: gives the rest. */
+  end(): Buffer;
+  /** Bytes held back: while there are any, `idle` wants to be asked. */
+  readonly held: number;
+  /** Values replaced so far. */
+  readonly masked: number;
+  /** The same by the rule that asked for it. */
+  readonly rules: ReadonlyMap<string, number>;
+  /** Why these bytes cannot be read as what they were said to be. Once it is there nothing more flows: cut the body, never end it. */
+  readonly failed: string | undefined;
+}
+
+export interface BodyMaskerOptions {
+  /** Bytes of one value (a string of JSON, an event) that are held at most: a longer one fails. 4 MiB unless told. */
+  readonly limit?: number;
+}
+
+/** The part of a mask plan that speaks of bodies: the plan itself, or its `shadow`. */
+export interface BodyMasks {
+  readonly fields: readonly FieldMask[];
+  readonly detectors: readonly DetectorMask[];
+}
+
+/** Those for one way. */
+export function masksOf({ fields, detectors }: BodyMasks, direction: Exclude<MaskDirection, 'both'>): BodyMasks {
+  const meant = (said: MaskDirection = 'response') => said === 'both' || said === direction;
+  return {
+    fields: fields.filter((mask) => meant(mask.direction)),
+    detectors: detectors.filter((mask) => meant(mask.direction)),
+  };
+}
+
+export const LONGEST_VALUE = 4 * 1024 * 1024;
+export const NOTHING: Buffer = Buffer.alloc(0);
+export const REDACTED = '***';
+
+/** What is counted of masking. */
+export class Counts {
+  masked = 0;
+  readonly rules = new Map<string, number>();
+
+  add(rule: string, times = 1): void {
+    this.masked += times;
+    this.rules.set(rule, (this.rules.get(rule) ?? 0) + times);
+  }
+
+  /** Takes over what another counted, which begins anew. */
+  take(other: Counts): void {
+    for (const [rule, times] of other.rules) this.add(rule, times);
+    other.clear();
+  }
+
+  clear(): void {
+    this.masked = 0;
+    this.rules.clear();
+  }
+}
