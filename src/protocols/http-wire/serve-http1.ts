@@ -5,6 +5,7 @@ import { type BodySource, bodyOf, noBody } from './body.ts';
 import type { Exchange, HttpConnection, ServeVersion, Upgrade } from './exchange.ts';
 import { checkFields, checkHead, type HeaderList, LARGEST_HEAD, pairs, headerOf } from './head.ts';
 import { malformed } from './malformed.ts';
+import { HOP_BY_HOP, passable } from './passable.ts';
 import { type Wire, wireOf } from './wire.ts';
 
 /** What the one parser tells the connection that a stream belongs to. */
@@ -170,7 +171,7 @@ export const serveHttp1: ServeVersion = (channel, first, onExchange, { clock, he
           queue.length = 0;
           LISTENERS.delete(wire.duplex);
           const lines = passable(headers)
-            .filter(([name]) => !FRAMING.has(name.toLowerCase()))
+            .filter(([name]) => !HOP_BY_HOP.has(name.toLowerCase()))
             .map(([name, value]) => `${name}: ${value}\r\n`);
           wire.duplex.write(
             `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\nConnection: Upgrade\r\nUpgrade: ${protocol}\r\n${lines.join('')}\r\n`,
@@ -232,7 +233,7 @@ function turnOf({ request, response, headers, expects, upgrade, wire, close }: T
     if (hasBody && !request.complete) response.shouldKeepAlive = false;
     if (!response.shouldKeepAlive) close();
     bodiless = request.method === 'HEAD' || status === 204 || status === 304;
-    const kept = passable(list).filter(([name]) => !FRAMING.has(name.toLowerCase()));
+    const kept = passable(list).filter(([name]) => !HOP_BY_HOP.has(name.toLowerCase()));
     const length = headerOf(kept, 'content-length');
     left = length === undefined ? undefined : Number(length);
     response.writeHead(status, kept.flat());
@@ -324,21 +325,4 @@ function turnOf({ request, response, headers, expects, upgrade, wire, close }: T
       gone.abort(new Error(reason));
     },
   };
-}
-
-/** This hop's own; what the target says of its hop means nothing here. */
-const FRAMING: ReadonlySet<string> = new Set([
-  'connection',
-  'keep-alive',
-  'proxy-connection',
-  'transfer-encoding',
-  'upgrade',
-  'trailer',
-]);
-
-/** Node throws for a header that cannot be sent: one that a target made up is left out instead. */
-function passable(headers: HeaderList): HeaderList {
-  return headers.filter(
-    ([name, value]) => /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/.test(name) && !/[^\t\x20-\x7e\x80-\xff]/.test(value),
-  );
 }

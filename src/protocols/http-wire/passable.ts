@@ -1,0 +1,21 @@
+/** Which headers an answer may carry on this hop, whatever a target made up. Pure. */
+import type { HeaderList } from './head.ts';
+
+/** What the target says of its hop means nothing on this one (RFC 9110, section 7.6.1); framing is ours. */
+export const HOP_BY_HOP: ReadonlySet<string> = new Set([
+  'connection',
+  'keep-alive',
+  'proxy-connection',
+  'transfer-encoding',
+  'upgrade',
+  'trailer',
+  'te',
+  'http2-settings',
+]);
+
+/** Node throws for a header that cannot be sent: one that a target made up is left out instead. */
+export function passable(headers: HeaderList): HeaderList {
+  return headers.filter(
+    ([name, value]) => /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/.test(name) && !/[^\t\x20-\x7e\x80-\xff]/.test(value),
+  );
+}
