@@ -29,7 +29,8 @@ export type FactValue = boolean | number | string | readonly string[] | null;
 /** Protocol detail a rule may match, by its full name (`postgres.where`). */
 export type Facts = Readonly<Record<string, FactValue>>;
 
-export type FactType = 'boolean' | 'number' | 'string' | 'list';
+/** `any`: whatever a request says. Compared with a value of another type, such a fact counts as one that could not be computed. */
+export type FactType = 'boolean' | 'number' | 'string' | 'list' | 'any';
 
 /** Half-open range of byte offsets into `Command.bytes`. */
 export interface Span {

@@ -31,7 +31,10 @@ export interface SettingsProblem {
   readonly hint?: string;
 }
 
-/** Fact names with the protocol's prefix, and what a rule may compare them with. */
+/**
+ * Fact names with the protocol's prefix, and what a rule may compare them with. A name that ends with `.*` is a family, for names that only a
+ * request has: `http.query.*` stands for `http.query.page`. Exact names win, then the longest family.
+ */
 export type FactTable = Readonly<Record<string, FactType>>;
 
 export interface Protocol<Settings = unknown> {

@@ -12,7 +12,8 @@ import { type Matches, matcherOf } from './glob.ts';
 type Scalar = boolean | number | string;
 type Known = Exclude<FactValue, null>;
 
-export type Compare = (fact: Known) => boolean;
+/** Undefined: the fact is of another type than what it is compared with, so nothing can be told. */
+export type Compare = (fact: Known) => boolean | undefined;
 
 /** What a rule writes after the fact's name, taken apart. Absent operators do not restrict. */
 interface Comparison {
@@ -31,6 +32,7 @@ const SPELLED: Readonly<Record<FactType, string>> = {
   number: 'a number',
   string: 'text',
   list: 'text, or a list of texts',
+  any: 'true or false, a number or text',
 };
 
 /** @returns the comparison, or what is wrong with it (a message of `say`) */
@@ -39,7 +41,18 @@ export function compileComparison(raw: unknown, type: FactType): Compare | strin
   if (typeof comparison === 'string') return comparison;
   if (contradicts(comparison, type))
     return say('can never hold: its operators contradict each other', 'mend or remove one');
-  return (fact) => holds(comparison, fact);
+  if (type !== 'any') return (fact) => holds(comparison, fact);
+  const comparable = typesOf(comparison);
+  // "100" and 100 are one amount to many servers, and true, 1 and "true" one answer: which, is not for a rule to guess.
+  return (fact) =>
+    comparable.has(typeof fact === 'object' ? 'string' : typeof fact) ? holds(comparison, fact) : undefined;
+}
+
+function typesOf({ any = [], all = [], not = [], glob, lt, gt }: Comparison): ReadonlySet<string> {
+  const types = new Set<string>([...any, ...all, ...not].map((value) => typeof value));
+  if (glob !== undefined) types.add('string');
+  if (lt !== undefined || gt !== undefined) types.add('number');
+  return types;
 }
 
 function readPlain(raw: unknown, type: FactType): Comparison | string {
@@ -62,14 +75,17 @@ function readOperators(raw: Readonly<Record<string, unknown>>, type: FactType): 
       }
       case 'glob': {
         const patterns =
-          type === 'string' || type === 'list' ? readScalars(value, type) : say('glob compares texts only');
+          type === 'boolean' || type === 'number'
+            ? say('glob compares texts only')
+            : readScalars(value, type === 'any' ? 'string' : type);
         if (typeof patterns === 'string') return patterns;
         read.glob = matcherOf(patterns.map(String));
         break;
       }
       case 'lt':
       case 'gt':
-        if (type !== 'number') return say(`${operator} compares numbers, and this is ${SPELLED[type]}`);
+        if (type !== 'number' && type !== 'any')
+          return say(`${operator} compares numbers, and this is ${SPELLED[type]}`);
         if (typeof value !== 'number' || !Number.isFinite(value)) return `${operator} needs a number`;
         read[operator] = value;
         break;
@@ -89,9 +105,12 @@ function readScalars(raw: unknown, type: FactType): readonly Scalar[] | string {
   const values: readonly unknown[] = Array.isArray(raw) ? raw : [raw];
   if (values.length === 0) return say('must not be empty', 'an empty list matches nothing');
   const wanted = type === 'list' ? 'string' : type;
-  const fits = (value: unknown): value is Scalar => typeof value === wanted && !Number.isNaN(value);
+  const fits = (value: unknown): value is Scalar =>
+    (wanted === 'any' ? SCALARS.has(typeof value) : typeof value === wanted) && !Number.isNaN(value);
   return values.every(fits) ? values : `must be ${SPELLED[type]}`;
 }
+
+const SCALARS: ReadonlySet<string> = new Set(['boolean', 'number', 'string']);
 
 function holds({ any, all, not, glob, lt, gt }: Comparison, fact: Known): boolean {
   const values: readonly Scalar[] = typeof fact === 'object' ? fact : [fact];
@@ -108,12 +127,13 @@ function holds({ any, all, not, glob, lt, gt }: Comparison, fact: Known): boolea
 /** Whether no value of this type could ever satisfy it. Says so only where it is certain. */
 function contradicts(comparison: Comparison, type: FactType): boolean {
   const { any, all, not, lt, gt } = comparison;
-  if (type === 'list') {
+  if (lt !== undefined && gt !== undefined && gt >= lt) return true;
+  // A value of any type may be a list.
+  if (type === 'list' || type === 'any') {
     return (
       (all?.some((value) => not?.includes(value)) ?? false) || (any?.every((value) => not?.includes(value)) ?? false)
     );
   }
-  if (lt !== undefined && gt !== undefined && gt >= lt) return true;
   const candidates = any ?? all ?? (type === 'boolean' ? [true, false] : undefined);
   return candidates !== undefined && !candidates.some((value) => holds(comparison, value));
 }

@@ -66,7 +66,7 @@ export function compileCondition(item: Item<RuleDocument>, tables: readonly Fact
   if (
     facts.length > 1 &&
     tables.length > 0 &&
-    !tables.some((table) => facts.every((fact) => Object.hasOwn(table, fact)))
+    !tables.some((table) => facts.every((fact) => typeIn(table, fact) !== undefined))
   ) {
     item.document.problem(
       [...item.path, 'when'],
@@ -112,8 +112,8 @@ function readResources(raw: unknown): { matches?: Matches; check: Check } | stri
     if (typeof compare === 'string') return compare;
     // Operators look at all names together; for one name alone (what an allow must cover) the same question is asked of it.
     const check: Check = (command, lenient) =>
-      compare(command.resources.map(({ name }) => name)) || (lenient && unresolved(command));
-    return { matches: (name) => compare([name]), check };
+      compare(command.resources.map(({ name }) => name)) === true || (lenient && unresolved(command));
+    return { matches: (name) => compare([name]) === true, check };
   }
   if (!Array.isArray(raw) || !raw.every((name) => typeof name === 'string' && name !== ''))
     return 'must be a list of names or globs';
@@ -133,12 +133,26 @@ function factCheck(name: string, compare: Compare): Check {
   return (command, lenient) => {
     const fact = Object.hasOwn(command.facts, name) ? command.facts[name] : undefined;
     if (fact === undefined) return false;
-    return fact === null ? lenient : compare(fact);
+    return (fact === null ? undefined : compare(fact)) ?? lenient;
   };
 }
 
 function factType(name: string, tables: readonly FactTable[]): FactType | undefined {
-  return tables.find((table) => Object.hasOwn(table, name))?.[name];
+  for (const table of tables) {
+    const type = typeIn(table, name);
+    if (type !== undefined) return type;
+  }
+  return undefined;
+}
+
+/** By its own name, else by the longest family it is of: `http.query.*` has `http.query.page` and `http.query.a.b`. */
+function typeIn(table: FactTable, name: string): FactType | undefined {
+  if (Object.hasOwn(table, name)) return name.endsWith('.*') ? undefined : table[name];
+  for (let dot = name.lastIndexOf('.', name.length - 2); dot > 0; dot = name.lastIndexOf('.', dot - 1)) {
+    const family = `${name.slice(0, dot)}.*`;
+    if (Object.hasOwn(table, family)) return table[family];
+  }
+  return undefined;
 }
 
 function unknownFact(name: string, tables: readonly FactTable[]): string {
