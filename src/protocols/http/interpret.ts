@@ -1,0 +1,187 @@
+/**
+ * What a request is: its method, path, query, headers of meaning and body, read into a command. Pure.
+ *
+ * What cannot be read is null among the facts and `unknown` among the effects, never guessed.
+ */
+import type { Command, Effect, Facts, FactValue, Impossible, Parameter } from '../../domain/command.ts';
+import type { HeaderList } from '../http-wire/head.ts';
+import type { RequestTarget } from '../http-wire/target.ts';
+import { bodyFacts, type JsonBody, jsonOf } from './body-facts.ts';
+import { METHOD_EFFECTS } from './methods.ts';
+import { overridesMethod } from './override.ts';
+import { inferenceEffects, modelFacts } from './inference.ts';
+import type { Route } from './routes.ts';
+import type { HttpSettings } from './settings.ts';
+import { looksLikeIssuing } from './token-routes.ts';
+
+export type Body =
+  | { readonly kind: 'none' }
+  | { readonly kind: 'whole'; readonly bytes: Buffer /** As the request says it, or empty. */; readonly type: string }
+  /** Larger than what is read before it is judged. */
+  | { readonly kind: 'streamed'; readonly type: string; readonly length?: number };
+
+export interface Request {
+  readonly method: string;
+  readonly target: RequestTarget;
+  /** Those that pass and change what the request means. */
+  readonly headers: HeaderList;
+  readonly body: Body;
+  /** The protocol it asks to change to. */
+  readonly upgrade?: string;
+  /** Names of headers that did not pass. */
+  readonly dropped?: readonly string[];
+}
+
+export interface Reading {
+  readonly command: Command;
+  readonly route?: Route;
+}
+
+export function interpret(request: Request, settings: HttpSettings): Reading {
+  const { method, target, body, upgrade } = request;
+  const route = settings.routes.find(method, target.segments);
+  const impossible = impossibleOf(request, route);
+  const json = jsonOf(body, request.headers);
+  const effects = impossible ? UNKNOWN : effectsOf(request, route, settings, json);
+  const text = textOf(request);
+  const place = route?.template.text ?? target.path;
+  const command: Command = {
+    ...{ text, bytes: Buffer.from(text), effects },
+    parameters: parametersOf(body, settings),
+    resources: [{ kind: 'route', name: place, access: strongest(effects) }],
+    facts: {
+      'http.method': method,
+      'http.path': target.path,
+      ...routeFacts(request, route, settings),
+      ...bodyFacts(body),
+      ...(upgrade !== undefined && { 'http.upgrade': upgrade.toLowerCase() }),
+      'http.dropped': smallAndSorted(request.dropped ?? []),
+      ...queryFacts(target.query),
+      ...modelFacts(settings.preset, body, json),
+      ...jsonFacts(route, body, json),
+    },
+    context: contextOf(settings, upgrade),
+    ...(impossible && { impossible }),
+    reading: {},
+  };
+  return { command, ...(route && { route }) };
+}
+
+/** The request line and one line for each header that changes its meaning; the body is beside it. */
+function textOf({ method, target, headers }: Request): string {
+  const lines = headers.map(([name, value]) => `${name.toLowerCase()}: ${value}`);
+  return [`${method} ${target.raw}`, ...lines].join('\n');
+}
+
+function contextOf({ origin, basePath }: HttpSettings, upgrade: string | undefined): string {
+  const { scheme, host, port } = origin;
+  return JSON.stringify({ origin: `${scheme}://${host}:${port}`, basePath, upgrade: upgrade ?? null });
+}
+
+function impossibleOf({ method, target, upgrade }: Request, route: Route | undefined): Impossible | undefined {
+  if (NEVER.has(method)) return denied(`${method} is never passed on`, 'use GET or HEAD');
+  if (!/^[A-Z][A-Z-]*$/.test(method)) return denied('the method is not in capital letters', 'write it as in GET');
+  if (target.query.size > MOST_NAMES)
+    return denied(`the query has more than ${MOST_NAMES} names`, 'send them as a body');
+  if (upgrade === undefined || upgrade.toLowerCase() === route?.upgrade) return undefined;
+  return denied(
+    'no request may change to another protocol here',
+    'its administrator may allow it: `upgrade: websocket` on a route of the target',
+  );
+}
+
+function denied(reason: string, hint: string): Impossible {
+  return { code: 'HOOP_DENIED', reason, hint };
+}
+
+/** TRACE and TRACK answer with what was added to the request; CONNECT is no request. */
+const NEVER: ReadonlySet<string> = new Set(['TRACE', 'TRACK', 'CONNECT', 'PRI']);
+const MOST_NAMES = 256;
+const UNKNOWN: ReadonlySet<Effect> = new Set(['unknown']);
+
+function effectsOf(
+  request: Request,
+  route: Route | undefined,
+  settings: HttpSettings,
+  json: JsonBody,
+): ReadonlySet<Effect> {
+  const { method, target } = request;
+  const effects = new Set(basicEffects(request, route, settings, json));
+  if (route?.credentials ?? looksLikeIssuing(method, target.segments)) effects.add('administer');
+  // Frameworks take the method from there too: it is not the one that was judged.
+  if (overridesMethod(request, json)) effects.add('unknown');
+  return effects;
+}
+
+function basicEffects(
+  { method, target, body, upgrade }: Request,
+  route: Route | undefined,
+  { routes, described }: HttpSettings,
+  json: JsonBody,
+): ReadonlySet<Effect> {
+  const usual = METHOD_EFFECTS.get(method);
+  // One for all methods is one for those that are known: what others do is said by name.
+  if (route?.effects && (usual !== undefined || route.method === method)) return route.effects;
+  if (route?.inference) return inferenceEffects(route.inference, json);
+  if (route === undefined && (described || routes.resembles(target.segments))) return UNKNOWN;
+  if (upgrade !== undefined) return EXECUTE;
+  if (body.kind !== 'none' && /^\s*application\/grpc/i.test(body.type)) return UNKNOWN;
+  return usual ?? UNKNOWN;
+}
+
+const EXECUTE: ReadonlySet<Effect> = new Set(['execute']);
+
+/** What a resource is shown with, and one is enough: the gravest. */
+const GRAVEST: readonly Effect[] = 'unknown administer transfer execute define delete write read control'.split(
+  ' ',
+) as Effect[];
+
+function strongest(effects: ReadonlySet<Effect>): Effect {
+  return GRAVEST.find((effect) => effects.has(effect)) ?? 'unknown';
+}
+
+function parametersOf(body: Body, { content }: HttpSettings): readonly Parameter[] {
+  if (body.kind !== 'whole') return [];
+  const struck = content === 'none' ? { struck: true } : {};
+  return [{ type: body.type, format: isText(body.bytes) ? 'text' : 'binary', value: body.bytes, ...struck }];
+}
+
+function isText(bytes: Uint8Array): boolean {
+  try {
+    return !new TextDecoder('utf-8', { fatal: true }).decode(bytes).includes('\0');
+  } catch {
+    return false;
+  }
+}
+
+function routeFacts({ target }: Request, route: Route | undefined, { routes, described }: HttpSettings): Facts {
+  if (route !== undefined)
+    return { 'http.route': route.template.text, ...(route.name !== undefined && { 'http.operation': route.name }) };
+  return described || routes.resembles(target.segments) ? { 'http.route': null, 'http.operation': null } : {};
+}
+
+/** Of names that differ in capital letters only, servers take either. */
+function queryFacts(query: RequestTarget['query']): Facts {
+  const spellings = new Map<string, number>();
+  for (const name of query.keys()) spellings.set(name.toLowerCase(), (spellings.get(name.toLowerCase()) ?? 0) + 1);
+  return Object.fromEntries(
+    [...query].map(([name, values]): [string, FactValue] => [
+      `http.query.${name}`,
+      spellings.get(name.toLowerCase()) === 1 ? values : null,
+    ]),
+  );
+}
+
+function jsonFacts(route: Route | undefined, body: Body, json: JsonBody): Facts {
+  if (route === undefined || body.kind === 'none') return {};
+  return Object.fromEntries(
+    [...route.json].flatMap(([name, pointer]): [string, FactValue][] => {
+      const value = json.at(pointer);
+      return value === undefined ? [] : [[`http.json.${name}`, value]];
+    }),
+  );
+}
+
+function smallAndSorted(names: readonly string[]): readonly string[] {
+  return [...new Set(names.map((name) => name.toLowerCase()))].sort();
+}

@@ -1,0 +1,22 @@
+/** Whether a POST names another method in its query or body: Rails, Laravel, Symfony and Express's method-override take that one. */
+import type { JsonBody } from './body-facts.ts';
+import { mediaType } from './body-facts.ts';
+import type { Request } from './interpret.ts';
+
+const NAME = '_method';
+const OTHERS: ReadonlySet<string> = new Set([NAME, 'x-http-method-override', 'x-http-method', 'x-method-override']);
+
+export function overridesMethod({ method, target, body }: Request, json: JsonBody): boolean {
+  if (method !== 'POST') return false;
+  for (const name of target.query.keys()) if (OTHERS.has(name.toLowerCase())) return true;
+  if (body.kind !== 'whole') return false;
+  const type = mediaType(body.type);
+  if (type === 'application/x-www-form-urlencoded') return formNames(body.bytes).some((name) => OTHERS.has(name));
+  if (type === 'multipart/form-data') return /name\s*=\s*"?_method\b/i.test(body.bytes.toString('latin1'));
+  return json.document instanceof Map && json.document.has(NAME);
+}
+
+function formNames(bytes: Buffer): string[] {
+  // What is not UTF-8 makes no name that is looked for.
+  return [...new URLSearchParams(bytes.toString('latin1')).keys()].map((name) => name.toLowerCase());
+}
