@@ -1,0 +1,246 @@
+/**
+ * Finds a credential in what a target says, in whatever spelling: as it is, percent-encoded, escaped for JSON, JavaScript or HTML (any mixture of escaped and
+ * plain characters), in base64 at each of its three alignments, in hex, in UTF-16; cut by chunks wherever.
+ *
+ * All spellings are one nondeterministic automaton; its deterministic form is made as far as the input needs it (as RE2 does), so that a byte costs one
+ * look into a table whatever is searched for.
+ */
+import { type Needle, needlesOf, type Spelling } from './leak-spellings.ts';
+
+export interface LeakSearch {
+  /** The next bytes of a stream. @returns whether a credential has been seen in it, now or before */
+  push(chunk: Uint8Array): boolean;
+  /** How many of the last bytes pushed may be the beginning of a credential that goes on in the next chunk. */
+  unfinished(): number;
+  /** A text of its own: a header's value, a trailer, an error. Does not touch the stream. */
+  text(text: string): boolean;
+}
+
+/** What to look for, ready for many streams. */
+export interface Leaks {
+  search(): LeakSearch;
+}
+
+/** A shorter one would be found by chance in ordinary data. */
+export const SHORTEST_SEARCHED = 8;
+
+export function createLeakSearch(secrets: readonly string[]): LeakSearch {
+  return prepareLeaks(secrets).search();
+}
+
+export function prepareLeaks(secrets: readonly string[]): Leaks {
+  const searched = [...new Set(secrets)].filter((secret) => Buffer.byteLength(secret) >= SHORTEST_SEARCHED);
+  const automaton = searched.length === 0 ? undefined : createAutomaton(searched.flatMap(needlesOf));
+  return { search: () => (automaton === undefined ? NOTHING : searchWith(automaton)) };
+}
+
+export interface LeakGuard {
+  /** @returns what may go on to the client by now; undefined once a credential was seen: of that, nothing went on */
+  pass(chunk: Buffer): Buffer | undefined;
+  /** What was kept back as a beginning, at the stream's end. */
+  rest(): Buffer;
+}
+
+/** Lets a stream through but for what may be the beginning of a credential. */
+export function guardLeaks(search: LeakSearch): LeakGuard {
+  let held: Buffer = Buffer.alloc(0);
+  return {
+    pass(chunk) {
+      if (search.push(chunk)) return undefined;
+      const unfinished = search.unfinished();
+      if (held.length === 0 && unfinished === 0) return chunk;
+      const all = held.length === 0 ? chunk : Buffer.concat([held, chunk]);
+      const free = Math.max(0, all.length - unfinished);
+      held = all.subarray(free);
+      return all.subarray(0, free);
+    },
+    rest() {
+      const last = held;
+      held = Buffer.alloc(0);
+      return last;
+    },
+  };
+}
+
+const NOTHING: LeakSearch = { push: () => false, unfinished: () => 0, text: () => false };
+
+function searchWith(automaton: Automaton): LeakSearch {
+  // Held as a set of positions between chunks: the table may be made anew by another stream.
+  let at = automaton.begin;
+  let seen = 0;
+  return {
+    push(chunk) {
+      at = automaton.run(at, chunk);
+      seen += chunk.length;
+      return at === HIT;
+    },
+    unfinished: () => (at === HIT ? 0 : Math.min(seen, automaton.depth(at))),
+    text: (text) =>
+      automaton.run(automaton.begin, Buffer.from(text)) === HIT ||
+      (NOT_ASCII.test(text) && automaton.run(automaton.begin, Buffer.from(text, 'latin1')) === HIT),
+  };
+}
+
+/** Header values arrive as latin1: a credential in UTF-8 shows as other characters there. */
+const NOT_ASCII = /[^\0-\x7f]/;
+
+/** Positions in the spellings that what was read so far may have reached, sorted. */
+interface Place {
+  readonly key: string;
+  readonly nodes: readonly number[];
+}
+
+const HIT: Place = { key: 'hit', nodes: [] };
+
+interface Automaton {
+  readonly begin: Place;
+  run(from: Place, bytes: Uint8Array): Place;
+  /** Bytes of the longest beginning that ends here. */
+  depth(place: Place): number;
+}
+
+/** Rows of the table: 1 KiB each. What is in ordinary answers needs a few dozen. */
+const MOST_STATES = 2_048;
+const UNKNOWN = -1;
+const HIT_STATE = 0;
+const BEGIN_STATE = 1;
+const BEGIN_ROW = BEGIN_STATE << 8;
+
+function createAutomaton(needles: readonly Needle[]): Automaton {
+  const { nodes, starts, depths, accepting } = buildGraph(needles);
+  const begin: Place = { key: '', nodes: [] };
+  let table = new Int32Array(64 * 256);
+  let states = new Map<string, number>();
+  let places: Place[] = [];
+
+  function reset(): void {
+    states = new Map();
+    places = [];
+    stateOf(HIT);
+    table.fill(HIT_STATE, 0, 256);
+    stateOf(begin);
+  }
+
+  function stateOf(place: Place): number {
+    const known = states.get(place.key);
+    if (known !== undefined) return known;
+    const state = places.length;
+    if ((state + 1) * 256 > table.length) {
+      const larger = new Int32Array(table.length * 2);
+      larger.set(table);
+      table = larger;
+    }
+    table.fill(UNKNOWN, state * 256, state * 256 + 256);
+    states.set(place.key, state);
+    places.push(place);
+    return state;
+  }
+
+  function step(from: Place, byte: number): Place {
+    const reached = new Set<number>();
+    for (const next of starts.get(byte) ?? []) reached.add(next);
+    for (const node of from.nodes) for (const next of nodes[node]!.get(byte) ?? []) reached.add(next);
+    if (reached.size === 0) return begin;
+    for (const node of reached) if (accepting.has(node)) return HIT;
+    const sorted = [...reached].sort((a, b) => a - b);
+    return { key: sorted.join(), nodes: sorted };
+  }
+
+  function grow(state: number, byte: number): number {
+    const from = places[state]!;
+    const place = step(from, byte);
+    if (places.length >= MOST_STATES && !states.has(place.key)) {
+      reset();
+      return stateOf(place);
+    }
+    const next = stateOf(place);
+    table[state * 256 + byte] = next;
+    return next;
+  }
+
+  reset();
+  return {
+    begin,
+    run(from, bytes) {
+      let state = stateOf(from);
+      let rows = table;
+      const { length } = bytes;
+      for (let at = 0; at < length; at++) {
+        // Nearly always: nothing begins here. These looks do not wait for each other.
+        if (state === BEGIN_STATE) {
+          while (at < length && rows[BEGIN_ROW | bytes[at]!] === BEGIN_STATE) at++;
+          if (at === length) break;
+        }
+        const next = rows[(state << 8) | bytes[at]!]!;
+        if (next >= 0) {
+          state = next;
+        } else {
+          state = grow(state, bytes[at]!);
+          rows = table;
+        }
+      }
+      return places[state]!;
+    },
+    depth: ({ nodes: reached }) => reached.reduce((most, node) => Math.max(most, depths[node]!), 0),
+  };
+}
+
+interface Graph {
+  /** By node: where each byte leads. */
+  readonly nodes: readonly ReadonlyMap<number, readonly number[]>[];
+  /** Where a byte leads from the beginning, which is everywhere. */
+  readonly starts: ReadonlyMap<number, readonly number[]>;
+  /** Bytes on the longest way to a node. */
+  readonly depths: readonly number[];
+  readonly accepting: ReadonlySet<number>;
+}
+
+/** For how many bytes of a repetition (backslashes, zeros) what came before it is kept back. */
+const MOST_REPEATED = 8;
+
+/** A chain of characters for each needle; between two of them a way for each spelling of the character. */
+function buildGraph(needles: readonly Needle[]): Graph {
+  const nodes: Map<number, number[]>[] = [];
+  const depths: number[] = [];
+  const accepting = new Set<number>();
+  const starts = new Map<number, number[]>();
+  const node = (): number => {
+    depths.push(0);
+    return nodes.push(new Map()) - 1;
+  };
+  const link = (from: number, bytes: readonly number[], to: number): void => {
+    const ways = from < 0 ? starts : nodes[from]!;
+    for (const byte of bytes) {
+      const known = ways.get(byte);
+      if (known === undefined) ways.set(byte, [to]);
+      else if (!known.includes(to)) known.push(to);
+    }
+    if (from === to) depths[to] = depths[to]! + MOST_REPEATED;
+    else depths[to] = Math.max(depths[to]!, (from < 0 ? 0 : depths[from]!) + 1);
+  };
+  for (const needle of needles) {
+    let from = -1;
+    for (const spellings of needle) {
+      const to = node();
+      for (const spelling of spellings) drawSpelling(spelling, from, to, { node, link });
+      from = to;
+    }
+    accepting.add(from);
+  }
+  return { nodes, starts, depths, accepting };
+}
+
+function drawSpelling(spelling: Spelling, from: number, to: number, { node, link }: Drawing): void {
+  let here = from;
+  for (const [index, { bytes, more }] of spelling.entries()) {
+    const next = index === spelling.length - 1 ? to : node();
+    link(here, bytes, next);
+    if (more !== undefined) link(next, more, next);
+    here = next;
+  }
+}
+
+interface Drawing {
+  node(): number;
+  link(from: number, bytes: readonly number[], to: number): void;
+}
