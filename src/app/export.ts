@@ -5,13 +5,15 @@ import {
   castLines,
   csvHead,
   csvRows,
+  type HarParts,
+  harPieces,
   htmlPieces,
   type RecordedEvent,
   readEvents,
   type Unsealer,
 } from '../record/index.ts';
 
-export type ExportFormat = 'ndjson' | 'csv' | 'cast' | 'html';
+export type ExportFormat = 'ndjson' | 'csv' | 'har' | 'cast' | 'html';
 
 export interface ExportedSession {
   readonly id: string;
@@ -28,11 +30,17 @@ const fail = errorTable({
 /** A browser reads an HTML export whole. */
 const LARGEST_PAGE = 256 * 1024 * 1024;
 
+/** What single formats need beside the sessions. */
+export interface ExportParts {
+  readonly cast?: CastParts;
+  readonly har: HarParts;
+}
+
 /** What cannot be opened is said in the result as `(encrypted)`; ndjson is as it is kept. */
 export async function* exported(
   format: ExportFormat,
   sessions: AsyncIterable<ExportedSession>,
-  cast?: CastParts,
+  { cast, har }: ExportParts,
 ): AsyncGenerator<string> {
   switch (format) {
     case 'ndjson':
@@ -41,6 +49,9 @@ export async function* exported(
     case 'csv':
       yield csvHead();
       for await (const session of sessions) yield* csvRows(await eventsOf(session));
+      return;
+    case 'har':
+      yield* harPieces(readable(sessions), har);
       return;
     case 'cast':
       for await (const session of sessions) yield* castLines(await eventsOf(session), cast);

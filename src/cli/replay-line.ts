@@ -47,7 +47,7 @@ function shortened(text: string): string {
 }
 
 function isText({ kind }: Line): boolean {
-  return kind === 'asked' || kind === 'sent' || kind === 'stream';
+  return kind === 'asked' || kind === 'sent' || kind === 'stream' || kind === 'answer';
 }
 
 function cellOf(value: string | null | undefined): Part {

@@ -6,6 +6,7 @@ export type { Disk } from './disk.ts';
 export { type BundleLog, logOf, pathInBundle, sessionsIn, verifyText } from './export/bundle.ts';
 export { type CastParts, castLines } from './export/cast.ts';
 export { csvHead, csvRows } from './export/csv.ts';
+export { type HarParts, harPieces } from './export/har.ts';
 export { type HtmlSession, htmlPieces } from './export/html.ts';
 export { tarEnd, tarHeader, tarPadding } from './export/tar.ts';
 export { createGist, type Gist, type GistOptions, type ReadGist, readGist } from './gist.ts';

@@ -14,6 +14,8 @@ export interface ReplayLine {
     /** What was sent where it differs from what was asked, and the gateway's own statements. */
     | 'sent'
     | 'result'
+    /** What a target answered to a request: head, body, trailers. */
+    | 'answer'
     | 'outcome'
     /** Sent, and nothing is known about what became of it. */
     | 'unknown'

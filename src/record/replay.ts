@@ -5,7 +5,9 @@
 import { describeEnd, type SessionEnd } from '../domain/end.ts';
 import type { Outcome, RecordedParameter, RecordedText } from '../domain/recording.ts';
 import type { RecordedEvent } from './read.ts';
+import { withParameters } from './parameter-text.ts';
 import type { ReplayLine, Spoken } from './replay-line.ts';
+import { answerLine } from './reply-text.ts';
 import { createStreamLines } from './stream-lines.ts';
 
 export type { ReplayLine, TerminalPiece } from './replay-line.ts';
@@ -70,7 +72,8 @@ function lineOf(event: RecordedEvent, asked: ReadonlyMap<string, string>): Spoke
     }
     case 'result': {
       if (event.sealed !== undefined) return { kind: 'result', command: event.command, text: '(encrypted)' };
-      const { command, columns, rows } = event;
+      const { command, columns, rows, reply, usage } = event;
+      if (reply) return answerLine({ command, reply, usage });
       const shown = { ...(columns ? { columns } : {}), ...(rows ? { rows } : {}) };
       const count = rows ? `${rows.length} rows kept` : 'no rows kept';
       return {
@@ -125,15 +128,7 @@ function digestOf({ text, sha256, hmac }: RecordedText): string {
 }
 
 function said({ text }: RecordedText, params: readonly RecordedParameter[] | undefined): { text: string } {
-  if (!params || params.length === 0) return { text };
-  const values = params.map((param, i) => `$${i + 1} = ${parameterText(param)}`);
-  return { text: `${text}\n-- ${values.join(', ')}` };
-}
-
-function parameterText({ struck, value, format }: RecordedParameter): string {
-  if (struck || value === undefined) return '(struck)';
-  if (value === null) return 'NULL';
-  return format === 'binary' ? `base64:${value}` : JSON.stringify(value);
+  return { text: withParameters(text, params) };
 }
 
 function countsOf({

@@ -95,8 +95,8 @@ const exportThem: CommandForm = {
   name: 'export',
   summary: 'Write sessions to a file: for programs, a spreadsheet, a player, a browser, or as evidence',
   details: [
-    'ndjson is the recordings as they are kept; csv one command a row; cast one session for asciinema; html one page that plays them in a',
-    'browser, without a network; bundle a tar archive with recordings, proofs, key and how to verify them.',
+    'ndjson is the recordings as they are kept; csv one command a row; har HTTP exchanges for a network panel; cast one session for asciinema;',
+    'html one page that plays them in a browser, without a network; bundle a tar archive with recordings, proofs, key and how to verify them.',
     'Either sessions are named, or a filter says which: as in hoopctl sessions list.',
   ],
   arguments: [{ name: 'ID', summary: 'sessions', many: true, completes: 'session' }],

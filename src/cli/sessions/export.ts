@@ -8,12 +8,13 @@ import type { Arguments, Options } from '../command.ts';
 import type { Context } from '../context.ts';
 import { fail } from '../errors.ts';
 import { identityOf } from '../replay.ts';
+import { version } from '../version.ts';
 import { amount, count } from '../wording.ts';
 import { filterOf } from './filter.ts';
 import { tellUnsearched } from './list.ts';
 import { openOut, type Written } from './out-file.ts';
 
-export const FORMATS = ['ndjson', 'csv', 'cast', 'html', 'bundle'] as const;
+export const FORMATS = ['ndjson', 'csv', 'har', 'cast', 'html', 'bundle'] as const;
 
 export async function exportSessions(ctx: Context, args: Arguments, options: Options): Promise<number> {
   const { out } = ctx;
@@ -147,17 +148,27 @@ async function writeAll(ctx: Context, parts: Plain): Promise<void> {
       terminals = commands;
     },
   };
-  for await (const piece of exported(format, read(), cast)) {
+  const others: string[] = [];
+  const har = { version: version(), onOther: (id: string) => void others.push(id) };
+  for await (const piece of exported(format, read(), { cast, har })) {
     pieces++;
     await target.write(piece);
   }
+  const asked = sessions.length - missing.length;
+  if (others.length > 0 && others.length === asked)
+    throw fail('NOT_FOUND', 'none of these sessions holds an HTTP exchange', {
+      hint: 'use another --format, such as csv',
+    });
+  if (others.length > 0) out.notice(`${count(others.length, 'session')} of ${asked} held no HTTP exchange`);
   if (channel !== undefined && (terminals.length === 0 || pieces === 0))
     throw fail('NOT_FOUND', `no command ${channel} of this session had a terminal`, {
       hint: 'leave --channel out, or find its id with: hoopctl sessions replay ID --json',
     });
-  const [, ...others] = terminals;
-  if (channel === undefined && others.length > 0)
-    out.notice(`the session had other terminals too, each a cast of its own: --channel ${others.join(', --channel ')}`);
+  const [, ...further] = terminals;
+  if (channel === undefined && further.length > 0)
+    out.notice(
+      `the session had other terminals too, each a cast of its own: --channel ${further.join(', --channel ')}`,
+    );
 }
 
 /** @returns undefined where the gateway has no recording of it (any more) */

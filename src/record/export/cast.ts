@@ -147,6 +147,8 @@ function textOf(line: ReplayLine, target: string): string[] {
       return [];
     case 'result':
       return tableOf(line);
+    case 'answer':
+      return [...escapeLinesForDisplay(line.text), ...(detail === '' ? [] : [detail.trimStart()])];
     case 'outcome':
       return [paint(line.text === 'failed' ? RED : GREEN, one(line.text)) + detail, ''];
     case 'held':

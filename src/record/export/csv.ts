@@ -4,8 +4,8 @@
  * A cell that a spreadsheet would take for a formula begins with an apostrophe, and what a terminal would obey is escaped: a table is opened in the one and
  * looked at in the other. A row is one line. The exact text is in the recording.
  */
-import type { RecordedParameter } from '../../domain/recording.ts';
 import { escapeForDisplay } from '../../base/shown.ts';
+import { parameterText } from '../parameter-text.ts';
 import type { RecordedEvent } from '../read.ts';
 
 type Of<Type extends RecordedEvent['type']> = Extract<RecordedEvent, { type: Type }>;
@@ -16,6 +16,7 @@ interface Told {
   sent?: Of<'command'>;
   decisions: Of<'approval.decided'>[];
   approvals: string[];
+  result?: Of<'result'>;
   outcome?: Of<'outcome'>;
 }
 
@@ -43,7 +44,7 @@ const COLUMNS: readonly (readonly [name: string, cell: (told: Told, session: Of<
   ['effects', ({ verdict }) => verdict.effects?.join(', ')],
   ['resources', ({ verdict }) => verdict.resources?.map(({ name }) => name).join(', ')],
   ['text', ({ verdict }) => verdict.text?.text],
-  ['parameters', ({ verdict }) => verdict.params?.map((one, i) => parameter(one, i)).join(', ')],
+  ['parameters', ({ verdict }) => verdict.params?.map(parameterText).join(', ')],
   ['sent', ({ verdict, sent }) => (sent?.sent?.text === verdict.text?.text ? undefined : sent?.sent?.text)],
   ['approvals', ({ approvals }) => approvals.join(', ')],
   ['decision', ({ decisions }) => decisions.map(({ decision }) => decision).join(', ')],
@@ -56,6 +57,11 @@ const COLUMNS: readonly (readonly [name: string, cell: (told: Told, session: Of<
   ['maskedCells', ({ outcome }) => outcome?.maskedCells],
   ['code', ({ verdict, outcome }) => outcome?.code ?? verdict.code],
   ['durationMs', ({ outcome }) => outcome?.durationMs],
+  ['status', ({ result }) => result?.reply?.status],
+  ['model', ({ result }) => result?.usage?.model],
+  ['inputTokens', ({ result }) => result?.usage?.inputTokens],
+  ['outputTokens', ({ result }) => result?.usage?.outputTokens],
+  ['cost', ({ result }) => result?.usage?.cost],
 ];
 
 export function csvHead(): string {
@@ -86,21 +92,19 @@ export async function* csvRows(events: AsyncIterable<RecordedEvent>): AsyncGener
       case 'command':
         if (told) told.sent = event;
         break;
+      case 'result':
+        if (told && (event.reply || event.usage)) told.result = event;
+        break;
       case 'outcome':
         if (!told) break;
         open.delete(event.command);
         yield rowOf({ ...told, outcome: event });
         break;
       default:
-      // Rows of results are for the other formats.
+      // What is no part of a command.
     }
   }
   for (const told of open.values()) yield rowOf(told);
-}
-
-function parameter({ struck, value }: RecordedParameter, index: number): string {
-  const text = struck || value === undefined ? '(struck)' : value === null ? 'NULL' : JSON.stringify(value);
-  return `$${index + 1} = ${text}`;
 }
 
 function row(cells: readonly Cell[]): string {

@@ -109,7 +109,7 @@ const entryOf = (entry, index) => {
   const head = make('div', undefined, 'head'); head.append(make('b', entry.k), ' ' + entry.a.slice(11, 23) + (entry.d ? ' · ' + entry.d : ''));
   item.append(head);
   if (entry.k === 'terminal') { const screen = make('pre', entry.x, 'screen'); item.append(screen); item.dataset.screen = (entry.c || '') + ' ' + (entry.d || ''); }
-  else if (entry.k === 'asked' || entry.k === 'sent' || entry.k === 'stream') item.append(...textOf(entry.x)); else item.append(make('div', entry.x));
+  else if (entry.k === 'asked' || entry.k === 'sent' || entry.k === 'stream' || entry.k === 'answer') item.append(...textOf(entry.x)); else item.append(make('div', entry.x));
   if (entry.r && entry.r.length) item.append(tableOf(entry));
   if (index === position - 1 && position < shown.length) item.classList.add('now');
   return item;
