@@ -106,7 +106,7 @@ function refuseName(name: string, where: string): void {
 
 // The endpoints are on this machine: sent to a proxy, their requests and secrets would leave it.
 function keepLoopbackDirect(env: Record<string, string>): void {
-  if (!Object.keys(env).some((name) => PROXIES.has(name.toUpperCase()))) return;
+  if (!Object.keys(env).some((name) => /_PROXY$/i.test(name) && !/^NO_PROXY$/i.test(name))) return;
   const exempt = env['NO_PROXY'] ?? env['no_proxy'];
   const all = [...(exempt ? [exempt] : []), '127.0.0.1', 'localhost'].join(',');
   env['NO_PROXY'] = all;

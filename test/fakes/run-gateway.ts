@@ -61,6 +61,8 @@ export interface RunGateway {
   serve: (channel: ByteChannel, rest: Buffer, run: StartedRun) => void;
   /** Serves a tunnel whose verifier is a key (base64): its client proves the key there. */
   serveKey?: (channel: ByteChannel, key: string) => void;
+  /** Serves a tunnel whose client shows the secret in each request, in place of `serve`. */
+  serveBearer?: (channel: ByteChannel, digest: string) => void;
   /** Answers renew and resume of the launcher's login instead. */
   loginExpired: boolean;
   /** The launcher's login is somebody else's now. */
@@ -219,6 +221,7 @@ export async function startRunGateway(t: TestContext, clock: Clock = systemClock
     run.tunnels.add(channel);
     channel.gone.addEventListener('abort', () => run.tunnels.delete(channel));
     if (wanted.kind === 'ssh-public-key') gateway.serveKey?.(channel, wanted.key);
+    else if (gateway.serveBearer !== undefined) gateway.serveBearer(channel, wanted.digest);
     else if (wanted.kind === 'sha-256') afterLogin(channel, wanted.digest, (rest) => gateway.serve(channel, rest, run));
     settle();
   }

@@ -136,6 +136,14 @@ describe("an agent's environment", () => {
     });
   });
 
+  test('keeps the endpoints out of a proxy that was named, whatever it is for', () => {
+    for (const name of ['grpc_proxy', 'HTTPS_PROXY', 'WSS_PROXY']) {
+      const { env } = build({ inherited: { [name]: 'http://dana:pw@proxy:3128' }, pass: [name] });
+      assert.equal(env['NO_PROXY'], '127.0.0.1,localhost', name);
+    }
+    assert.deepEqual(build({ inherited: { NO_PROXY: 'intern.test' } }).env, { NO_PROXY: 'intern.test' });
+  });
+
   test('does not take a name that only looks like an allowed one', () => {
     const { env } = build({ inherited: { PATHS: 'x', XLC_ALL: 'x', __proto__x: 'x', constructor: 'x' } });
     assert.deepEqual(env, {});

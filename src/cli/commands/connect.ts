@@ -1,4 +1,4 @@
-/** `hoopctl connect TARGET`: the native client (psql), or raw bytes for a program that brings its own. */
+/** `hoopctl connect TARGET`: the native client (psql, ssh, curl), or raw bytes for a program that brings its own. */
 import type { CommandForm } from '../command.ts';
 import { gearOf, RUN_OPTIONS, runOptions, signalsForChild } from '../run-options.ts';
 
@@ -7,6 +7,7 @@ export const command: CommandForm = {
   summary: 'Open a target in its own client',
   details: [
     'What follows -- is for the client: hoopctl connect orders-db -- -c "\\d", hoopctl connect web-1 -- -L 8080:localhost:80.',
+    'On http the path stands first, what curl shall do with it after it: hoopctl connect billing -- /v1/refunds -X POST -d @refund.json.',
     'With --stdio bytes pass between standard input and output; the secret is that of the tunnel to the same target. Files that use it as',
     "OpenSSH's ProxyCommand: hoopctl targets ssh-config.",
     "Exit code: the client's own, 7 when revoked, 9 when ended by a limit.",

@@ -15,6 +15,7 @@ export const command: CommandForm = {
   details: [
     'The text stands after --, in a file, or on standard input. A held statement waits until its request is decided or expires, or as long as --wait says.',
     'On ssh, words after -- are joined by spaces, as ssh does it; with the text given so or in a file, standard input is for the command.',
+    'On http the text is a request (GET /v1/customers, header lines, an empty line, the body); standard input is the body of a POST or PUT without one.',
     "Exit code: 1 for an error of the target, 4 refused, 5 not approved, 7 revoked, 9 a limit. On ssh the command's own (128+n for signal n); what is refused",
     'or fails before it starts is 125, with the number above as exit in the JSON form.',
   ],

@@ -177,7 +177,7 @@ describe('an http connection that is cut', () => {
       const parting = createParting();
       parting.heard(settings);
       socket.write(settings);
-      socket.once('data', () => socket.end(parting.words(AWAY)));
+      socket.once('data', () => socket.end(parting.words(AWAY) ?? ''));
     });
     const session = connectHttp2(origin);
     t.after(() => session.destroy());
