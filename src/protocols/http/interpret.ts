@@ -55,7 +55,7 @@ export function interpret(request: Request, settings: HttpSettings): Reading {
       ...routeFacts(request, route, settings),
       ...bodyFacts(body),
       ...(upgrade !== undefined && { 'http.upgrade': upgrade.toLowerCase() }),
-      'http.dropped': smallAndSorted(request.dropped ?? []),
+      'http.dropped': droppedNames(request.dropped ?? []),
       ...queryFacts(target.query),
       ...modelFacts(settings.preset, body, json),
       ...jsonFacts(route, body, json),
@@ -121,14 +121,16 @@ function basicEffects(
 ): ReadonlySet<Effect> {
   const usual = METHOD_EFFECTS.get(method);
   // One for all methods is one for those that are known: what others do is said by name.
-  if (route?.effects && (usual !== undefined || route.method === method)) return route.effects;
-  if (route?.inference) return inferenceEffects(route.inference, json);
+  const said = usual !== undefined || route?.method === method ? route?.effects : undefined;
+  if (route?.inference) return inferenceEffects(route.inference, json).union(said ?? NOTHING);
+  if (said) return said;
   if (route === undefined && (described || routes.resembles(target.segments))) return UNKNOWN;
   if (upgrade !== undefined) return EXECUTE;
   if (body.kind !== 'none' && /^\s*application\/grpc/i.test(body.type)) return UNKNOWN;
   return usual ?? UNKNOWN;
 }
 
+const NOTHING: ReadonlySet<Effect> = new Set();
 const EXECUTE: ReadonlySet<Effect> = new Set(['execute']);
 
 /** What a resource is shown with, and one is enough: the gravest. */
@@ -182,6 +184,12 @@ function jsonFacts(route: Route | undefined, body: Body, json: JsonBody): Facts 
   );
 }
 
-function smallAndSorted(names: readonly string[]): readonly string[] {
-  return [...new Set(names.map((name) => name.toLowerCase()))].sort();
+function droppedNames(names: readonly string[]): readonly string[] {
+  return [...new Set(names.map((name) => name.toLowerCase()))].filter((name) => !USUAL.has(name)).sort();
 }
+
+/** Every request has some of these: they frame it, and tell the tunnel who asks. */
+const USUAL: ReadonlySet<string> = new Set([
+  ...['host', 'connection', 'content-length', 'transfer-encoding', 'keep-alive', 'expect', 'upgrade', 'authorization'],
+  ...['sec-websocket-key', 'sec-websocket-version', 'sec-websocket-extensions'],
+]);

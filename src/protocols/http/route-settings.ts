@@ -1,6 +1,9 @@
 /** Reads `routes:` and `openapi:` of a target. */
-import { EFFECTS, type Effect } from '../../domain/command.ts';
+import { readFileSync, statSync } from 'node:fs';
+import { EFFECTS } from '../../domain/command.ts';
 import type { Address } from './address.ts';
+import { readOpenApi } from './openapi.ts';
+import { isEffects, readJsonPointers } from './route-fields.ts';
 import { isAmbiguous, type Route } from './routes.ts';
 import { isFields, type Path, refuseOthers, type Say } from './say.ts';
 import { readTemplate } from './template.ts';
@@ -15,13 +18,39 @@ export interface RoutesRead {
 const HINT =
   "write it as { name: refund, method: POST, path: '/v1/refunds/{id}', effects: [write], json: { amount: /amount } }";
 
-export function readRoutes(
-  raw: Readonly<Record<string, unknown>>,
-  _address: Address | undefined,
-  say: Say,
-): RoutesRead {
+export function readRoutes(raw: Readonly<Record<string, unknown>>, address: Address | undefined, say: Say): RoutesRead {
   const own = readOwn(raw['routes'], say);
-  return { own };
+  const document = readDocument(raw['openapi'], address, say);
+  return { own, ...(document && { document }) };
+}
+
+/** Larger ones are no descriptions of one API. */
+const LARGEST_DOCUMENT = 32 * 1024 * 1024;
+
+function readDocument(raw: unknown, address: Address | undefined, say: Say): readonly Route[] | undefined {
+  if (raw === undefined) return undefined;
+  if (typeof raw !== 'string' || raw === '')
+    return say(['openapi'], 'openapi names a file', 'write it as ./billing.openapi.yaml');
+  const text = readText(raw);
+  if (typeof text !== 'string') return say(['openapi'], `"${raw}": ${text.problem}`, 'name an OpenAPI document');
+  // What its paths count from is not known: that is told already.
+  if (address === undefined) return undefined;
+  const read = readOpenApi(text, address);
+  if (read.ok) return read.routes;
+  for (const { message, hint } of read.problems) say(['openapi'], `"${raw}": ${message}`, hint);
+  return undefined;
+}
+
+function readText(file: string): string | { readonly problem: string } {
+  try {
+    const { size } = statSync(file);
+    if (size > LARGEST_DOCUMENT) return { problem: 'is larger than 32 MiB' };
+    return new TextDecoder('utf-8', { fatal: true }).decode(readFileSync(file));
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+    if (code === 'ENOENT') return { problem: 'there is no such file' };
+    return { problem: code.startsWith('ERR_ENCODING') ? 'is not in UTF-8' : `cannot be read (${code})` };
+  }
 }
 
 function readOwn(raw: unknown, say: Say): readonly Route[] {
@@ -66,7 +95,7 @@ function readRoute(raw: unknown, path: Path, say: Say): Route | undefined {
     ...(isMethod(method) && { method }),
     template,
     ...(isEffects(effects) && { effects: new Set(effects) }),
-    json: readJson(raw['json'], [...path, 'json'], say),
+    json: readPointers(raw['json'], [...path, 'json'], say),
     ...(upgrade === 'websocket' && { upgrade }),
     ...(typeof credentials === 'boolean' && { credentials }),
   };
@@ -81,23 +110,13 @@ export function isMethod(value: unknown): value is string {
   return typeof value === 'string' && /^[A-Z][A-Z-]{0,30}$/.test(value) && value !== 'CONNECT' && value !== 'TRACE';
 }
 
-export function isEffects(value: unknown): value is readonly Effect[] {
-  return (
-    Array.isArray(value) && value.length > 0 && value.every((one) => (EFFECTS as readonly unknown[]).includes(one))
+function readPointers(raw: unknown, path: Path, say: Say): ReadonlyMap<string, string> {
+  const read = readJsonPointers(raw);
+  if ('pointers' in read) return read.pointers;
+  say(
+    read.name === undefined ? path : [...path, read.name],
+    read.problem,
+    'write it as { amount: /amount, currency: /total/currency }',
   );
-}
-
-function readJson(raw: unknown, path: Path, say: Say): ReadonlyMap<string, string> {
-  const pointers = new Map<string, string>();
-  if (raw === undefined) return pointers;
-  const hint = 'write it as { amount: /amount, currency: /total/currency }';
-  if (!isFields(raw)) return say(path, 'json names facts and where they stand', hint) ?? pointers;
-  for (const [name, pointer] of Object.entries(raw)) {
-    if (!/^[A-Za-z_][A-Za-z0-9_]{0,62}$/.test(name)) say([...path, name], `"${name}" is no name for a fact`, hint);
-    // RFC 6901, 3: "~" begins an escape, which is ~0 or ~1.
-    else if (typeof pointer !== 'string' || !/^(\/([^~]|~[01])*)?$/.test(pointer))
-      say([...path, name], 'where it stands is a JSON pointer, which begins with "/"', hint);
-    else pointers.set(name, pointer);
-  }
-  return pointers;
+  return new Map();
 }

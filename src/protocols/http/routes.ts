@@ -3,6 +3,7 @@
  * OpenAPI document, gateway.yaml); the narrowest template names the request.
  */
 import type { Effect } from '../../domain/command.ts';
+import { METHOD_EFFECTS } from './methods.ts';
 import { compareTemplates, type Template, templateMatches } from './template.ts';
 
 export interface Route {
@@ -19,7 +20,7 @@ export interface Route {
   readonly upgrade?: string;
   /** It gives out tokens or keys: true, or known not to although its path looks like it: false. */
   readonly credentials?: boolean;
-  /** Where it has no effects of its own, the body says them. */
+  /** The body says what else it does. */
   readonly inference?: Inference;
 }
 
@@ -40,21 +41,22 @@ export interface RouteTable {
 export function createRouteTable(sources: readonly (readonly Route[])[], described: boolean): RouteTable {
   const routes = sources.flat();
   const layers = sources.map(indexed);
-  const small = routes.map(({ template }) => inSmallLetters(template));
-  const lookUp = (method: string, segments: readonly string[]) => {
-    const found = layers.map((layer) => layer(method, segments)).filter((route) => route !== undefined);
-    return found.length < 2 ? found[0] : found.reduce(merged);
-  };
-  // A document that describes GET describes what HEAD does (RFC 9110, 9.3.2).
-  const orAsGet = (method: string, segments: readonly string[]) =>
-    lookUp(method, segments) ?? (method === 'HEAD' ? lookUp('GET', segments) : undefined);
+  const spelled = routes.map(({ template }) => ({ template, small: inSmallLetters(template) }));
   return {
     routes,
     described,
-    find: orAsGet,
+    find(method, segments) {
+      // A document that describes GET describes what HEAD does (RFC 9110, 9.3.2).
+      const found = layers
+        .map((layer) => layer(method, segments) ?? (method === 'HEAD' ? layer('GET', segments) : undefined))
+        .filter((route) => route !== undefined);
+      return found.length < 2 ? found[0] : found.reduce((first, second) => merged(first, second, method));
+    },
     resembles(segments) {
       const said = segments.map((segment) => segment.toLowerCase());
-      return small.some((template) => templateMatches(template, said));
+      return spelled.some(
+        ({ template, small }) => templateMatches(small, said) && !templateMatches(template, segments),
+      );
     },
   };
 }
@@ -108,18 +110,15 @@ function narrowestFirst(routes: Route[]): void {
  * Two sources about one request. Where the one that is believed less describes it more exactly, the request does what both say: a wide template is
  * not meant to make little of a narrow one, nor to be passed by.
  */
-function merged(first: Route, second: Route): Route {
+function merged(first: Route, second: Route, asked: string): Route {
   const order = compareTemplates(first.template, second.template);
-  const narrow = order === 'same' || order === 'narrower' || order === 'apart' ? first : second;
-  const effects =
-    narrow === first || first.effects === undefined || second.effects === undefined
-      ? (first.effects ?? second.effects)
-      : first.effects.union(second.effects);
+  const narrow = order === 'same' || order === 'narrower' ? first : second;
+  const effects = narrow === first ? (first.effects ?? second.effects) : ofBoth(first, second, asked);
+  const inference = narrow === first && first.effects ? undefined : (first.inference ?? second.inference);
   const method = first.method ?? second.method;
   const name = narrow.name ?? (order === 'same' ? second.name : undefined);
   const upgrade = first.upgrade ?? second.upgrade;
   const credentials = first.credentials ?? second.credentials;
-  const inference = first.inference ?? second.inference;
   return {
     ...(name !== undefined && { name }),
     ...(method !== undefined && { method }),
@@ -130,4 +129,10 @@ function merged(first: Route, second: Route): Route {
     ...(credentials !== undefined && { credentials }),
     ...(inference !== undefined && { inference }),
   };
+}
+
+function ofBoth(first: Route, second: Route, asked: string): ReadonlySet<Effect> | undefined {
+  if (first.effects === undefined) return second.effects;
+  const own = second.effects ?? (second.inference === undefined ? METHOD_EFFECTS.get(asked) : undefined);
+  return own === undefined ? first.effects : first.effects.union(own);
 }

@@ -1,6 +1,7 @@
 /** What `targets:` says about an HTTP target, checked. All problems are reported at once. */
 import { parseSize } from '../../base/size.ts';
 import type { SettingsProblem, SettingsResult } from '../../domain/protocol.ts';
+import { neverForwarded } from '../http-wire/forward.ts';
 import { HTTPS_PORT, type Origin, readOrigin } from './address.ts';
 import { type ClientCertificate, type Credential, readAccount, TOKEN } from './credential.ts';
 import { type Prices, readPrices } from './prices.ts';
@@ -139,16 +140,12 @@ function readHeaders(raw: unknown, say: Say): ReadonlySet<string> {
   const names = readList(raw, 'headers', TOKEN, 'names of headers', say);
   const passing = new Set<string>();
   for (const [index, name] of names.entries()) {
-    if (NEVER.test(name))
+    if (neverForwarded(name.toLowerCase()))
       say(['headers', index], `"${name}" of a client never passes`, 'the gateway sets it, or nobody does');
     passing.add(name.toLowerCase());
   }
   return passing;
 }
-
-/** They frame the message, say who asks, or lead it elsewhere. */
-const NEVER =
-  /^(authorization|cookie2?|host|connection|keep-alive|te|trailer|transfer-encoding|upgrade|expect|content-length|forwarded|via|origin|referer|http2-settings|proxy-.*|x-forwarded-.*|x-original-(url|uri|host)|x-rewrite-url|x-(http-)?method(-override)?|x-real-ip|sec-.*|hoop-.*)$/i;
 
 /** `https://app.example:8443`, as a browser says where a page comes from (RFC 6454, 6.2). */
 const ORIGIN = /^https?:\/\/(\[[0-9a-f:.]+\]|[a-z0-9]([a-z0-9.-]*[a-z0-9])?)(:\d{1,5})?$/;
