@@ -112,9 +112,17 @@ function refuseProtocol(document: YamlDocument, target: string, protocol: string
   );
 }
 
-/** A CA file is named relative to gateway.yaml, as every other file is; a protocol does not know where that lies. */
+/** A file that a target names (a CA's, a description) is named relative to gateway.yaml, as every other file is; a protocol does not know where that lies. */
 function withFilesFrom(folder: string, own: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
-  const { tls } = own;
-  if (!isMapping(tls) || typeof tls['ca'] !== 'string') return own;
-  return { ...own, tls: { ...tls, ca: resolve(folder, tls['ca']) } };
+  const { tls, openapi } = own;
+  return {
+    ...own,
+    ...(isMapping(tls) && { tls: { ...tls, ...('ca' in tls && { ca: fileFrom(folder, tls['ca']) }) } }),
+    ...('openapi' in own && { openapi: fileFrom(folder, openapi) }),
+  };
+}
+
+function fileFrom(folder: string, named: unknown): unknown {
+  if (isMapping(named) && typeof named['file'] === 'string') return { ...named, file: resolve(folder, named['file']) };
+  return typeof named === 'string' && named !== '' ? resolve(folder, named) : named;
 }
