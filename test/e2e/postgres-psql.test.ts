@@ -307,7 +307,7 @@ SELECT 'usable';
 async function running(text: string): Promise<number> {
   return Number(
     await pg.sql(
-      `SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query LIKE '%${text}%' AND pid <> pg_backend_pid()`,
+      `SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND backend_type = 'client backend' AND query LIKE '%${text}%' AND pid <> pg_backend_pid()`,
     ),
   );
 }
