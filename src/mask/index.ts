@@ -5,5 +5,6 @@ export { createFormMasker } from './form.ts';
 export { createJsonMasker } from './json-stream.ts';
 export { maskerFor } from './kinds.ts';
 export { type CellScanner, createCellScanner } from './scanner.ts';
+export { createSseMasker } from './sse.ts';
 export { createStreamMasker, type StreamMasker, type StreamMaskerOptions } from './stream.ts';
 export { createTextMasker } from './text-body.ts';

@@ -4,6 +4,7 @@ import { type BodyMasker, type BodyMaskerOptions, type BodyMasks, masksOf } from
 import type { Fingerprint } from './cell.ts';
 import { createFormMasker } from './form.ts';
 import { createJsonMasker } from './json-stream.ts';
+import { createSseMasker } from './sse.ts';
 import { createPlainMasker, createTextMasker } from './text-body.ts';
 
 type Make = (masks: BodyMasks, fingerprint: Fingerprint, options: BodyMaskerOptions) => BodyMasker;
@@ -25,6 +26,7 @@ const LIKE_ASCII: ReadonlySet<string> = new Set([
 const JSON_KIND: Kind = { make: createJsonMasker, charsets: UTF_8, fields: true };
 const TEXT: Kind = { make: createTextMasker, charsets: LIKE_ASCII, fields: false };
 const PLAIN: Kind = { make: createPlainMasker, charsets: UTF_8, fields: true };
+const SSE: Kind = { make: createSseMasker, charsets: UTF_8, fields: true };
 const FORM: Kind = { make: createFormMasker, charsets: UTF_8, fields: true };
 
 const KINDS: ReadonlyMap<string, Kind> = new Map<string, Kind>([
@@ -38,6 +40,7 @@ const KINDS: ReadonlyMap<string, Kind> = new Map<string, Kind>([
   ['application/jsonlines', JSON_KIND],
   ['application/x-jsonlines', JSON_KIND],
   ['application/json-lines', JSON_KIND],
+  ['text/event-stream', SSE],
   ['text/plain', PLAIN],
   ['application/x-www-form-urlencoded', FORM],
   ['application/xml', TEXT],
@@ -68,8 +71,9 @@ export function maskerFor(
   const meant = masksOf(masks, direction);
   if (meant.fields.length === 0 && meant.detectors.length === 0) return 'none';
   const type = readType(contentType ?? '');
-  const kind = type && kindOf(type.name);
-  if (!kind || !kind.charsets.has(type.charset)) return 'unscannable';
+  if (!type) return 'unscannable';
+  const kind = kindOf(type.name);
+  if (!kind?.charsets.has(type.charset)) return 'unscannable';
   if (meant.fields.length > 0 && !kind.fields) return 'unscannable';
   return kind.make(meant, fingerprint, options);
 }

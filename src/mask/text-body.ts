@@ -23,27 +23,26 @@ export function createPlainMasker(
   let chosen: BodyMasker | undefined;
   let before: Buffer = NOTHING;
 
-  const choose = (first: number | undefined) =>
-    first === 0x7b || first === 0x5b || first === 0x22 || first === 0xef
-      ? createJsonMasker(masks, fingerprint, options)
-      : createTextMasker(masks, fingerprint, options);
+  const choose = (json: boolean) => (json ? createJsonMasker : createTextMasker)(masks, fingerprint, options);
 
   return {
     push(chunk) {
       if (chosen) return chosen.push(chunk);
       const all = before.length === 0 ? chunk : Buffer.concat([before, chunk]);
-      const first = all.find((byte) => byte > 0x20 || byte === 0);
-      // Spaces without end are no text either.
-      if (first === undefined && all.length <= MOST_SPACES) {
+      const json = beginsAsJson(all);
+      if (json === undefined) {
         before = Buffer.from(all);
         return NOTHING;
       }
-      chosen = choose(first);
+      chosen = choose(json);
       before = NOTHING;
       return chosen.push(all);
     },
     idle: () => chosen?.idle() ?? NOTHING,
-    end: () => chosen?.end() ?? before,
+    end() {
+      chosen ??= choose(false);
+      return before.length === 0 ? chosen.end() : Buffer.concat([chosen.push(before), chosen.end()]);
+    },
     get held() {
       return chosen?.held ?? before.length;
     },
@@ -60,6 +59,14 @@ export function createPlainMasker(
 }
 
 const MOST_SPACES = 4_096;
+
+/** Whether text is to be read as JSON, by its first characters: `[INFO]` is none. @returns undefined where that may be told later */
+function beginsAsJson(bytes: Buffer): boolean | undefined {
+  const text = bytes.toString('latin1', 0, MOST_SPACES);
+  if (/^(?:\xef\xbb\xbf)?\s*(?:\{|\[\s*[[{"\]tfn0-9-]|"\s*[[{\\])/.test(text)) return true;
+  const open = /^(?:\xef|\xef\xbb|(?:\xef\xbb\xbf)?\s*(?:\[\s*|"\s*)?)$/.test(text);
+  return open && bytes.length < MOST_SPACES ? undefined : false;
+}
 const NO_RULES: ReadonlyMap<string, number> = new Map();
 
 /** Text holds no NUL: where there is one it is UTF-16, UTF-32 or no text, and values would not be seen. */
@@ -68,8 +75,7 @@ function scannable(stream: StreamMasker): BodyMasker {
   const guarded = (flows: () => Buffer) => (failed === undefined ? flows() : NOTHING);
   return {
     push(chunk) {
-      if (failed === undefined && (chunk.includes(0) || chunk[0] === 0xff || chunk[0] === 0xfe))
-        failed = 'it is not text in an encoding that can be looked into';
+      if (failed === undefined && chunk.includes(0)) failed = 'it is not text in an encoding that can be looked into';
       return guarded(() => stream.push(chunk));
     },
     idle: () => guarded(() => stream.idle()),

@@ -1,0 +1,99 @@
+/**
+ * A tool's arguments as models stream them: a document of JSON in pieces. Where fields are masked it is held until it is whole, then masked as one; the first
+ * piece gets all of it. What never becomes whole shows nothing.
+ */
+import { type BodyMasks, type Counts, NOTHING, REDACTED } from './body.ts';
+import type { Fingerprint } from './cell.ts';
+import { createJsonMasking } from './json-masking.ts';
+import { rootOf } from './json-stream.ts';
+import type { Piece } from './pieces.ts';
+
+export interface Arguments {
+  /** Whether the string at this path is a piece of arguments. */
+  takes(path: readonly (string | number)[]): boolean;
+  add(key: string, text: Buffer): Piece;
+  /** Nobody waits any longer. */
+  release(): void;
+}
+
+const NAMES: ReadonlySet<string | number> = new Set(['arguments', 'partial_json', 'input']);
+
+/** Longer ones are given up. */
+const LONGEST = 256 * 1024;
+
+interface Document {
+  readonly pieces: { readonly text: Buffer; flows: Buffer | undefined }[];
+  readonly ends: (text: Buffer) => boolean;
+  bytes: number;
+}
+
+export function createArguments({ fields, detectors }: BodyMasks, fingerprint: Fingerprint, counts: Counts): Arguments {
+  const root = rootOf(fields);
+  const rule = fields[0]?.rule ?? '';
+  const masking = createJsonMasking({ detectors, fingerprint, rule }, root, { level: 1 });
+  const documents = new Map<string, Document>();
+
+  /** @returns whether it was whole */
+  function settle({ pieces }: Document): boolean {
+    const text = Buffer.concat(pieces.map((piece) => piece.text));
+    masking.reset(root);
+    masking.read(text, 0, text.length, true, (from, to) => text.subarray(from, to));
+    const parts = masking.given();
+    if (masking.tokens.failed !== undefined || !masking.tokens.whole) return false;
+    const masked = masking.counts.masked > 0;
+    counts.take(masking.counts);
+    if (masked) give(pieces, Buffer.concat(parts));
+    else for (const piece of pieces) piece.flows = piece.text;
+    return true;
+  }
+
+  function finish(document: Document): void {
+    if (settle(document)) return;
+    counts.add(rule);
+    give(document.pieces, Buffer.from(REDACTED));
+  }
+
+  return {
+    takes: (path) => root !== undefined && NAMES.has(path.at(-1) ?? ''),
+    add(key, text) {
+      if (text.length === 0) return { text, flows: text };
+      const piece: Document['pieces'][number] = { text, flows: undefined };
+      const document = documents.get(key) ?? { pieces: [], ends: createEnd(), bytes: 0 };
+      documents.set(key, document);
+      document.pieces.push(piece);
+      document.bytes += text.length;
+      if (document.ends(text) || document.bytes > LONGEST) {
+        finish(document);
+        documents.delete(key);
+      }
+      return piece;
+    },
+    release() {
+      for (const document of documents.values()) finish(document);
+      documents.clear();
+    },
+  };
+}
+
+/** Tells where a document's first bracket is closed. What is told of text that is no JSON does not matter: it shows nothing. */
+function createEnd(): (text: Buffer) => boolean {
+  let depth = 0;
+  let quoted = false;
+  let escaped = false;
+  return (text) => {
+    for (const byte of text) {
+      if (escaped) escaped = false;
+      else if (quoted && byte === 0x5c) escaped = true;
+      else if (byte === 0x22) quoted = !quoted;
+      else if (quoted) continue;
+      else if (byte === 0x7b || byte === 0x5b) depth++;
+      else if ((byte === 0x7d || byte === 0x5d) && --depth <= 0) return true;
+    }
+    return false;
+  };
+}
+
+/** All of it in the first piece. */
+function give(pieces: Document['pieces'], flows: Buffer): void {
+  for (const [index, piece] of pieces.entries()) piece.flows = index === 0 ? flows : NOTHING;
+}
