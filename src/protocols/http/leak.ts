@@ -34,34 +34,6 @@ export function prepareLeaks(secrets: readonly string[]): Leaks {
   return { search: () => (automaton === undefined ? NOTHING : searchWith(automaton)) };
 }
 
-export interface LeakGuard {
-  /** @returns what may go on to the client by now; undefined once a credential was seen: of that, nothing went on */
-  pass(chunk: Buffer): Buffer | undefined;
-  /** What was kept back as a beginning, at the stream's end. */
-  rest(): Buffer;
-}
-
-/** Lets a stream through but for what may be the beginning of a credential. */
-export function guardLeaks(search: LeakSearch): LeakGuard {
-  let held: Buffer = Buffer.alloc(0);
-  return {
-    pass(chunk) {
-      if (search.push(chunk)) return undefined;
-      const unfinished = search.unfinished();
-      if (held.length === 0 && unfinished === 0) return chunk;
-      const all = held.length === 0 ? chunk : Buffer.concat([held, chunk]);
-      const free = Math.max(0, all.length - unfinished);
-      held = all.subarray(free);
-      return all.subarray(0, free);
-    },
-    rest() {
-      const last = held;
-      held = Buffer.alloc(0);
-      return last;
-    },
-  };
-}
-
 const NOTHING: LeakSearch = { push: () => false, unfinished: () => 0, text: () => false };
 
 function searchWith(automaton: Automaton): LeakSearch {
