@@ -125,8 +125,9 @@ const NEVER_PREFIXES = [
   'hoop-',
 ];
 
-/** Whether a header (lower-case) that passes changes what the request means, so that an approval is bound to its value. */
-export function SIGNIFICANT(name: string): boolean {
+/** Whether a header that passes changes what the request means, so that an approval is bound to its value. */
+export function SIGNIFICANT(spelled: string): boolean {
+  const name = spelled.toLowerCase();
   return !TELLING_NOTHING.has(name) && !name.startsWith('x-stainless-');
 }
 
