@@ -24,7 +24,7 @@ export function interpretText(text: string, settings: HttpSettings): readonly Co
 /** Who writes JSON by hand and names no type means JSON. */
 function bodyOf(text: string, type: string | undefined, settings: HttpSettings): Body {
   const bytes = Buffer.from(text);
-  const said = type ?? (/^\s*[[{]/.test(text) ? 'application/json' : '');
+  const said = type ?? (/^\s*[[{]/.test(text) ? 'application/json' : 'text/plain');
   if (bytes.length === 0) return { kind: 'none' };
   if (bytes.length > settings.body) return { kind: 'streamed', type: said, length: bytes.length };
   return { kind: 'whole', bytes, type: said };

@@ -53,6 +53,8 @@ const VERSIONS = ['auto', '1.1', '2'] as const;
 
 export const DEFAULT_PORT = HTTPS_PORT;
 const DEFAULT_BODY = 1024 * 1024;
+/** Prompts hold pictures, and one that cannot be read is unknown. */
+const DEFAULT_PROMPT = 8 * 1024 * 1024;
 /** It is held in memory, once for each request that waits. */
 const MOST_BODY = 64 * 1024 * 1024;
 
@@ -81,7 +83,7 @@ export function readSettings(raw: Readonly<Record<string, unknown>>): SettingsRe
   const content = readOneOf(raw['content'], 'content', CONTENTS, preset === undefined ? 'full' : 'masked', say);
   const headers = readHeaders(raw['headers'], say);
   const origins = readOrigins(raw['origins'], say);
-  const body = readBody(raw['body'], say);
+  const body = readBody(raw['body'], preset === undefined ? DEFAULT_BODY : DEFAULT_PROMPT, say);
   const { own, document } = readRoutes(raw, address, say);
   const prices = readPrices(raw['prices'], say);
   if (address?.origin.scheme === 'http' && account?.certificate)
@@ -160,8 +162,8 @@ function readList(raw: unknown, key: string, each: RegExp, what: string, say: Sa
   return say([key], `${key} is a list of ${what}`) ?? [];
 }
 
-function readBody(raw: unknown, say: Say): number | undefined {
-  if (raw === undefined) return DEFAULT_BODY;
+function readBody(raw: unknown, otherwise: number, say: Say): number | undefined {
+  if (raw === undefined) return otherwise;
   const bytes = typeof raw === 'number' ? raw : typeof raw === 'string' ? parseSize(raw) : undefined;
   if (bytes === undefined || !Number.isSafeInteger(bytes) || bytes < 0)
     return say(['body'], 'body is an amount of bytes', 'such as 256KiB or 1MiB');
