@@ -27,7 +27,17 @@ export const TEMPLATES: readonly Template[] = [
     name: 'openai-agent',
     summary: 'an agent in TypeScript, with the OpenAI Agents SDK',
     folder: 'openai-agent',
-    next: ['npm install', 'export OPENAI_API_KEY=…', 'hoopctl run'],
+    next: ['read README.md: what the gateway needs, the model with its key above all', 'npm install', 'hoopctl run'],
+  },
+  {
+    name: 'openai-agent-python',
+    summary: 'the same agent in Python',
+    folder: 'openai-agent-python',
+    next: [
+      'read README.md: what the gateway needs, the model with its key above all',
+      'python3 -m venv .venv && . .venv/bin/activate && pip install -r requirements.txt',
+      'hoopctl run',
+    ],
   },
   {
     name: 'shell-agent',
@@ -37,7 +47,7 @@ export const TEMPLATES: readonly Template[] = [
   },
   {
     name: 'gateway',
-    summary: "a team's gateway: files, policy with cases, systemd, Compose",
+    summary: "a team's gateway: policy with cases, systemd, Compose",
     folder: 'hoop-gateway',
     folders: ['data', 'keys'],
     next: [

@@ -8,7 +8,7 @@ import { packageRoot } from '../../src/base/entry.ts';
 import { findNpm } from '../../bin/setup/npm.js';
 import { jsonError, newHome } from './cli.ts';
 
-const NAMES = ['openai-agent', 'shell-agent', 'gateway', 'ci-github', 'ci-gitlab'];
+const NAMES = ['openai-agent', 'openai-agent-python', 'shell-agent', 'gateway', 'ci-github', 'ci-gitlab'];
 
 test('without a template they are listed, each on a line that fits a terminal', async (t) => {
   const { code, stdout } = await newHome(t).run(['init']);
@@ -34,7 +34,7 @@ test('as JSON the list is a line for each', async (t) => {
     listed.map(({ name }) => name),
     NAMES,
   );
-  assert.deepEqual(listed[4], {
+  assert.deepEqual(listed.at(-1), {
     name: 'ci-gitlab',
     summary: 'GitLab CI/CD: an agent without secrets, policy tests',
     folder: '.',
