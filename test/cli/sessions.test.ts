@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { approvalView, type FakeApi, refusal, sessionView, startApi } from './api.ts';
 import { type Home, jsonError, newHome } from './cli.ts';
+import { answered, askedFor, type Exchange, json } from '../fakes/exchanges.ts';
 import { onTerminal } from './on-terminal.ts';
 
 async function place(t: Parameters<typeof startApi>[0]): Promise<{ api: FakeApi; home: Home }> {
@@ -34,6 +35,23 @@ function events(): object[] {
     ...event,
     prev: '',
   }));
+}
+
+/** A request and its answer, which would like to move the cursor. */
+function exchange(): object[] {
+  const [opened] = events();
+  const asked: Exchange = {
+    id: 'c1',
+    line: 'POST /v1/refunds/7',
+    body: json('{"note":"\u001b[2J"}'),
+    reply: { body: '{"said":"\u001b]52;c;eA==\u0007"}' },
+  };
+  return [
+    { ...opened, protocol: 'http', target: 'billing' },
+    ...[...askedFor(asked), ...answered(asked)].map((event, i) => {
+      return { seq: i + 1, at: new Date(Date.UTC(2026, 10, 21, 18, 0, 1)).toISOString(), ...event, prev: '' };
+    }),
+  ];
 }
 
 describe('list', () => {
@@ -120,6 +138,26 @@ describe('replay', () => {
     assert.match(stdout, /SELECT 120/);
   });
 
+  test('shows a request and its answer as they were recorded, with nothing that a terminal obeys', async (t) => {
+    const { api, home } = await place(t);
+    api.on('GET /v1/sessions/ses_1/events', { lines: exchange() });
+    const { stdout } = await home.run(['sessions', 'replay', 'ses_1']);
+    assert.equal(
+      stdout.replace(/^.*opened.*\n/, ''),
+      `18:00:01.000  asked  [allow, all]
+  │ POST /v1/refunds/7
+  │ 
+  │ {"note":"\\x1b[2J"}
+18:00:01.000  answer  [23 bytes, connected in 3 ms, first byte after 120 ms, whole after 300 ms]
+  │ 200 OK
+  │ content-type: application/json
+  │ 
+  │ {"said":"\\x1b]52;c;eA==\\x07"}
+18:00:01.000  outcome  200  [completed, 23 bytes, 303 ms]
+`,
+    );
+  });
+
   test('--speed 0 is wrong usage', async (t) => {
     const home = await recorded(t);
     assert.equal((await home.run(['sessions', 'replay', 'ses_1', '--speed', '0'])).code, 2);
@@ -201,6 +239,28 @@ describe('export', () => {
     assert.equal(code, 0);
     assert.equal(readFileSync(file, 'utf8').split('\n').length, 5);
     assert.deepEqual([JSON.parse(stdout).sessions, statSync(file).mode & 0o777], [1, 0o600]);
+  });
+
+  test('as HAR is an archive of the exchanges, and says which sessions hold none', async (t) => {
+    const { api, home } = await exporting(t);
+    api.on('GET /v1/sessions', { json: [sessionView(), sessionView('plain', { id: 'ses_2' })] });
+    api.on('GET /v1/sessions/ses_2/events', { lines: exchange() });
+    const ended = await home.run(['sessions', 'export', '--target', 'shop', '--format', 'har']);
+    assert.deepEqual([ended.code, ended.stderr], [0, 'hoopctl: 1 session of 2 held no HTTP exchange\n']);
+    const { log } = JSON.parse(ended.stdout);
+    assert.match(log.creator.version, /^\d+\.\d+\.\d+/);
+    assert.equal(log.entries[0].request.url, 'http://billing/v1/refunds/7');
+  });
+
+  test('as HAR of sessions without an exchange is refused, and leaves no file', async (t) => {
+    const { home } = await exporting(t);
+    const words = ['sessions', 'export', 'ses_1', '--format', 'har', '--out', 'out.har', '--json'];
+    const ended = await home.run(words, { cwd: home.dir });
+    assert.deepEqual([jsonError(ended).code, ended.stdout], ['NOT_FOUND', '']);
+    assert.deepEqual(
+      readdirSync(home.dir).filter((name) => name.includes('har')),
+      [],
+    );
   });
 
   test('that breaks off leaves no file behind', async (t) => {
