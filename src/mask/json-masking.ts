@@ -50,7 +50,7 @@ const QUOTE = 0x22;
 export function createJsonMasking(
   masks: JsonMasks,
   root: PathState | undefined,
-  { level = 0, pieces }: { level?: number; pieces?: Pieces } = {},
+  { level = 0, pieces, longest }: { level?: number; pieces?: Pieces; longest?: number } = {},
 ): JsonMasking {
   const { fingerprint } = masks;
   const counts = new Counts();
@@ -217,7 +217,7 @@ export function createJsonMasking(
       },
     },
     telling(scan.detectors),
-    level > 0,
+    { single: level > 0, ...(longest !== undefined && { longest }) },
   );
 
   function takePiece(bytes: Buffer, from: number, to: number, escaped: boolean, piece: (text: Buffer) => Buffer): void {

@@ -17,13 +17,14 @@ export function createJsonMasker(
   fingerprint: Fingerprint,
   { limit = LONGEST_VALUE }: BodyMaskerOptions = {},
 ): BodyMasker {
-  const masking = createJsonMasking({ detectors, fingerprint, rule: fields[0]?.rule ?? '' }, rootOf(fields));
+  const masking = createJsonMasking({ detectors, fingerprint, rule: fields[0]?.rule ?? '' }, rootOf(fields), {
+    longest: limit,
+  });
   const { tokens, counts } = masking;
   const stretch = createStretch();
 
   function read(final: boolean): Buffer {
     stretch.pos = masking.read(stretch.bytes, stretch.pos, stretch.end, final, stretch.part);
-    if (stretch.end - stretch.pos > limit) tokens.fail(`a value in it is longer than ${limit} bytes`);
     const parts = masking.given();
     if (tokens.failed !== undefined) {
       stretch.clear();

@@ -64,13 +64,18 @@ const BOM = [0xef, 0xbb, 0xbf];
 
 /**
  * @param tells by byte: bits up to MOST_TELLING that `marks` of a string gather
- * @param single one document alone
+ * @param single one document alone. `longest`: bytes of a string, however it is cut
  */
-export function createTokenizer(reader: TokenReader, tells: Uint8Array, single = false): Tokenizer {
+export function createTokenizer(
+  reader: TokenReader,
+  tells: Uint8Array,
+  { single = false, longest = Number.POSITIVE_INFINITY }: { single?: boolean; longest?: number } = {},
+): Tokenizer {
   const classes = Uint8Array.from({ length: 256 }, (_, byte) => {
     if (byte < 0x20 || byte === QUOTE || byte === BACKSLASH) return STOP;
     return (tells[byte]! & MOST_TELLING) | (byte >= 0x80 ? BEYOND : 0);
   });
+  const tooLong = `a string in it is longer than ${longest} bytes`;
   /** 1 for an object. */
   const kinds = new Uint8Array(DEEPEST);
   let depth = 0;
@@ -176,11 +181,12 @@ export function createTokenizer(reader: TokenReader, tells: Uint8Array, single =
           if (final) return fail('it ends within a string', at);
           looked = i - at;
           seen = marks;
-          return at;
+          return looked > longest ? fail(tooLong, at) : at;
         }
         looked = 0;
         seen = 0;
         i++;
+        if (i - at > longest) return fail(tooLong, at);
         if ((marks & BEYOND) !== 0 && !isUtf8(bytes.subarray(at, i))) return fail('it is not UTF-8', at);
         if (expect === KEY) {
           expect = COLON;
