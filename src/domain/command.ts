@@ -47,6 +47,8 @@ export interface Parameter {
   readonly value: Uint8Array | null;
   /** True when the value is aimed at a masked column: struck from every record. */
   readonly struck?: boolean;
+  /** What every record holds in the value's place, where that is something else: the same with what may not be kept replaced. */
+  readonly recorded?: Uint8Array;
 }
 
 /**

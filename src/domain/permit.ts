@@ -44,7 +44,7 @@ export interface Meter {
   reached(rows: number, bytes: number): LimitReached | undefined;
   /**
    * Takes from the run's budgets of requests, tokens and spend: all of it, or, where that would exceed one, nothing. Negative amounts give back what a
-   * reservation did not need. `spent`: it happened already, and is taken even where that exceeds a budget.
+   * reservation did not need; Infinity is what cannot be told, and exceeds every limit. `spent`: it happened already, and is taken even where that exceeds a budget.
    * @returns the limit that is exceeded, or undefined
    */
   count(uses: Uses, how?: 'reserve' | 'spent'): LimitReached | undefined;

@@ -18,11 +18,11 @@ export interface RecordedParameter {
   readonly value?: string | null;
   readonly format: 'text' | 'binary';
   readonly struck?: boolean;
-  /** Of the whole value, where it is longer than what is kept of one. */
+  /** Of the whole value, where what is kept is another or its beginning. */
   readonly bytes?: number;
-  /** SHA-256 of the whole value's bytes, hex, where it is longer than what is kept of one. */
+  /** SHA-256 of the whole value's bytes, hex, where its beginning is kept. */
   readonly sha256?: string;
-  /** An HMAC of the exact bytes under the gateway's own key, hex, where it is struck. */
+  /** An HMAC of the exact bytes under the gateway's own key, hex, where it is struck, or something of it was replaced. */
   readonly hmac?: string;
   /** `value` is the beginning of it. */
   readonly truncated?: true;

@@ -250,7 +250,7 @@ class Entry {
   /** Giving back exceeds nothing, however much was taken. */
   overused(uses: Uses): LimitReached | undefined {
     for (const what of this.#uses) {
-      const wanted = uses[what] ?? 0;
+      const wanted = amountOf(uses[what]);
       const limit = LIMIT_OF[what];
       const allowed = this.rule[limit] ?? Infinity;
       if (wanted > 0 && sumOf(this.#account.used(what), wanted) > allowed)
@@ -260,7 +260,11 @@ class Entry {
   }
 
   use(uses: Uses): void {
-    for (const what of this.#uses) if (uses[what]) this.#account.use(what, uses[what]);
+    for (const what of this.#uses) {
+      const amount = amountOf(uses[what]);
+      // How much it is nobody knows: it is over every limit, and leaves the sum what it is.
+      if (amount !== 0 && Number.isFinite(amount)) this.#account.use(what, amount);
+    }
   }
 
   continues(before: Entry): void {
@@ -297,6 +301,11 @@ class Entry {
     if (ask === undefined) return reached;
     return { ...reached, ask: { ask, more: allowed > 0 ? Math.ceil(missing / allowed) * allowed : missing } };
   }
+}
+
+/** What is no number is more than any limit. */
+function amountOf(amount: number | undefined): number {
+  return Number.isNaN(amount) ? Infinity : (amount ?? 0);
 }
 
 function isRows(limit: FlowLimit): boolean {

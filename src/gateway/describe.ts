@@ -148,14 +148,28 @@ let latest: {
   readonly again: Params;
 } = { of: undefined, fingerprint: undefined, whole: NOTHING, again: NOTHING };
 
-function recordedParameter({ type, format, value, struck }: Parameter, fingerprint: Fingerprint): RecordedParameter {
+function recordedParameter(parameter: Parameter, fingerprint: Fingerprint): RecordedParameter {
+  const { type, format, value, struck } = parameter;
   // Whether it was NULL is not told either.
   if (struck) return { type, format, struck: true, hmac: fingerprint(value ?? NONE) };
   if (value === null) return { type, format, value: null };
-  const bytes = Buffer.isBuffer(value) ? value : Buffer.from(value);
-  if (bytes.length <= KEPT_BYTES) return { type, format, value: textOf(bytes, format) };
-  const kept = beginningOf(bytes, format);
-  return { type, format, value: kept, bytes: bytes.length, sha256: sha256Of(bytes), truncated: true };
+  const bytes = bufferOf(value);
+  const recorded = bufferOf(parameter.recorded ?? bytes);
+  const replaced = !recorded.equals(bytes);
+  const long = recorded.length > KEPT_BYTES;
+  return {
+    type,
+    format,
+    value: long ? beginningOf(recorded, format) : textOf(recorded, format),
+    // A digest of what was replaced would let it be guessed.
+    ...(replaced ? { bytes: bytes.length, hmac: fingerprint(bytes) } : {}),
+    ...(long && !replaced ? { bytes: bytes.length, sha256: sha256Of(bytes) } : {}),
+    ...(long ? { truncated: true } : {}),
+  };
+}
+
+function bufferOf(bytes: Uint8Array): Buffer {
+  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes);
 }
 
 /** A long value stands in a recording once. */

@@ -549,8 +549,11 @@ function shownText({ value, format }: Parameter): string | null {
 /** What is kept of a question once it is settled: values aimed at masked columns are for the live approver alone. */
 function afterwards(commands: readonly Command[]): Pick<ApprovalQuestion, 'afterwards'> {
   const struckText = commands.some((command) => (command.struck?.length ?? 0) > 0);
-  const parameters = shownParameters(commands, (one) => (one.struck ? '***' : shownText(one)));
-  if (!struckText && !commands.some((command) => command.parameters?.some(({ struck }) => struck))) return {};
+  const parameters = shownParameters(commands, (one) =>
+    one.struck ? '***' : shownText({ ...one, value: one.recorded ?? one.value }),
+  );
+  const others = ({ struck, recorded }: Parameter) => struck || recorded !== undefined;
+  if (!struckText && !commands.some((command) => command.parameters?.some(others))) return {};
   return {
     afterwards: {
       text: commands.map(({ bytes, struck = [] }) => strike(bytes, struck)).join(';\n'),

@@ -34,7 +34,8 @@ function withoutValue({ sameAs, struck }: RecordedParameter): string {
 }
 
 function restOf({ truncated, bytes, sha256 }: RecordedParameter): string {
-  return truncated ? ` … (the beginning of ${bytes ?? 'more'} bytes, sha256 ${sha256 ?? 'unknown'})` : '';
+  if (!truncated) return '';
+  return ` … (the beginning of ${bytes ?? 'more'} bytes${sha256 === undefined ? '' : `, sha256 ${sha256}`})`;
 }
 
 /** `application/json`. No type of a database's parameter has a slash. */

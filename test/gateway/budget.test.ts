@@ -205,6 +205,21 @@ describe('what is asked for', () => {
     assert.deepEqual([told, run.spent.get('model')?.tokens], [['tokensPerRun'], 25]);
   });
 
+  test('that nobody can put a price on is over every limit, and spoils no sum', () => {
+    const run = createRunBudget();
+    const meter = createMeter(spending, 'http', run, quiet);
+    for (const spend of [Infinity, Number.NaN]) {
+      assert.equal(meter.count({ spend })?.limit, 'spendPerRun');
+      assert.equal(meter.count({ spend }, 'spent')?.limit, 'spendPerRun');
+    }
+    assert.equal(meter.count({ spend: 0.3 }), undefined);
+    assert.equal(run.spent.get('model')?.spend, 0.3);
+    assert.equal(
+      createMeter([{ rule: 'rows', rowsPerRun: 1 }], 'http', run, quiet).count({ spend: Infinity }),
+      undefined,
+    );
+  });
+
   test('is not counted at all where a stricter limit refuses it', () => {
     const run = createRunBudget();
     const both = [

@@ -78,6 +78,18 @@ suite('a long parameter', () => {
     assert.deepEqual(paramOf(describe.intent('c1', one, 'client', [])), struck);
   });
 
+  test('that records may not hold as it is leaves what they may, and an HMAC', () => {
+    const recorded = Buffer.from('my number is ***');
+    const one = body({ value: Buffer.from('my number is 4111'), recorded });
+    const kept = { type: 'text/plain', format: 'text', value: `${recorded}`, bytes: 17, hmac: 'hmac-17' };
+    assert.deepEqual(paramOf(describe.verdict('c1', one, allow, 'p')), kept);
+    assert.deepEqual(paramOf(describe.intent('c1', one, 'client', [])), kept);
+    const long = paramOf(describe.verdict('c1', body({ recorded: Buffer.alloc(KEPT + 1, 'x') }), allow, 'p'));
+    assert.deepEqual([long?.value, long?.sha256, long?.truncated], ['x'.repeat(KEPT), undefined, true]);
+    const same = paramOf(describe.verdict('c1', body({ recorded: Buffer.from(value) }), allow, 'p'));
+    assert.deepEqual([same?.hmac, same?.sha256?.length], [undefined, 64]);
+  });
+
   test('of bytes is cut as bytes', () => {
     const binary = paramOf(describe.verdict('c1', body({ format: 'binary' }), allow, 'p'));
     assert.equal(binary?.value, value.subarray(0, KEPT).toString('base64'));

@@ -247,6 +247,24 @@ describe('what approvers are shown', () => {
   });
 });
 
+describe('what records may not hold as it is', () => {
+  test('is shown to who decides, and kept afterwards as records hold it', async () => {
+    const { under, session } = await admitted();
+    under.changePolicy(HOLDING);
+    const parameter = {
+      type: 'text/plain',
+      format: 'text',
+      value: Buffer.from('card 4111'),
+      recorded: Buffer.from('card ***'),
+    };
+    void send(session, command('POST /v1/x', ['write'], { parameters: [{ ...parameter, format: 'text' }] }));
+    await settled();
+    const [question] = under.desk.questions;
+    assert.deepEqual(question?.parameters, [{ type: 'text/plain', text: 'card 4111' }]);
+    assert.deepEqual(question?.afterwards?.parameters, [{ type: 'text/plain', text: 'card ***' }]);
+  });
+});
+
 describe('verdicts are remembered', () => {
   test('for what is read alike and no further: another fact of the same text is judged', async () => {
     const { under, session } = await admitted();
