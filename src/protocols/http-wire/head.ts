@@ -73,6 +73,8 @@ export function checkHead(
   if (!METHOD.test(method)) return 'the method is not in capital letters';
   const refused = REFUSED_METHODS.get(method);
   if (refused !== undefined) return refused;
+  // RFC 9112, section 3.2: the other forms are for proxies, and name a server of their own.
+  if (!rawTarget.startsWith('/')) return 'the request target is no path';
   return checkFields(headers, rawTarget.length) ?? checkNames(headers) ?? checkMeaning(headers, version);
 }
 

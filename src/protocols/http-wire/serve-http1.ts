@@ -2,6 +2,7 @@
 import { createServer, type IncomingMessage, ServerResponse, STATUS_CODES } from 'node:http';
 import type { Duplex, Readable } from 'node:stream';
 import { type BodySource, bodyOf, noBody } from './body.ts';
+import { drainsOf } from './drained.ts';
 import type { Exchange, HttpConnection, ServeVersion, Upgrade } from './exchange.ts';
 import { checkFields, checkHead, type HeaderList, LARGEST_HEAD, pairs, headerOf } from './head.ts';
 import { malformed } from './malformed.ts';
@@ -57,6 +58,10 @@ const PARSER_ERRORS: ReadonlyMap<string, readonly [status: number, reason: strin
   ['HPE_STRICT', [400, 'the request is malformed']],
 ]);
 
+/** More than a client has a use for, and one chunk holds hundreds. */
+const MOST_PIPELINED = 64;
+const BODY_IDLE_MS = 60_000;
+
 /** One request and where it stands. */
 interface Turn {
   readonly request: IncomingMessage;
@@ -70,6 +75,7 @@ export const serveHttp1: ServeVersion = (channel, first, onExchange, { clock, he
   let waiting: (() => void) | undefined;
   let peerEnded = false;
   let closing = false;
+  let heard = false;
   let broken: { readonly status: number; readonly reason: string } | undefined;
 
   const disarm = () => {
@@ -78,6 +84,7 @@ export const serveHttp1: ServeVersion = (channel, first, onExchange, { clock, he
   };
   const wire: Wire = wireOf(channel, first, clock.after, {
     onBytes() {
+      heard = true;
       if (queue.length === 0)
         waiting ??= clock.after(headTimeoutMs, () => fail(408, 'the head of the request did not come in time'));
     },
@@ -89,7 +96,7 @@ export const serveHttp1: ServeVersion = (channel, first, onExchange, { clock, he
   });
 
   const answerFailure = () => {
-    if (broken === undefined) return;
+    if (broken === undefined || wire.duplex.writableEnded) return;
     wire.duplex.end(malformed(broken.status, broken.reason, STATUS_CODES[broken.status]));
   };
 
@@ -124,6 +131,18 @@ export const serveHttp1: ServeVersion = (channel, first, onExchange, { clock, he
     if (queue.length < 2) wire.release();
   }
 
+  /** A body that stops coming while somebody reads it. */
+  function watch(turn: Turn): void {
+    heard = false;
+    const cancel = clock.after(BODY_IDLE_MS, () => {
+      if (turn.request.complete || !queue.includes(turn)) return;
+      const silent = !heard && queue[0] === turn && turn.request.readableFlowing === true;
+      if (silent) fail(408, 'the body of the request did not come in time');
+      else watch(turn);
+    });
+    turn.request.once('close', cancel);
+  }
+
   function take(request: IncomingMessage, response: ServerResponse, expects: boolean, upgrade?: Upgrade): void {
     if (broken !== undefined || closing) return;
     disarm();
@@ -146,6 +165,8 @@ export const serveHttp1: ServeVersion = (channel, first, onExchange, { clock, he
     response.once('finish', () => finished(turn));
     queue.push(turn);
     if (peerEnded) turn.lost('the client went away');
+    if (queue.length > MOST_PIPELINED) return fail(400, 'too many requests are sent before their answers');
+    if (turn.exchange.hasBody) watch(turn);
     // Only what is asked first is begun: its answer may be what the second depends on, and may end the connection.
     if (queue.length === 1) onExchange(turn.exchange);
     else wire.hold();
@@ -292,13 +313,7 @@ function turnOf({ request, response, headers, expects, upgrade, wire, close }: T
       }
       return response.write(chunk);
     },
-    drained() {
-      if (dead() || !response.writableNeedDrain) return Promise.resolve();
-      return new Promise((resolve) => {
-        response.once('drain', resolve);
-        gone.signal.addEventListener('abort', () => resolve(), { once: true });
-      });
-    },
+    drained: drainsOf(response, () => !dead() && response.writableNeedDrain, gone.signal),
     end(trailers) {
       if (dead() || response.writableEnded) return;
       if (left !== undefined && left > 0 && !bodiless) return reset();

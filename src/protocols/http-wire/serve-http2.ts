@@ -2,6 +2,7 @@
 import { constants, performServerHandshake, type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2';
 import type { Readable } from 'node:stream';
 import { type BodySource, bodyOf, noBody } from './body.ts';
+import { drainsOf } from './drained.ts';
 import type { Exchange, HttpConnection, ServeVersion } from './exchange.ts';
 import { checkFields, checkHead, type HeaderList, headerOf, LARGEST_HEAD, MOST_HEADERS, pairs } from './head.ts';
 import { malformedBody } from './malformed.ts';
@@ -215,13 +216,7 @@ function turnOf({ stream, method, target, headers, hasBody, close }: TurnParts):
       }
       return stream.write(chunk);
     },
-    drained() {
-      if (dead() || !stream.writableNeedDrain) return Promise.resolve();
-      return new Promise((resolve) => {
-        stream.once('drain', resolve);
-        stream.once('close', resolve);
-      });
-    },
+    drained: drainsOf(stream, () => !dead() && stream.writableNeedDrain, gone.signal),
     end(trailers) {
       if (dead() || stream.writableEnded) return;
       if (left !== undefined && left > 0 && !bodiless) return reset();
