@@ -7,7 +7,7 @@ import type { Outcome, RecordedParameter, RecordedText } from '../domain/recordi
 import type { RecordedEvent } from './read.ts';
 import { withParameters } from './parameter-text.ts';
 import type { ReplayLine, Spoken } from './replay-line.ts';
-import { answerLine } from './reply-text.ts';
+import { answerLine, usageText } from './reply-text.ts';
 import { createStreamLines } from './stream-lines.ts';
 
 export type { ReplayLine, TerminalPiece } from './replay-line.ts';
@@ -76,13 +76,8 @@ function lineOf(event: RecordedEvent, asked: ReadonlyMap<string, string>): Spoke
       if (reply) return answerLine({ command, reply, usage });
       const shown = { ...(columns ? { columns } : {}), ...(rows ? { rows } : {}) };
       const count = rows ? `${rows.length} rows kept` : 'no rows kept';
-      return {
-        kind: 'result',
-        command,
-        text: count,
-        ...(event.truncated ? { detail: 'there were more' } : {}),
-        ...shown,
-      };
+      const detail = [...(event.truncated ? ['there were more'] : []), ...(usage ? [usageText(usage)] : [])].join(', ');
+      return { kind: 'result', command, text: count, ...(detail === '' ? {} : { detail }), ...shown };
     }
     case 'outcome':
       if (event.state === 'unknown')
