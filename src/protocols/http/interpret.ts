@@ -120,11 +120,12 @@ function basicEffects(
   json: JsonBody,
 ): ReadonlySet<Effect> {
   const usual = METHOD_EFFECTS.get(method);
+  if (routes.resembles(target.segments)) return UNKNOWN;
   // One for all methods is one for those that are known: what others do is said by name.
   const said = usual !== undefined || route?.method === method ? route?.effects : undefined;
   if (route?.inference) return inferenceEffects(route.inference, json).union(said ?? NOTHING);
   if (said) return said;
-  if (route === undefined && (described || routes.resembles(target.segments))) return UNKNOWN;
+  if (route === undefined && described) return UNKNOWN;
   if (upgrade !== undefined) return EXECUTE;
   if (body.kind !== 'none' && /^\s*application\/grpc/i.test(body.type)) return UNKNOWN;
   return usual ?? UNKNOWN;
@@ -157,9 +158,9 @@ function isText(bytes: Uint8Array): boolean {
 }
 
 function routeFacts({ target }: Request, route: Route | undefined, { routes, described }: HttpSettings): Facts {
-  if (route !== undefined)
-    return { 'http.route': route.template.text, ...(route.name !== undefined && { 'http.operation': route.name }) };
-  return described || routes.resembles(target.segments) ? { 'http.route': null, 'http.operation': null } : {};
+  if (routes.resembles(target.segments)) return { 'http.route': null, 'http.operation': null };
+  if (route === undefined) return described ? { 'http.route': null, 'http.operation': null } : {};
+  return { 'http.route': route.template.text, ...(route.name !== undefined && { 'http.operation': route.name }) };
 }
 
 /** Of names that differ in capital letters only, servers take either. */

@@ -4,6 +4,7 @@
  */
 import type { Effect } from '../../domain/command.ts';
 import { METHOD_EFFECTS } from './methods.ts';
+import { createRouteTree } from './route-tree.ts';
 import { compareTemplates, type Template, templateMatches } from './template.ts';
 
 export interface Route {
@@ -33,15 +34,16 @@ export interface RouteTable {
   readonly described: boolean;
   /** @param segments decoded */
   find(method: string, segments: readonly string[]): Route | undefined;
-  /** Whether it would be one of the routes to a server that takes capital and small letters for the same: what it is then, nobody knows. */
+  /** Whether it would be another route to a server that takes capital and small letters for the same: what it is then, nobody knows. */
   resembles(segments: readonly string[]): boolean;
 }
 
 /** Sources, the one that is believed first: what it says of a request stands, what it leaves open is taken from those after it. */
 export function createRouteTable(sources: readonly (readonly Route[])[], described: boolean): RouteTable {
   const routes = sources.flat();
-  const layers = sources.map(indexed);
-  const spelled = routes.map(({ template }) => ({ template, small: inSmallLetters(template) }));
+  const layers = sources.map(finderIn);
+  const inSmall = createRouteTree<Templated & { readonly spelled: Template }>();
+  for (const { template } of routes) inSmall.add({ template: inSmallLetters(template), spelled: template });
   return {
     routes,
     described,
@@ -53,12 +55,25 @@ export function createRouteTable(sources: readonly (readonly Route[])[], describ
       return found.length < 2 ? found[0] : found.reduce((first, second) => merged(first, second, method));
     },
     resembles(segments) {
-      const said = segments.map((segment) => segment.toLowerCase());
-      return spelled.some(
-        ({ template, small }) => templateMatches(small, said) && !templateMatches(template, segments),
-      );
+      const alike = inSmall.matching(segments.map((segment) => segment.toLowerCase()));
+      const [other, exact] = split(alike, ({ spelled }) => templateMatches(spelled, segments));
+      const isAsClose = (one: Templated) => exact.some(({ template }) => !isWider(template, one.template));
+      return other.some((one) => !isAsClose(one));
     },
   };
+}
+
+interface Templated {
+  readonly template: Template;
+}
+
+function split<Item>(items: readonly Item[], holds: (item: Item) => boolean): readonly [Item[], Item[]] {
+  return [items.filter((item) => !holds(item)), items.filter(holds)];
+}
+
+function isWider(template: Template, other: Template): boolean {
+  const order = compareTemplates(template, other);
+  return order === 'wider' || order === 'crossing';
 }
 
 function inSmallLetters(template: Template): Template {
@@ -76,34 +91,23 @@ export function isAmbiguous(a: Route, b: Route): boolean {
   return order === 'crossing' && (a.method === undefined || b.method === undefined || a.method === b.method);
 }
 
-/** Narrowest first, of a template's equals the one with a method, so that the first that matches is the one. */
-function indexed(routes: readonly Route[]): (method: string, segments: readonly string[]) => Route | undefined {
-  const byLength = new Map<number, Route[]>();
-  const open: Route[] = [];
-  for (const route of routes) {
-    const { segments, open: rest } = route.template;
-    if (rest) open.push(route);
-    else byLength.set(segments.length, [...(byLength.get(segments.length) ?? []), route]);
-  }
-  for (const list of [...byLength.values(), open]) narrowestFirst(list);
+type Find = (method: string, segments: readonly string[]) => Route | undefined;
+
+/** The narrowest that is for the method; of two alike the one that names it. */
+function finderIn(routes: readonly Route[]): Find {
+  const tree = createRouteTree<Route>();
+  for (const route of routes) tree.add(route);
   return (method, segments) => {
-    const fits = (route: Route) =>
-      (route.method === undefined || route.method === method) && templateMatches(route.template, segments);
-    return byLength.get(segments.length)?.find(fits) ?? open.find(fits);
+    let best: Route | undefined;
+    for (const route of tree.matching(segments))
+      if ((route.method ?? method) === method && (best === undefined || isCloser(route, best))) best = route;
+    return best;
   };
 }
 
-/** What is narrower stands before what is wider: not a total order, so by hand. */
-function narrowestFirst(routes: Route[]): void {
-  const sorted: Route[] = [];
-  for (const route of routes) {
-    const before = sorted.findIndex((other) => {
-      const order = compareTemplates(route.template, other.template);
-      return order === 'narrower' || (order === 'same' && route.method !== undefined && other.method === undefined);
-    });
-    sorted.splice(before < 0 ? sorted.length : before, 0, route);
-  }
-  routes.splice(0, routes.length, ...sorted);
+function isCloser(route: Route, other: Route): boolean {
+  const order = compareTemplates(route.template, other.template);
+  return order === 'narrower' || (order === 'same' && route.method !== undefined && other.method === undefined);
 }
 
 /**

@@ -64,7 +64,7 @@ export function templateMatches({ segments, open }: Template, path: readonly str
   return segments.every((segment, index) => segmentMatches(segment, path[index] as string));
 }
 
-function segmentMatches(segment: Segment, text: string): boolean {
+export function segmentMatches(segment: Segment, text: string): boolean {
   switch (segment.kind) {
     case 'literal':
       return segment.text === text;

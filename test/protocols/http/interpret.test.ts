@@ -99,6 +99,14 @@ test('a path that differs from a route in capital letters only is unknown, and s
   assert.equal(effectsOf('GET /other/users', settings), 'read');
 });
 
+test('a wide route is no way around a narrow one in other letters', () => {
+  const routes = [
+    { path: '/**', effects: ['read'] },
+    { path: '/admin/{x}', effects: ['administer'] },
+  ];
+  assert.equal(effectsOf('GET /aDmin/users', settingsWith({ routes })), 'unknown');
+});
+
 test('what a description does not name is unknown, in its path or in its method', () => {
   const settings = settingsWith({ preset: 'openai' });
   assert.equal(effectsOf('GET /v1/models', settings), 'read');

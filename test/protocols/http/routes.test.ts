@@ -168,3 +168,15 @@ test('a path that differs from a route in capital letters only resembles it', ()
   assert.ok(!table.resembles(['Admin', '7']));
   assert.ok(!table.resembles(['other', '7']));
 });
+
+test('a path of a wide route may resemble a narrow one, and one that is there in both spellings resembles none', () => {
+  const table = createRouteTable([[route('/**'), route('/users/{id}'), route('/users/me'), route('/users/ME')]], false);
+  assert.ok(table.resembles(['users', 'Me']));
+  assert.ok(table.resembles(['Users', '7']));
+  for (const path of ['/users/me', '/users/ME', '/users/7', '/other']) assert.ok(!table.resembles(pathOf(path)), path);
+});
+
+test('a description of thousands of routes finds the one', () => {
+  const routes = Array.from({ length: 3000 }, (_, index) => route(`/v1/r${index}/{id}`, { name: String(index) }));
+  assert.equal(createRouteTable([routes], true).find('GET', ['v1', 'r2999', '7'])?.name, '2999');
+});
