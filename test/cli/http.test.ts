@@ -9,6 +9,7 @@ import { duplexOf } from '../../src/protocols/duplex.ts';
 import { refusalAnswer } from '../../src/protocols/http/refuse.ts';
 import { startRunGateway } from '../fakes/run-gateway.ts';
 import { jsonError, newHome } from './cli.ts';
+import { onTerminal } from './on-terminal.ts';
 
 describe('hoopctl exec on http', () => {
   test('writes the body and nothing else to stdout, the status to stderr', async (t) => {
@@ -52,6 +53,13 @@ describe('hoopctl exec on http', () => {
       stderr,
       'hoopctl: error: rule "no-deletes": not by agents [HOOP_DENIED]\nhoopctl: hint: ask a person\n',
     );
+  });
+
+  test('shows a body on a terminal without obeying it, and begins a line of its own after it', async (t) => {
+    const { home, env } = await setUp(t);
+    const where = { env: { ...home.env, ...env }, cwd: home.dir };
+    const ended = await onTerminal(t, ['exec', 'billing', '--', '/escapes'], where).ended;
+    assert.equal(ended.shown.replaceAll('\r', ''), 'a\\x1b[31mred\nhoopctl: 200 OK\n');
   });
 
   test('ends with 2 for a text that is no request', async (t) => {
@@ -116,11 +124,12 @@ async function setUp(t: TestContext) {
       const answer = refusalAnswer({ kind: 'refusal', code: 'HOOP_DENIED', message, hint: 'ask a person' });
       for (const [name, value] of answer.headers) response.setHeader(name, value);
       response.writeHead(answer.status).end(answer.body);
-    } else response.writeHead(path === '/missing' ? 404 : 200).end(JSON.stringify({ method, path, body }));
+    } else if (path === '/escapes') response.end('a\x1b[31mred');
+    else response.writeHead(path === '/missing' ? 404 : 200).end(JSON.stringify({ method, path, body }));
   });
   gateway.serveBearer = (channel) => void server.emit('connection', duplexOf(channel));
   const home = newHome(t);
   const env = { HOOPCTL_GATEWAY: gateway.url, HOOPCTL_TOKEN: 'user-token' };
   const run: typeof home.run = (args, extra = {}) => home.run(args, { ...extra, env: { ...env, ...extra.env } });
-  return { gateway, home, run, asked };
+  return { gateway, home, env, run, asked };
 }

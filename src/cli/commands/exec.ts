@@ -45,15 +45,41 @@ export const command: CommandForm = {
       input: () => (given === 'stdin' || ctx.stdin.isTTY ? undefined : ctx.stdin),
     };
     using progress = ctx.out.progress({ what: `waiting for ${request.target}` });
-    return await execute(gear, request, voiceOf(ctx, progress));
+    const line = lineOnTerminal(ctx);
+    try {
+      return await execute(gear, request, voiceOf(ctx, progress, line));
+    } catch (error) {
+      line.end();
+      throw error;
+    }
   },
 };
 
-function voiceOf({ out }: Context, progress: Progress): ExecVoice {
+interface Line {
+  saw(stream: 'stdout' | 'stderr', chunk: Uint8Array): void;
+  end(): void;
+}
+
+/** A body need not end with a line break; what we say after it begins a line of its own, where both are seen. */
+function lineOnTerminal({ out, stdout }: Context): Line {
+  let open = false;
+  return {
+    saw(stream, chunk) {
+      if (stream === 'stdout' && chunk.length > 0) open = stdout.isTTY === true && chunk.at(-1) !== 0x0a;
+    },
+    end() {
+      if (open) void out.bytes('stdout', Buffer.from('\n'));
+      open = false;
+    },
+  };
+}
+
+function voiceOf({ out }: Context, progress: Progress, line: Line): ExecVoice {
   return {
     progress: (rows, bytes) => progress.tell({ what: 'reading', rows, bytes }),
     write: (text) => out.data(text),
     done({ tag, rows }, hadRows) {
+      line.end();
       if (!hadRows && out.json) out.event({ result: { tag, ...(rows === undefined ? {} : { rows }) } });
       else if (!hadRows) out.notice(tag);
       else if (out.format === 'text' && rows !== undefined) out.notice(count(rows, 'row'));
@@ -61,6 +87,7 @@ function voiceOf({ out }: Context, progress: Progress): ExecVoice {
     notice: (text) => out.notice(text),
     bytes(stream, chunk) {
       progress.end();
+      line.saw(stream, chunk);
       return out.bytes(stream, chunk);
     },
   };
