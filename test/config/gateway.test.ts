@@ -409,6 +409,12 @@ describe('places', () => {
     assert.deepEqual((settings as { tls: unknown }).tls, { mode: 'verify-full', ca: '/etc/hoop/ca.pem' });
   });
 
+  test('and so are an authority that is named as a file, and a description', () => {
+    const text = changed('tls: verify-full', 'tls: { ca: { file: ca.pem } }\n    openapi: ./api.yaml');
+    const { tls, openapi } = config(text).targets[0]?.settings as Record<string, unknown>;
+    assert.deepEqual([tls, openapi], [{ ca: { file: '/etc/hoop/ca.pem' } }, '/etc/hoop/api.yaml']);
+  });
+
   test('without publicUrl a gateway on loopback is reached where it listens, any other must say', () => {
     assert.equal(config(changed(/^publicUrl.*\n/m, '')).publicUrl, 'https://127.0.0.1:8443');
     refuses(changed(/^publicUrl.*\n/m, '').replace('127.0.0.1:8443', '0.0.0.0:8443'), /publicUrl: is missing/);

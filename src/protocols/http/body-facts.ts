@@ -54,8 +54,9 @@ const NO_BODY: JsonBody = { document: undefined, readable: true, at: () => undef
 
 function isPlainJson(body: Exclude<Body, { kind: 'none' }>, headers: HeaderList): boolean {
   if (!/^application\/(json|[^;]*\+json)$/.test(mediaType(body.type))) return false;
-  const charset = /;\s*charset\s*=\s*"?([^";\s]*)/i.exec(body.type)?.[1];
-  if (charset !== undefined && !/^utf-?8$/i.test(charset)) return false;
+  // Where it is said twice, which one counts is the server's choice.
+  const charsets = [...body.type.matchAll(/;\s*charset\s*=\s*"?([^";\s]*)/gi)];
+  if (!charsets.every(([, charset = '']) => /^utf-?8$/i.test(charset))) return false;
   return !headers.some(([name, value]) => /^content-encoding$/i.test(name) && !/^(identity)?$/i.test(value.trim()));
 }
 

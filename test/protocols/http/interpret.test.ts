@@ -199,6 +199,7 @@ for (const [what, body, fact] of [
   ['deep nesting', json(`{"amount":1,"x":${'['.repeat(100)}${']'.repeat(100)}}`), null],
   ['UTF-16', whole(Buffer.from('{"amount":1}', 'utf16le'), 'application/json'), null],
   ['another charset', whole('{"amount":1}', 'application/json; charset=utf-16'), null],
+  ['two charsets', whole('{"amount":1}', 'application/json; charset=utf-8; charset=utf-16'), null],
   ['a charset that is UTF-8', whole('{"amount":1}', 'application/json; charset="UTF-8"'), 1],
   ['a type of its own', whole('{"amount":1}', 'application/vnd.api+json'), 1],
   ['a form', whole('amount=1', 'application/x-www-form-urlencoded'), null],
