@@ -411,7 +411,7 @@ describe('places', () => {
 
   test('and so are an authority that is named as a file, and a description', () => {
     const text = changed('tls: verify-full', 'tls: { ca: { file: ca.pem } }\n    openapi: ./api.yaml');
-    const { tls, openapi } = config(text).targets[0]?.settings as Record<string, unknown>;
+    const { tls, openapi } = config(text).targets[0]!.settings as Record<string, unknown>;
     assert.deepEqual([tls, openapi], [{ ca: { file: '/etc/hoop/ca.pem' } }, '/etc/hoop/api.yaml']);
   });
 
