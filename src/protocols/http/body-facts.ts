@@ -1,7 +1,7 @@
 /** What is known of a request's body: how much, of what type, and what stands in it where it is JSON. */
 import type { Facts, FactValue } from '../../domain/command.ts';
 import type { HeaderList } from '../http-wire/head.ts';
-import type { Body } from './interpret.ts';
+import type { Body } from './request.ts';
 import { INEXACT, type Json, jsonAt, readJson } from './json.ts';
 
 export function bodyFacts(body: Body): Facts {

@@ -1,7 +1,7 @@
 /** What asking a model does, by the body of the request; and what rules may look at in it. */
 import type { Effect, Facts, FactValue } from '../../domain/command.ts';
 import type { JsonBody } from './body-facts.ts';
-import type { Body } from './interpret.ts';
+import type { Body } from './request.ts';
 import { INEXACT, type Json, jsonAt } from './json.ts';
 import type { Inference } from './routes.ts';
 import type { Preset } from './presets.ts';

@@ -4,33 +4,17 @@
  * What cannot be read is null among the facts and `unknown` among the effects, never guessed.
  */
 import type { Command, Effect, Facts, FactValue, Impossible, Parameter } from '../../domain/command.ts';
-import type { HeaderList } from '../http-wire/head.ts';
 import type { RequestTarget } from '../http-wire/target.ts';
 import { bodyFacts, type JsonBody, jsonOf } from './body-facts.ts';
 import { METHOD_EFFECTS } from './methods.ts';
 import { overridesMethod } from './override.ts';
+import type { Body, Request } from './request.ts';
 import { inferenceEffects, modelFacts } from './inference.ts';
 import type { Route } from './routes.ts';
 import type { HttpSettings } from './settings.ts';
 import { looksLikeIssuing } from './token-routes.ts';
 
-export type Body =
-  | { readonly kind: 'none' }
-  | { readonly kind: 'whole'; readonly bytes: Buffer /** As the request says it, or empty. */; readonly type: string }
-  /** Larger than what is read before it is judged. */
-  | { readonly kind: 'streamed'; readonly type: string; readonly length?: number };
-
-export interface Request {
-  readonly method: string;
-  readonly target: RequestTarget;
-  /** Those that pass and change what the request means. */
-  readonly headers: HeaderList;
-  readonly body: Body;
-  /** The protocol it asks to change to. */
-  readonly upgrade?: string;
-  /** Names of headers that did not pass. */
-  readonly dropped?: readonly string[];
-}
+export type { Body, Request } from './request.ts';
 
 export interface Reading {
   readonly command: Command;

@@ -1,7 +1,7 @@
 /** Whether a POST names another method in its query or body: Rails, Laravel, Symfony and Express's method-override take that one. */
 import type { JsonBody } from './body-facts.ts';
 import { mediaType } from './body-facts.ts';
-import type { Request } from './interpret.ts';
+import type { Request } from './request.ts';
 
 const NAME = '_method';
 const OTHERS: ReadonlySet<string> = new Set([NAME, 'x-http-method-override', 'x-http-method', 'x-method-override']);
