@@ -7,8 +7,9 @@ import type { ByteChannel } from '../../base/channel.ts';
 import type { Clock } from '../../base/clock.ts';
 import { duplexOf } from '../duplex.ts';
 import { sendHttp1 } from './send-http1.ts';
+import { connectHttp2, type Http2Connection } from './send-http2.ts';
 import { createIdleConnections } from './idle.ts';
-import { openChannel, type TargetTls } from './open.ts';
+import { openChannel, type Spoken, type TargetTls } from './open.ts';
 import { fail, failureOf, type HttpClient, type OutgoingRequest, type UpstreamResponse } from './outgoing.ts';
 
 export type { TargetTls } from './open.ts';
@@ -31,9 +32,13 @@ export interface HttpClientParts {
 const HEAD_WITHIN_MS = 15 * 60_000;
 
 export function createHttpClient(parts: HttpClientParts): HttpClient {
-  const { clock, authority } = parts;
+  const { clock, authority, versions } = parts;
   const idle = createIdleConnections(clock);
   const open = new Set<Duplex>();
+  /** Whether HTTP/1.1 alone is spoken: asked for, or all that the target knows. */
+  let plain = versions === '1.1' || (versions === 'auto' && parts.tls === undefined);
+  let http2: Http2Connection | undefined;
+  let connecting: Promise<unknown> | undefined;
   let closed = false;
 
   function track(channel: ByteChannel): Duplex {
@@ -50,11 +55,16 @@ export function createHttpClient(parts: HttpClientParts): HttpClient {
     return track((await openChannel(parts, ['http/1.1'], signal)).channel);
   }
 
-  async function send(request: OutgoingRequest): Promise<UpstreamResponse> {
+  async function overHttp1(request: OutgoingRequest): Promise<UpstreamResponse> {
     const began = clock.monotonic();
     const kept = idle.take();
     const socket = kept ?? (await connectHttp1(request));
-    const dialled = kept === undefined ? { dialMs: clock.monotonic() - began } : {};
+    return onHttp1(socket, request, kept === undefined ? clock.monotonic() - began : undefined);
+  }
+
+  function onHttp1(socket: Duplex, request: OutgoingRequest, dialMs?: number): Promise<UpstreamResponse> {
+    const began = clock.monotonic() - (dialMs ?? 0);
+    const dialled = dialMs === undefined ? {} : { dialMs };
     return sendHttp1(request, {
       ...{ socket, authority },
       timing: () => ({ ...dialled, firstByteMs: clock.monotonic() - began }),
@@ -63,6 +73,40 @@ export function createHttpClient(parts: HttpClientParts): HttpClient {
         else if (left === 'spent') socket.destroy();
       },
     });
+  }
+
+  function onHttp2(connection: Http2Connection, request: OutgoingRequest, dialMs?: number): Promise<UpstreamResponse> {
+    const began = clock.monotonic() - (dialMs ?? 0);
+    const dialled = dialMs === undefined ? {} : { dialMs };
+    return connection.send(request, () => ({ ...dialled, firstByteMs: clock.monotonic() - began }));
+  }
+
+  /** What a new connection speaks, where that is not settled; requests that come meanwhile wait for it. */
+  async function connectEither({ signal }: OutgoingRequest): Promise<Http2Connection | Duplex> {
+    const offered: readonly Spoken[] = versions === '2' ? ['h2'] : ['h2', 'http/1.1'];
+    const { channel, spoken } = await openChannel(parts, offered, signal);
+    const socket = track(channel);
+    if (spoken === 'http/1.1') {
+      plain = true;
+      return socket;
+    }
+    http2 = connectHttp2({ socket, authority, scheme: parts.tls ? 'https' : 'http' });
+    return http2;
+  }
+
+  async function send(request: OutgoingRequest): Promise<UpstreamResponse> {
+    if (plain || request.upgrade !== undefined) return overHttp1(request);
+    while (connecting !== undefined) await connecting.catch(() => {});
+    if (plain) return overHttp1(request);
+    if (http2?.usable) return onHttp2(http2, request);
+    const began = clock.monotonic();
+    const made = connectEither(request);
+    connecting = made;
+    const connection = await made.finally(() => {
+      connecting = undefined;
+    });
+    const dialMs = clock.monotonic() - began;
+    return 'usable' in connection ? onHttp2(connection, request, dialMs) : onHttp1(connection, request, dialMs);
   }
 
   return {
@@ -83,6 +127,7 @@ export function createHttpClient(parts: HttpClientParts): HttpClient {
     },
     close() {
       closed = true;
+      http2?.close();
       for (const socket of open) socket.destroy();
     },
   };

@@ -1,9 +1,10 @@
 /** What is asked of a target over HTTP, what it answers, and how that can fail: the words that both versions of HTTP share. */
 import type { Duplex, Readable } from 'node:stream';
 import { errorTable, HoopError } from '../../base/error.ts';
+import type { HeaderList } from './head.ts';
 
 /** Names as they are sent or were received, each with one value, in order. */
-export type OutgoingHeaders = readonly (readonly [name: string, value: string])[];
+export type OutgoingHeaders = HeaderList;
 
 export interface OutgoingRequest {
   readonly method: string;
@@ -126,6 +127,10 @@ export function failureOf(error: unknown, sent: Sent): HoopError {
 function withSent(error: HoopError, sent: Sent): HoopError {
   const { code, message, hint, exit, cause, details } = error;
   return new HoopError(code, message, { hint, exit, cause, details: { ...details, sent } });
+}
+
+export function malformed(why: string): HoopError {
+  return fail('TARGET_PROTOCOL', `the target's answer is no valid HTTP: ${why}`);
 }
 
 /** The request's own side failed: its end must not look like one. */

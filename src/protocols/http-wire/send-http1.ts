@@ -1,13 +1,13 @@
 /** One request and its answer over one HTTP/1.1 connection (RFC 9112): our framing, a strict parser, and a verdict on whether the connection is fit for another. */
 import http, { type ClientRequest, type IncomingMessage } from 'node:http';
 import { type Duplex, Readable } from 'node:stream';
-import type { HoopError } from '../../base/error.ts';
 import {
   cutBody,
   fail,
   failureOf,
   MOST_HEAD_BYTES,
   MOST_HEADERS,
+  malformed,
   MOST_INFORMATIONAL,
   type OutgoingHeaders,
   type OutgoingRequest,
@@ -122,10 +122,6 @@ export function sendHttp1(request: OutgoingRequest, parts: Http1Parts): Promise<
 const UNASKED = 'it switches to a protocol that was not asked for';
 
 const closed = () => Object.assign(new Error('closed'), { code: 'ECONNRESET' });
-
-function malformed(why: string): HoopError {
-  return fail('TARGET_PROTOCOL', `the target's answer is no valid HTTP: ${why}`);
-}
 
 /** The connection is chosen already: Node asks the agent for one, and it hands out this. */
 function agentOf(socket: Duplex): http.Agent {
