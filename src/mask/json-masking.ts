@@ -6,7 +6,7 @@ import type { Detector, DetectorMask, FieldMask } from '../domain/mask.ts';
 import { Counts, REDACTED } from './body.ts';
 import { type Fingerprint, standIn } from './cell.ts';
 import { triggersFor } from './find.ts';
-import { writtenOut } from './json-number.ts';
+import { SHORTEST, wholeNumbers } from './json-number.ts';
 import type { PathState } from './json-paths.ts';
 import { createTokenizer, ESCAPED, MOST_TELLING, type Tokenizer } from './json-tokens.ts';
 import { createTextScan } from './text-scan.ts';
@@ -43,7 +43,6 @@ export interface JsonMasking {
 const DEEPEST_NESTING = 3;
 /** Nothing shorter is found by a detector: `a@b.cd`. */
 const SHORTEST_TEXT = 6;
-const SHORTEST_NUMBER = 12;
 const QUOTE = 0x22;
 
 /** @param root where the masked fields are; undefined: there are none */
@@ -179,8 +178,8 @@ export function createJsonMasking(
         if (gone > 0) return;
         const state = follows ? enter() : undefined;
         if (state?.mask) return replace(from, to, standsFor(state.mask, bytes.subarray(from, to)));
-        if (to - from < SHORTEST_NUMBER) return;
-        for (const form of [bytes.subarray(from, to), ...writtenOut(bytes, from, to)]) {
+        if (to - from < SHORTEST) return;
+        for (const form of wholeNumbers(bytes, from, to)) {
           const masked = scan.asWhole(form, 0, form.length);
           if (masked === undefined) continue;
           return replace(from, to, JSON.stringify(masked));

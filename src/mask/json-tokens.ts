@@ -54,6 +54,10 @@ const KEY_OR_END = 4;
 const COLON = 5;
 const COMMA = 6;
 
+/** The string goes on, or cannot be one. */
+const PART = -1;
+const WRONG = -2;
+
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 
@@ -94,15 +98,47 @@ export function createTokenizer(
     return at;
   }
 
-  /** A value has ended. */
-  function done(scalar: boolean): void {
+  /** A value has ended, at `at`. @returns where to go on: behind the comma that nearly always stands there */
+  function done(scalar: boolean, bytes: Buffer, at: number, end: number): number {
     if (depth > 0) {
-      expect = COMMA;
-      return;
+      if (at === end || bytes[at] !== 0x2c) {
+        expect = COMMA;
+        return at;
+      }
+      expect = kinds[depth - 1] === 1 ? KEY : VALUE;
+      return at + 1;
     }
     expect = TOP;
     before = scalar ? 'scalar' : 'closed';
     lineEnded = false;
+    return at;
+  }
+
+  /** Where the string that begins at `at` ends, looked at from `from` on; PART or WRONG. What was seen is in `seen`. */
+  function stringEnd(bytes: Buffer, at: number, end: number, from: number): number {
+    let marks = seen;
+    let to = from;
+    for (;;) {
+      let kind = 0;
+      for (; to < end; to++) {
+        kind = classes[bytes[to]!]!;
+        if (kind >= STOP) break;
+        marks |= kind;
+      }
+      // What is escaped may not have come.
+      const escaping = to < end && bytes[to] === BACKSLASH;
+      if (to >= end || (escaping && to + 1 >= end)) {
+        seen = escaping ? marks | ESCAPED : marks;
+        looked = to - at;
+        return PART;
+      }
+      if (!escaping) {
+        seen = marks;
+        return bytes[to] === QUOTE ? to + 1 : WRONG;
+      }
+      marks |= ESCAPED;
+      to += 2;
+    }
   }
 
   function mayBegin(scalar: boolean): boolean {
@@ -145,7 +181,7 @@ export function createTokenizer(
           if (byte !== (object ? 0x7d : 0x5d)) return fail('a comma or bracket is missing', at);
           depth--;
           reader.close(bytes, ++at);
-          done(false);
+          at = done(false, bytes, at, end);
           continue;
         }
         case KEY_OR_END:
@@ -153,51 +189,37 @@ export function createTokenizer(
           if (byte === (expect === KEY_OR_END ? 0x7d : 0x5d)) {
             depth--;
             reader.close(bytes, ++at);
-            done(false);
+            at = done(false, bytes, at, end);
             continue;
           }
           expect = expect === KEY_OR_END ? KEY : VALUE;
           break;
       }
       if (byte === QUOTE) {
-        let i = at + (looked === 0 ? 1 : looked);
-        let marks = seen;
-        for (;;) {
-          for (; i < end; i++) {
-            const kind = classes[bytes[i]!]!;
-            if (kind >= STOP) break;
-            marks |= kind;
-          }
-          if (i >= end) break;
-          const stopped = bytes[i]!;
-          if (stopped === QUOTE) break;
-          if (stopped !== BACKSLASH) return fail('a control character stands in a string', at);
-          marks |= ESCAPED;
-          // What is escaped may not have come.
-          if (i + 1 >= end) break;
-          i += 2;
-        }
-        if (i >= end || bytes[i] !== QUOTE) {
+        const to = stringEnd(bytes, at, end, looked === 0 ? at + 1 : at + looked);
+        if (to < 0) {
+          if (to === WRONG) return fail('a control character stands in a string', at);
           if (final) return fail('it ends within a string', at);
-          looked = i - at;
-          seen = marks;
           return looked > longest ? fail(tooLong, at) : at;
         }
+        const marks = seen;
         looked = 0;
         seen = 0;
-        i++;
-        if (i - at > longest) return fail(tooLong, at);
-        if ((marks & BEYOND) !== 0 && !isUtf8(bytes.subarray(at, i))) return fail('it is not UTF-8', at);
+        if (to - at > longest) return fail(tooLong, at);
+        if ((marks & BEYOND) !== 0 && !isUtf8(bytes.subarray(at, to))) return fail('it is not UTF-8', at);
         if (expect === KEY) {
-          expect = COLON;
-          reader.key(bytes, at, i, marks);
+          reader.key(bytes, at, to, marks);
+          // Nearly always it stands right behind.
+          const colon = to < end && bytes[to] === 0x3a;
+          expect = colon ? VALUE : COLON;
+          at = colon ? to + 1 : to;
         } else {
           if (!mayBegin(true)) return fail('something stands behind its end', at);
-          reader.string(bytes, at, i, marks);
-          done(true);
+          reader.string(bytes, at, to, marks);
+          at = done(true, bytes, to, end);
         }
-        if (failed !== undefined) return at;
-        at = i;
+        // Only what is decoded can turn out wrong.
+        if ((marks & ESCAPED) !== 0 && failed !== undefined) return at;
         continue;
       }
       if (expect === KEY) return fail('a key is missing', at);
@@ -228,8 +250,7 @@ export function createTokenizer(
         if (!isWord(bytes, at, i)) return fail('it is not JSON', at);
         reader.word(bytes, at, i);
       }
-      done(true);
-      at = i;
+      at = done(true, bytes, i, end);
     }
     if (final && !(depth === 0 && expect === TOP)) return fail('it ends before it is whole', at);
     return at;

@@ -6,6 +6,8 @@ import { createFind, type Found } from './find.ts';
 import { matchesIn, strictestByDetector } from './scanner.ts';
 import { createSieve } from './sieve.ts';
 
+const NONE: readonly Found[] = [];
+
 export interface TextScan {
   readonly detectors: ReadonlySet<Detector>;
   /** The text in bytes [from, to), UTF-8, with what was found replaced. @returns undefined where nothing was found, null where the value goes as a whole */
@@ -22,7 +24,7 @@ export function createTextScan(masks: readonly DetectorMask[], fingerprint: Fing
   const found: Found = { start: 0, end: 0, detector: 'email' };
 
   const matches = (bytes: Buffer, from: number, to: number) =>
-    detectors.size === 0 || holdsNothing(bytes, from, to) ? [] : matchesIn(find, bytes, from, from, to, found);
+    detectors.size === 0 || holdsNothing(bytes, from, to) ? NONE : matchesIn(find, bytes, from, from, to, found);
 
   function standsFor(bytes: Buffer, { start, end, detector }: Found): string | null {
     const { rule, with: how } = rules.get(detector)!;
@@ -33,15 +35,17 @@ export function createTextScan(masks: readonly DetectorMask[], fingerprint: Fing
   return {
     detectors,
     inText(bytes, from, to) {
-      let text: string | undefined;
+      const all = matches(bytes, from, to);
+      if (all.length === 0) return undefined;
+      let text = '';
       let kept = from;
-      for (const match of matches(bytes, from, to)) {
+      for (const match of all) {
         const stands = standsFor(bytes, match);
         if (stands === null) return null;
-        text = `${text ?? ''}${bytes.toString('utf8', kept, match.start)}${stands}`;
+        text += bytes.toString('utf8', kept, match.start) + stands;
         kept = match.end;
       }
-      return text === undefined ? undefined : text + bytes.toString('utf8', kept, to);
+      return text + bytes.toString('utf8', kept, to);
     },
     asWhole(bytes, from, to) {
       const [first] = matches(bytes, from, to);
