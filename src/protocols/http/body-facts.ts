@@ -64,8 +64,15 @@ export function mediaType(type: string): string {
   return type.replace(/;.*$/s, '').trim().toLowerCase();
 }
 
-function factOf(value: Json | undefined): FactValue | undefined {
+/** Facts are recorded with each verdict: what is longer than names and amounts are is no fact. */
+const LONGEST_FACT = 1024;
+const MOST_ITEMS = 256;
+
+/** @returns undefined where nothing stands, null where it is none that a rule compares */
+export function factOf(value: Json | undefined): FactValue | undefined {
   if (value === INEXACT || value instanceof Map) return null;
+  if (typeof value === 'string') return value.length <= LONGEST_FACT ? value : null;
   if (!Array.isArray(value)) return value as Exclude<FactValue, readonly string[]> | undefined;
-  return value.every((item) => typeof item === 'string') ? (value as string[]) : null;
+  const isShort = (item: Json): item is string => typeof item === 'string' && item.length <= LONGEST_FACT;
+  return value.length <= MOST_ITEMS && value.every(isShort) ? (value as string[]) : null;
 }

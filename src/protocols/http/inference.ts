@@ -1,6 +1,6 @@
 /** What asking a model does, by the body of the request; and what rules may look at in it. */
 import type { Effect, Facts, FactValue } from '../../domain/command.ts';
-import type { JsonBody } from './body-facts.ts';
+import { factOf, type JsonBody } from './body-facts.ts';
 import type { Body } from './request.ts';
 import { INEXACT, type Json, jsonAt } from './json.ts';
 import type { Inference } from './routes.ts';
@@ -78,7 +78,7 @@ function toolNames(document: Json | undefined): FactValue | undefined {
   const lists = ['/tools', '/functions'].map((pointer) => jsonAt(document, pointer)).filter(isSaid);
   if (lists.length === 0) return undefined;
   const names = lists.flatMap((list) => (Array.isArray(list) ? list.map(nameOf) : [undefined]));
-  return names.every((name) => name !== undefined) ? names : null;
+  return names.every((name) => name !== undefined) ? factOf(names) : null;
 }
 
 function nameOf(tool: Json): string | undefined {

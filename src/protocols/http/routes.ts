@@ -34,7 +34,7 @@ export interface RouteTable {
   readonly described: boolean;
   /** @param segments decoded */
   find(method: string, segments: readonly string[]): Route | undefined;
-  /** Whether it would be another route to a server that takes capital and small letters for the same: what it is then, nobody knows. */
+  /** Whether it would be another route to a server that takes more than one spelling of a path for the same: what it is then, nobody knows. */
   resembles(segments: readonly string[]): boolean;
 }
 
@@ -42,8 +42,8 @@ export interface RouteTable {
 export function createRouteTable(sources: readonly (readonly Route[])[], described: boolean): RouteTable {
   const routes = sources.flat();
   const layers = sources.map(finderIn);
-  const inSmall = createRouteTree<Templated & { readonly spelled: Template }>();
-  for (const { template } of routes) inSmall.add({ template: inSmallLetters(template), spelled: template });
+  const folded = createRouteTree<Templated & { readonly spelled: Template }>();
+  for (const { template } of routes) folded.add({ template: foldTemplate(template), spelled: template });
   return {
     routes,
     described,
@@ -55,7 +55,7 @@ export function createRouteTable(sources: readonly (readonly Route[])[], describ
       return found.length < 2 ? found[0] : found.reduce((first, second) => merged(first, second, method));
     },
     resembles(segments) {
-      const alike = inSmall.matching(segments.map((segment) => segment.toLowerCase()));
+      const alike = readingsOf(segments).flatMap((reading) => folded.matching(reading));
       const [other, exact] = split(alike, ({ spelled }) => templateMatches(spelled, segments));
       const isAsClose = (one: Templated) => exact.some(({ template }) => !isWider(template, one.template));
       return other.some((one) => !isAsClose(one));
@@ -76,12 +76,27 @@ function isWider(template: Template, other: Template): boolean {
   return order === 'wider' || order === 'crossing';
 }
 
-function inSmallLetters(template: Template): Template {
+/** As servers may take a path that do not mind capital letters, dots and blanks at the end of a name (Windows), or an ending that asks for a format. */
+function readingsOf(segments: readonly string[]): readonly (readonly string[])[] {
+  const plain = segments.map(fold);
+  const last = plain.at(-1)?.replace(/\.[a-z0-9]{1,5}$/, '');
+  return last === undefined || last === plain.at(-1) ? [plain] : [plain, plain.with(-1, last)];
+}
+
+function foldTemplate(template: Template): Template {
   const segments = template.segments.map((segment): Template['segments'][number] => {
-    if (segment.kind === 'literal') return { ...segment, text: segment.text.toLowerCase() };
-    return segment.kind === 'mixed' ? { ...segment, texts: segment.texts.map((text) => text.toLowerCase()) } : segment;
+    if (segment.kind === 'literal') return { ...segment, text: fold(segment.text) };
+    return segment.kind === 'mixed' ? { ...segment, texts: segment.texts.map(foldLetters) } : segment;
   });
   return { ...template, segments };
+}
+
+function fold(text: string): string {
+  return foldLetters(text).replace(/[. ]+$/, '');
+}
+
+function foldLetters(text: string): string {
+  return text.normalize('NFKC').toUpperCase().toLowerCase();
 }
 
 /** Whether some request would fall under both, and neither describes it more exactly. */

@@ -191,6 +191,8 @@ for (const [what, body, fact] of [
   ['a boolean', json({ amount: false }), false],
   ['null', json({ amount: null }), null],
   ['an object', json({ amount: {} }), null],
+  ['text that is no name', json({ amount: 'x'.repeat(1025) }), null],
+  ['a list that has no end', json({ amount: Array.from({ length: 257 }, () => 'x') }), null],
   ['nothing', json({}), undefined],
   ['another name in capital letters', json({ Amount: 5 }), null],
   ['a name twice', json('{"amount":1,"amount":2}'), null],

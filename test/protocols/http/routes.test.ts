@@ -180,3 +180,21 @@ test('a description of thousands of routes finds the one', () => {
   const routes = Array.from({ length: 3000 }, (_, index) => route(`/v1/r${index}/{id}`, { name: String(index) }));
   assert.equal(createRouteTable([routes], true).find('GET', ['v1', 'r2999', '7'])?.name, '2999');
 });
+
+for (const path of [
+  '/admin/Keys',
+  '/ADMIN/keys',
+  '/admin/keys.',
+  '/admin/keys ',
+  '/admin/keys.json',
+  '/admin/\u212aeys',
+  '/admin/ｋeys',
+])
+  test(`${path} resembles /admin/keys`, () => {
+    assert.ok(createRouteTable([[route('/admin/keys'), route('/**')]], false).resembles(pathOf(path)));
+  });
+
+test('an ending that has a route of its own resembles nothing', () => {
+  const table = createRouteTable([[route('/report'), route('/report.csv'), route('/v1/{id}')]], false);
+  for (const path of ['/report.csv', '/report', '/v1/a.json']) assert.ok(!table.resembles(pathOf(path)), path);
+});
