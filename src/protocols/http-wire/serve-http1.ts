@@ -76,6 +76,7 @@ export const serveHttp1: ServeVersion = (channel, first, onExchange, { clock, he
   let peerEnded = false;
   let closing = false;
   let heard = false;
+  let latest: Buffer | undefined;
   let broken: { readonly status: number; readonly reason: string } | undefined;
 
   const disarm = () => {
@@ -83,8 +84,9 @@ export const serveHttp1: ServeVersion = (channel, first, onExchange, { clock, he
     waiting = undefined;
   };
   const wire: Wire = wireOf(channel, first, clock.after, {
-    onBytes() {
+    onBytes(chunk) {
       heard = true;
+      latest = chunk;
       if (queue.length === 0)
         waiting ??= clock.after(headTimeoutMs, () => fail(408, 'the head of the request did not come in time'));
     },
@@ -164,6 +166,10 @@ export const serveHttp1: ServeVersion = (channel, first, onExchange, { clock, he
     });
     response.once('finish', () => finished(turn));
     queue.push(turn);
+    if (upgrade === undefined && losesBytes(headers, turn.exchange.hasBody, latest)) {
+      response.shouldKeepAlive = false;
+      closing = true;
+    }
     if (peerEnded) turn.lost('the client went away');
     if (queue.length > MOST_PIPELINED) return fail(400, 'too many requests are sent before their answers');
     if (turn.exchange.hasBody) watch(turn);
@@ -215,6 +221,15 @@ export const serveHttp1: ServeVersion = (channel, first, onExchange, { clock, he
     abort: (reason) => void channel.abort(reason),
   } satisfies HttpConnection;
 };
+
+/**
+ * Whether the parser would skip what stands behind this request in the same chunk, and then begin in the middle of another one: it stops at each
+ * request that asks for an upgrade, and does not go on from there when none is made.
+ */
+function losesBytes(headers: HeaderList, hasBody: boolean, chunk: Buffer | undefined): boolean {
+  if (headerOf(headers, 'upgrade') === undefined) return false;
+  return hasBody || chunk?.indexOf('\r\n\r\n') !== (chunk?.length ?? 0) - 4;
+}
 
 /** The one protocol a bodiless GET asks to go on in; HTTP/2 is had by prior knowledge only (RFC 9113, section 3.1). */
 function askedProtocol(headers: HeaderList, method: string | undefined): string | undefined {

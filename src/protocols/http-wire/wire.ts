@@ -13,7 +13,7 @@ export interface Wire {
 
 export interface WireEvents {
   /** Before the bytes are handed on. */
-  onBytes(): void;
+  onBytes(chunk: Buffer): void;
   /** The client will send nothing more, or is gone; seen also behind the gate. */
   onPeerEnd(): void;
 }
@@ -42,7 +42,7 @@ export function wireOf(
 
   const onBytes = (chunk: Buffer) => {
     if (gate === 'open') {
-      events.onBytes();
+      events.onBytes(chunk);
       if (!duplex.push(chunk)) channel.pause();
       return;
     }
