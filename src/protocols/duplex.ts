@@ -7,6 +7,9 @@ export interface Pipe extends Duplex {
   onChunk?: () => void;
 }
 
+/** More is not copied to spare a write. */
+const ONE_WRITE_BYTES = 64 * 1024;
+
 export function duplexOf(channel: ByteChannel): Pipe {
   let begun = false;
   let ended = false;
@@ -29,6 +32,15 @@ export function duplexOf(channel: ByteChannel): Pipe {
     },
     write(chunk: Buffer, _encoding, done) {
       if (channel.write(chunk)) return done();
+      channel.drained().then(() => done());
+    },
+    // A head and its body are written by two calls, and are one packet.
+    writev(chunks, done) {
+      const parts = chunks.map(({ chunk }) => chunk as Buffer);
+      const small = parts.reduce((bytes, part) => bytes + part.length, 0) <= ONE_WRITE_BYTES;
+      let room = true;
+      for (const part of small ? [Buffer.concat(parts)] : parts) room = channel.write(part);
+      if (room) return done();
       channel.drained().then(() => done());
     },
     final(done) {
