@@ -219,3 +219,80 @@ rules: [{ name: not-the-root, targets: [web-1], when: { effects: [delete], resou
     assert.match((await ask('ls | wc -l')).reason ?? '', /one program with literal words/);
   });
 });
+
+describe('a target of HTTP', () => {
+  const POLICY = `version: 1
+access: [{ name: all, subjects: { groups: [data-agents] }, targets: [billing], effects: [read, write] }]
+rules:
+  - name: large-refunds
+    targets: [billing]
+    when: { http.operation: refund, http.json.amount: { gt: 100 } }
+    then: { hold: { approvers: { groups: [finance] } } }
+`;
+  const OPENAPI = `openapi: 3.1.0
+info: { title: Billing, version: '1' }
+paths:
+  /v1/customers: { get: { operationId: listCustomers } }
+  /v1/refunds/{id}: { post: { operationId: refund, x-hoop-json: { amount: /amount } } }
+`;
+  let place: string;
+  before(() => {
+    place = mkdtempSync(join(tmpdir(), 'hoop-try-'));
+    const target = [
+      '  billing:',
+      '    protocol: http',
+      '    address: https://api.internal',
+      '    account: { bearer: { env: BILLING } }',
+      '    openapi: ./billing.yaml',
+    ];
+    writeFileSync(join(place, 'gateway.yaml'), `${GATEWAY}${target.join('\n')}\n`);
+    writeFileSync(join(place, 'policy.yaml'), POLICY);
+    writeFileSync(join(place, 'billing.yaml'), OPENAPI);
+  });
+  after(() => rmSync(place, { recursive: true }));
+  const ask = (text: string) => explainWithFiles({ target: 'billing', text, ...DANA }, join(place, 'policy.yaml'));
+  const refund = (body: string) => ask(`POST /v1/refunds/7\n\n${body}`);
+
+  test('has its requests read by its own description, and nothing of it is assumed', async () => {
+    const held = await refund('{"amount": 101}');
+    assert.deepEqual([held.verdict, held.rules, held.notes], ['hold', ['all', 'large-refunds'], []]);
+    assert.equal((await refund('{"amount": 100}')).verdict, 'allow');
+    assert.equal((await ask('/v1/customers?limit=3')).verdict, 'allow');
+  });
+
+  test('what is disguised is held as what it may be', async () => {
+    for (const body of [
+      '{"amount": 1, "amount": 101}',
+      '{"Amount": 101}',
+      '{"amount": "101"}',
+      '\ufeff{"amount": 101}',
+    ])
+      assert.equal((await refund(body)).verdict, 'hold', body);
+  });
+
+  test('what its description does not name, and what is no path, is denied', async () => {
+    assert.equal((await ask('GET /v1/keys')).verdict, 'deny');
+    assert.match((await ask('GET /v1/../keys')).reason ?? '', /dot segment/);
+  });
+
+  test('cases are met, and missed, as for any target', async () => {
+    const cases = ['100: allow', '101: deny'].map((line) => {
+      const [amount, verdict] = line.split(': ');
+      const text = `POST /v1/refunds/7\n\n{"amount": ${amount}}`;
+      return {
+        name: line,
+        as: 'dana@example.test',
+        groups: ['data-agents'],
+        target: 'billing',
+        text,
+        expect: { verdict },
+      };
+    });
+    writeFileSync(join(place, 'cases.yaml'), JSON.stringify({ cases }));
+    const done = await testPolicy(join(place, 'cases.yaml'));
+    assert.deepEqual(
+      done.cases.map(({ misses }) => misses.length),
+      [0, 1],
+    );
+  });
+});
