@@ -1,6 +1,7 @@
 /** The gate's promise, attacked: no permit without a verdict, an approval where one is asked, and a record. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import type { MaskPlan } from '../../src/domain/mask.ts';
 import type { Permit } from '../../src/domain/permit.ts';
 import type { Refusal } from '../../src/domain/session.ts';
 import { refusal } from '../../src/gateway/refusal.ts';
@@ -403,21 +404,24 @@ describe('holding', () => {
     });
   }
 
-  test('an approval given under other masks is not used by a retry', async () => {
-    const under = gateUnderTest();
-    const first = under.gate.submit(under.turn(remove()));
-    await settled();
-    await under.clock.advance(60_000);
-    refused(await first);
-    under.desk.approve('apr_1');
-    under.masks = {
-      ...under.masks,
-      detectors: [{ rule: 'cards', detect: ['credit_card'], with: 'redact', strict: true }],
-    };
-    void under.gate.submit(under.turn(remove()));
-    await settled();
-    assert.deepEqual(under.desk.consumed, []);
-  });
+  const OTHER_MASKS: Readonly<Record<string, Partial<MaskPlan>>> = {
+    detectors: { detectors: [{ rule: 'cards', detect: ['credit_card'], with: 'redact', strict: true }] },
+    fields: { fields: [{ rule: 'pii', path: '$..ssn', with: 'redact', direction: 'request' }] },
+  };
+  for (const [what, masks] of Object.entries(OTHER_MASKS)) {
+    test(`an approval given under other ${what} is not used by a retry`, async () => {
+      const under = gateUnderTest();
+      const first = under.gate.submit(under.turn(remove()));
+      await settled();
+      await under.clock.advance(60_000);
+      refused(await first);
+      under.desk.approve('apr_1');
+      under.masks = { ...under.masks, ...masks };
+      void under.gate.submit(under.turn(remove()));
+      await settled();
+      assert.deepEqual(under.desk.consumed, []);
+    });
+  }
 
   test('a function no longer trusted voids the approval: the text was read while it was', async () => {
     const under = gateUnderTest();

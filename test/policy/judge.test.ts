@@ -418,6 +418,23 @@ masks:
     assert.deepEqual(two.masks(asking()).columns, [{ rule: 'nothing', relation: 'a.b', column: 'c', with: 'null' }]);
   });
 
+  test('of fields and of what a client sends carry their way', () => {
+    const rules = policy(`masks:
+  - { name: ssn, targets: [web], json: ['$..ssn', '$.a'], with: last4 }
+  - { name: sent, targets: [web], detect: [email], with: redact, direction: request }
+  - { name: seen, targets: [web], json: ['$.b'], with: redact, direction: both, mode: shadow }`);
+    const { fields, detectors, shadow } = rules.masks(asking({ on: 'web' }));
+    assert.deepEqual(fields, [
+      { rule: 'ssn', path: '$..ssn', with: 'last4', direction: 'response' },
+      { rule: 'ssn', path: '$.a', with: 'last4', direction: 'response' },
+    ]);
+    assert.deepEqual(detectors, [
+      { rule: 'sent', detect: ['email'], with: 'redact', strict: false, direction: 'request' },
+    ]);
+    assert.deepEqual(shadow.fields, [{ rule: 'seen', path: '$.b', with: 'redact', direction: 'both' }]);
+    assert.deepEqual(rules.masks(asking()).fields, []);
+  });
+
   test('`none` is said as no bound, and silence is not said', () => {
     const limits = policy(`${ALL}\nlimits: [{ name: l, bytesPerStatement: none, rowsPerRun: 5, mode: shadow }]`).limits(
       asking(),

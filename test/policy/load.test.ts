@@ -259,6 +259,41 @@ describe('masks', () => {
     refuses(mask('columns: [a.b.c], strict: true, with: redact'), /strict belongs to detect/);
   });
 
+  test('a field is named by a path that can be followed as a body flows', () => {
+    refuses(mask("targets: [web], json: ['ssn'], with: redact"), /begins with \$/, /\$\.\.ssn/);
+    refuses(mask("targets: [web], json: ['$.a[?@.b]'], with: redact"), /cannot be read from/);
+    refuses(mask("targets: [web], json: ['$'], with: redact"), /whole body/);
+    refuses(mask('targets: [web], json: [7], with: redact'), /must be a JSON path/);
+    refuses(mask('targets: [web], json: [], with: redact'), /must not be empty/);
+    refuses(
+      mask("targets: [web], json: ['$.a'], detect: [email], with: redact"),
+      /needs one of columns, detect and json/,
+    );
+    refuses(mask("targets: [web], json: ['$.a'], strict: true, with: redact"), /strict belongs to detect/);
+    policy(mask("targets: [web], json: ['$.a', \"$['b c'][*]..d\"], with: last4, direction: both, mode: shadow"));
+  });
+
+  test('fields and what a client sends are masked where targets have bodies, and nowhere else', () => {
+    for (const targets of ['[orders-db]', "['*']", '[web, orders-db]', '{ labels: { env: prod } }']) {
+      refuses(
+        mask(`targets: ${targets}, json: ['$.a'], with: redact`),
+        /"m" has json, and its target "orders-db" \(postgres\)/,
+      );
+      refuses(mask(`targets: ${targets}, detect: [email], direction: request, with: redact`), /"m" has direction, and/);
+      refuses(mask(`targets: ${targets}, detect: [email], direction: both, with: redact`), /"m" has direction, and/);
+    }
+    refuses(mask("json: ['$.a'], with: redact"), /"m" has json/, /name the http targets/);
+    refuses(
+      mask('targets: [web], columns: [a.b.c], direction: request, with: redact'),
+      /direction belongs to detect and json/,
+    );
+    refuses(
+      mask('targets: [web], detect: [email], direction: in, with: redact'),
+      /must be one of: response, request, both/,
+    );
+    policy(mask("targets: ['*'], detect: [email], direction: response, with: redact"));
+  });
+
   test('an exception for nobody in particular would except everyone', () => {
     refuses(mask('detect: [email], with: redact, except: {}'), /except everyone/);
   });
