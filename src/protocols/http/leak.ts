@@ -28,10 +28,34 @@ export function createLeakSearch(secrets: readonly string[]): LeakSearch {
   return prepareLeaks(secrets).search();
 }
 
+/** The same secrets are prepared once, whoever asks. */
 export function prepareLeaks(secrets: readonly string[]): Leaks {
   const searched = [...new Set(secrets)].filter((secret) => Buffer.byteLength(secret) >= SHORTEST_SEARCHED);
-  const automaton = searched.length === 0 ? undefined : createAutomaton(searched.flatMap(needlesOf));
-  return { search: () => (automaton === undefined ? NOTHING : searchWith(automaton)) };
+  if (searched.length === 0) return { search: () => NOTHING };
+  const key = JSON.stringify(searched);
+  const automaton = PREPARED.get(key) ?? createAutomaton(searched.flatMap(needlesOf));
+  PREPARED.delete(key);
+  PREPARED.set(key, automaton);
+  const [oldest] = PREPARED.keys();
+  if (PREPARED.size > MOST_PREPARED && oldest !== undefined) PREPARED.delete(oldest);
+  return { search: () => searchWith(automaton) };
+}
+
+const PREPARED = new Map<string, Automaton>();
+/** About 150 KiB each. */
+const MOST_PREPARED = 100;
+
+/** Several searches as one. */
+export function bothOf(one: LeakSearch, other: LeakSearch): LeakSearch {
+  if (other === NOTHING) return one;
+  return {
+    push(chunk) {
+      const found = one.push(chunk);
+      return other.push(chunk) || found;
+    },
+    unfinished: () => Math.max(one.unfinished(), other.unfinished()),
+    text: (text) => one.text(text) || other.text(text),
+  };
 }
 
 const NOTHING: LeakSearch = { push: () => false, unfinished: () => 0, text: () => false };
@@ -71,7 +95,7 @@ interface Automaton {
   depth(place: Place): number;
 }
 
-/** Rows of the table: 1 KiB each. What is in ordinary answers needs a few dozen. */
+/** Rows of the table: half a KiB each. What is in ordinary answers needs a few dozen. */
 const MOST_STATES = 2_048;
 const UNKNOWN = -1;
 const HIT_STATE = 0;
@@ -79,9 +103,10 @@ const BEGIN_STATE = 1;
 const BEGIN_ROW = BEGIN_STATE << 8;
 
 function createAutomaton(needles: readonly Needle[]): Automaton {
-  const { nodes, starts, depths, accepting } = buildGraph(needles);
+  const { first, edges, depths, accepting } = buildGraph(needles);
+  const start = depths.length;
   const begin: Place = { key: '', nodes: [] };
-  let table = new Int32Array(64 * 256);
+  let table = new Int16Array(64 * 256);
   let states = new Map<string, number>();
   let places: Place[] = [];
 
@@ -98,7 +123,7 @@ function createAutomaton(needles: readonly Needle[]): Automaton {
     if (known !== undefined) return known;
     const state = places.length;
     if ((state + 1) * 256 > table.length) {
-      const larger = new Int32Array(table.length * 2);
+      const larger = new Int16Array(table.length * 2);
       larger.set(table);
       table = larger;
     }
@@ -110,8 +135,12 @@ function createAutomaton(needles: readonly Needle[]): Automaton {
 
   function step(from: Place, byte: number): Place {
     const reached = new Set<number>();
-    for (const next of starts.get(byte) ?? []) reached.add(next);
-    for (const node of from.nodes) for (const next of nodes[node]!.get(byte) ?? []) reached.add(next);
+    const follow = (node: number) => {
+      for (let at = first[node]!; at < first[node + 1]!; at++)
+        if ((edges[at]! & 0xff) === byte) reached.add(edges[at]! >>> 8);
+    };
+    follow(start);
+    for (const node of from.nodes) follow(node);
     if (reached.size === 0) return begin;
     for (const node of reached) if (accepting.has(node)) return HIT;
     const sorted = [...reached].sort((a, b) => a - b);
@@ -157,41 +186,34 @@ function createAutomaton(needles: readonly Needle[]): Automaton {
   };
 }
 
+/** By numbers: thousands of nodes, a byte or two each. */
 interface Graph {
-  /** By node: where each byte leads. */
-  readonly nodes: readonly ReadonlyMap<number, readonly number[]>[];
-  /** Where a byte leads from the beginning, which is everywhere. */
-  readonly starts: ReadonlyMap<number, readonly number[]>;
+  /** Where the edges of each node begin; behind the last node stands the beginning, which is everywhere. */
+  readonly first: Int32Array;
+  /** A byte, and above it the node that it leads to. */
+  readonly edges: Int32Array;
   /** Bytes on the longest way to a node. */
-  readonly depths: readonly number[];
+  readonly depths: Int32Array;
   readonly accepting: ReadonlySet<number>;
 }
 
 /** For how many bytes of a repetition (backslashes, zeros) what came before it is kept back. */
 const MOST_REPEATED = 8;
+const START = -1;
 
 /** A chain of characters for each needle; between two of them a way for each spelling of the character. */
 function buildGraph(needles: readonly Needle[]): Graph {
-  const nodes: Map<number, number[]>[] = [];
+  const drawn: { from: number; edge: number }[] = [];
   const depths: number[] = [];
   const accepting = new Set<number>();
-  const starts = new Map<number, number[]>();
-  const node = (): number => {
-    depths.push(0);
-    return nodes.push(new Map()) - 1;
-  };
+  const node = (): number => depths.push(0) - 1;
   const link = (from: number, bytes: readonly number[], to: number): void => {
-    const ways = from < 0 ? starts : nodes[from]!;
-    for (const byte of bytes) {
-      const known = ways.get(byte);
-      if (known === undefined) ways.set(byte, [to]);
-      else if (!known.includes(to)) known.push(to);
-    }
+    for (const byte of bytes) drawn.push({ from, edge: (to << 8) | byte });
     if (from === to) depths[to] = depths[to]! + MOST_REPEATED;
-    else depths[to] = Math.max(depths[to]!, (from < 0 ? 0 : depths[from]!) + 1);
+    else depths[to] = Math.max(depths[to]!, (from === START ? 0 : depths[from]!) + 1);
   };
   for (const needle of needles) {
-    let from = -1;
+    let from = START;
     for (const spellings of needle) {
       const to = node();
       for (const spelling of spellings) drawSpelling(spelling, from, to, { node, link });
@@ -199,7 +221,15 @@ function buildGraph(needles: readonly Needle[]): Graph {
     }
     accepting.add(from);
   }
-  return { nodes, starts, depths, accepting };
+  const nodes = depths.length;
+  const first = new Int32Array(nodes + 2);
+  const place = (from: number) => (from === START ? nodes : from);
+  for (const { from } of drawn) first[place(from) + 1]!++;
+  for (let at = 1; at < first.length; at++) first[at]! += first[at - 1]!;
+  const next = first.slice();
+  const edges = new Int32Array(drawn.length);
+  for (const { from, edge } of drawn) edges[next[place(from)]!++] = edge;
+  return { first, edges, depths: Int32Array.from(depths), accepting };
 }
 
 function drawSpelling(spelling: Spelling, from: number, to: number, { node, link }: Drawing): void {

@@ -23,7 +23,7 @@ import type { Credential } from './credential.ts';
 import { signV4 } from './credential/sigv4.ts';
 import { withoutCredentials, withoutOwnParameters, withParameter } from './credential/strip.ts';
 import { askForToken, createTokens, type OAuth2, type Tokens } from './credential/tokens.ts';
-import { type Leaks, type LeakSearch, prepareLeaks, SHORTEST_SEARCHED } from './leak.ts';
+import { bothOf, type LeakSearch, prepareLeaks, SHORTEST_SEARCHED } from './leak.ts';
 import { authorityOf } from './location.ts';
 import type { HttpSettings } from './settings.ts';
 
@@ -75,7 +75,6 @@ export function connectUpstream(parts: UpstreamParts): Upstream {
   let opening: Promise<Opened> | undefined;
   let opened: Opened | undefined;
   let closed = false;
-  let searched: { readonly key: string; readonly leaks: Leaks } | undefined;
 
   async function open(): Promise<Opened> {
     // What failed once is tried again with the next request.
@@ -89,10 +88,8 @@ export function connectUpstream(parts: UpstreamParts): Upstream {
   }
 
   function search(): LeakSearch {
-    const secrets = [...(opened?.maker.hidden() ?? []), ...jar.secrets()];
-    const key = JSON.stringify(secrets);
-    if (searched?.key !== key) searched = { key, leaks: prepareLeaks(secrets) };
-    return searched.leaks.search();
+    // Cookies come and go: what is searched for all sessions of a target is not made anew for them.
+    return bothOf(prepareLeaks(opened?.maker.hidden() ?? []).search(), prepareLeaks(jar.secrets()).search());
   }
 
   async function ask({ client, maker }: Opened, request: OutgoingRequest): Promise<UpstreamResponse> {
