@@ -7,9 +7,9 @@
 import { isAlias, parseDocument, visit } from 'yaml';
 import { EFFECTS, type Effect } from '../../domain/command.ts';
 import type { Address } from './address.ts';
+import { ambiguities } from './ambiguity.ts';
 import { basePathsOf } from './openapi-servers.ts';
-import { createRouteTree, type RouteTree } from './route-tree.ts';
-import { isAmbiguous, type Route } from './routes.ts';
+import type { Route } from './routes.ts';
 import { isEffects, readJsonPointers } from './route-fields.ts';
 import { isFields } from './say.ts';
 import { readTemplate } from './template.ts';
@@ -75,28 +75,26 @@ function routesOf(document: Fields, address: Address, note: Note): readonly Rout
   if (paths === undefined) return note('it has no paths', 'without any, every request is unknown') ?? [];
   if (!isFields(paths)) return note('paths is no mapping') ?? [];
   const routes: Route[] = [];
-  const tree = createRouteTree<Route>();
   for (const [path, raw] of Object.entries(paths)) {
     if (path.startsWith('x-')) continue;
     const item = follow(document, raw, `paths "${path}"`, note);
-    for (const route of item ? routesAt(document, path, item, address, note) : [])
-      if (isNew(tree, route, note)) {
-        tree.add(route);
-        routes.push(route);
-      }
+    if (item) routes.push(...routesAt(document, path, item, address, note));
     if (routes.length > MOST_ROUTES) return note(`it has more than ${MOST_ROUTES} routes`) ?? [];
   }
-  return routes;
+  return settled(routes, note);
 }
 
-function isNew(tree: RouteTree<Route>, route: Route, note: Note): boolean {
-  const other = tree.near(route.template).find((known) => isAmbiguous(known, route));
-  if (other !== undefined && !saysTheSame(other, route))
-    note(
-      `${route.method} "${other.template.text}" and "${route.template.text}" stand for the same paths, and neither more exactly`,
-      'leave one of them out, or give the paths of both one of their own',
-    );
-  return other === undefined;
+/** Tells where two of them cross. @returns each once */
+function settled(routes: readonly Route[], note: Note): readonly Route[] {
+  const again = new Set<Route>();
+  for (const [route, other] of ambiguities(routes))
+    if (saysTheSame(route, other)) again.add(other);
+    else
+      note(
+        `${route.method} "${route.template.text}" and "${other.template.text}" stand for the same paths, and neither more exactly`,
+        'leave one of them out, or give the paths of both one of their own',
+      );
+  return routes.filter((route) => !again.has(route));
 }
 
 /** `/a` and `/a/`, or one path below two servers. */

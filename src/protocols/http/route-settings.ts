@@ -3,8 +3,9 @@ import { readFileSync, statSync } from 'node:fs';
 import { EFFECTS } from '../../domain/command.ts';
 import type { Address } from './address.ts';
 import { readOpenApi } from './openapi.ts';
+import { ambiguities } from './ambiguity.ts';
 import { isEffects, readJsonPointers } from './route-fields.ts';
-import { isAmbiguous, type Route } from './routes.ts';
+import type { Route } from './routes.ts';
 import { isFields, type Path, refuseOthers, type Say } from './say.ts';
 import { readTemplate } from './template.ts';
 
@@ -56,19 +57,14 @@ function readText(file: string): string | { readonly problem: string } {
 function readOwn(raw: unknown, say: Say): readonly Route[] {
   if (raw === undefined) return [];
   if (!Array.isArray(raw)) return say(['routes'], 'routes is a list', HINT) ?? [];
-  const routes: Route[] = [];
-  for (const [index, one] of raw.entries()) {
-    const route = readRoute(one, ['routes', index], say);
-    const other = route && routes.find((known) => isAmbiguous(known, route));
-    if (route && other)
-      say(
-        ['routes', index, 'path'],
-        `"${route.template.text}" and "${other.template.text}" stand for the same paths, and neither more exactly`,
-        'leave one out, or add a route for the paths of both',
-      );
-    if (route) routes.push(route);
-  }
-  return routes;
+  const routes = raw.map((one, index) => readRoute(one, ['routes', index], say));
+  for (const [other, route] of ambiguities(routes.filter((one) => one !== undefined)))
+    say(
+      ['routes', routes.indexOf(route), 'path'],
+      `"${route.template.text}" and "${other.template.text}" stand for the same paths, and neither more exactly`,
+      'leave one out, or add a route for the paths of both',
+    );
+  return routes.filter((one) => one !== undefined);
 }
 
 const KEYS = ['name', 'method', 'path', 'effects', 'json', 'upgrade', 'credentials'];

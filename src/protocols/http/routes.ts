@@ -99,13 +99,6 @@ function foldLetters(text: string): string {
   return text.normalize('NFKC').toUpperCase().toLowerCase();
 }
 
-/** Whether some request would fall under both, and neither describes it more exactly. */
-export function isAmbiguous(a: Route, b: Route): boolean {
-  const order = compareTemplates(a.template, b.template);
-  if (order === 'same') return a.method === b.method;
-  return order === 'crossing' && (a.method === undefined || b.method === undefined || a.method === b.method);
-}
-
 type Find = (method: string, segments: readonly string[]) => Route | undefined;
 
 /** The narrowest that is for the method; of two alike the one that names it. */

@@ -4,6 +4,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
+import { ROUTES } from '../../../src/api/index.ts';
+import { openapi } from '../../../src/api/openapi.ts';
 import type { Address } from '../../../src/protocols/http/address.ts';
 import { readOpenApi } from '../../../src/protocols/http/openapi.ts';
 import { readSettings } from '../../../src/protocols/http/settings.ts';
@@ -185,4 +187,13 @@ test('a document with mistakes is refused with its name, and one that is no text
     assert.ok(!read.ok);
     assert.match(read.problems[0]!.message, expected);
   }
+});
+
+test('the description of the gateway’s own API becomes its routes', () => {
+  const paths = routesOf(openapi(ROUTES, '1.0.0'));
+  assert.ok(paths.length > 30);
+  assert.ok(
+    paths.some((path) => path.startsWith('POST /v1/approvals/{id}/decision')),
+    paths.join('\n'),
+  );
 });

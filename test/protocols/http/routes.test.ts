@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Effect } from '../../../src/domain/command.ts';
-import { createRouteTable, isAmbiguous, type Route } from '../../../src/protocols/http/routes.ts';
+import { ambiguities, isAmbiguous } from '../../../src/protocols/http/ambiguity.ts';
+import { createRouteTable, type Route } from '../../../src/protocols/http/routes.ts';
 import {
   compareTemplates,
   readTemplate,
@@ -197,4 +198,13 @@ for (const path of [
 test('an ending that has a route of its own resembles nothing', () => {
   const table = createRouteTable([[route('/report'), route('/report.csv'), route('/v1/{id}')]], false);
   for (const path of ['/report.csv', '/report', '/v1/a.json']) assert.ok(!table.resembles(pathOf(path)), path);
+});
+
+test('a route for just the paths of two that cross settles which it is', () => {
+  const crossing = [route('/users/{id}/posts'), route('/users/me/{thing}')];
+  assert.equal(ambiguities(crossing).length, 1);
+  const settled = [...crossing, route('/users/me/posts', { name: 'mine' })];
+  assert.deepEqual(ambiguities(settled), []);
+  assert.equal(createRouteTable([settled], false).find('GET', pathOf('/users/me/posts'))?.name, 'mine');
+  assert.equal(ambiguities([...crossing, route('/users/me/posts', { method: 'GET' })]).length, 1);
 });
