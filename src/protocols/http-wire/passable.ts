@@ -19,3 +19,8 @@ export function passable(headers: HeaderList): HeaderList {
     ([name, value]) => /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/.test(name) && !/[^\t\x20-\x7e\x80-\xff]/.test(value),
   );
 }
+
+/** Whether a status ends the exchange: 1xx come before an answer, and 101 makes another protocol of it. */
+export function isFinal(status: number): boolean {
+  return Number.isInteger(status) && status >= 200 && status <= 999;
+}

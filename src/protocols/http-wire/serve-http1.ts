@@ -6,7 +6,7 @@ import { drainsOf } from './drained.ts';
 import type { Exchange, HttpConnection, ServeVersion, Upgrade } from './exchange.ts';
 import { checkFields, checkHead, type HeaderList, LARGEST_HEAD, pairs, headerOf } from './head.ts';
 import { malformed } from './malformed.ts';
-import { HOP_BY_HOP, passable } from './passable.ts';
+import { HOP_BY_HOP, isFinal, passable } from './passable.ts';
 import { type Wire, wireOf } from './wire.ts';
 
 /** What the one parser tells the connection that a stream belongs to. */
@@ -263,8 +263,13 @@ function turnOf({ request, response, headers, expects, upgrade, wire, close }: T
   let left: number | undefined;
 
   const dead = () => lost !== undefined || wire.duplex.destroyed;
+  const reset = () => void wire.duplex.destroy(new Error('the answer was cut short'));
   const begin = (status: number, list: HeaderList): boolean => {
     if (dead() || response.headersSent) return false;
+    if (!isFinal(status)) {
+      reset();
+      return false;
+    }
     // A body that has not come whole is not waited for: what follows could not be told from the next request.
     if (hasBody && !request.complete) response.shouldKeepAlive = false;
     if (!response.shouldKeepAlive) close();
@@ -275,7 +280,6 @@ function turnOf({ request, response, headers, expects, upgrade, wire, close }: T
     response.writeHead(status, kept.flat());
     return true;
   };
-  const reset = () => void wire.duplex.destroy(new Error('the answer was cut short'));
 
   const exchange: Exchange = {
     version: '1.1',

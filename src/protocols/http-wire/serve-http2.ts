@@ -6,7 +6,7 @@ import { drainsOf } from './drained.ts';
 import type { Exchange, HttpConnection, ServeVersion } from './exchange.ts';
 import { checkFields, checkHead, type HeaderList, headerOf, LARGEST_HEAD, MOST_HEADERS, pairs } from './head.ts';
 import { malformedBody } from './malformed.ts';
-import { HOP_BY_HOP, passable } from './passable.ts';
+import { HOP_BY_HOP, isFinal, passable } from './passable.ts';
 import { wireOf } from './wire.ts';
 
 const STREAM_WINDOW = 256 * 1024;
@@ -43,7 +43,10 @@ export const serveHttp2: ServeVersion = (channel, first, onExchange, { clock, he
   channel.gone.addEventListener('abort', expired, { once: true });
   const session: ServerHttp2Session = performServerHandshake(wire.duplex, OPTIONS);
   session.on('error', () => {});
-  session.on('connect', () => session.setLocalWindowSize(CONNECTION_WINDOW));
+  session.on('connect', () => {
+    // Told late: a client may have reset by then.
+    if (!session.destroyed) session.setLocalWindowSize(CONNECTION_WINDOW);
+  });
 
   session.on('stream', (stream: ServerHttp2Stream, _headers, flags: number, raw: readonly string[]) => {
     expired();
@@ -104,7 +107,7 @@ function readHead(all: HeaderList): Head {
 }
 
 function answerMalformed(stream: ServerHttp2Stream, reason: string): void {
-  if (stream.destroyed) return;
+  if (stream.destroyed || stream.closed) return;
   const body = malformedBody(reason);
   stream.respond({ ':status': 400, 'content-type': 'application/json', 'hoop-refusal': 'HOOP_DENIED' });
   stream.end(body);
@@ -144,24 +147,39 @@ function turnOf({ stream, method, target, headers, hasBody, close }: TurnParts):
     if (checkFields(list) === undefined) requestTrailers = list;
   });
   stream.once('wantTrailers', () => {
-    if (!stream.destroyed) stream.sendTrailers(fields(ending ?? []));
+    if (!stream.destroyed && !stream.closed) attempt(() => stream.sendTrailers(fields(ending ?? [])));
   });
 
   const dead = () => gone.signal.aborted || stream.destroyed || stream.closed;
   const reset = () => {
     if (!stream.destroyed) stream.close(constants.NGHTTP2_INTERNAL_ERROR);
   };
+  /** The library throws for heads that cannot be sent; what a target made up is no reason to. */
+  const attempt = (send: () => void): boolean => {
+    try {
+      send();
+      return true;
+    } catch {
+      reset();
+      return false;
+    }
+  };
   const begin = (status: number, list: HeaderList, waitForTrailers: boolean): boolean => {
     if (dead() || stream.headersSent) return false;
+    if (!isFinal(status)) {
+      reset();
+      return false;
+    }
     bodiless = method === 'HEAD' || status === 204 || status === 304;
     const kept = passable(list).filter(([name]) => !HOP_BY_HOP.has(name.toLowerCase()));
     const length = headerOf(kept, 'content-length');
     left = length === undefined ? undefined : Number(length);
-    stream.respond(
-      { ...fields(kept), ':status': status },
-      { endStream: bodiless, waitForTrailers: waitForTrailers && !bodiless },
+    return attempt(() =>
+      stream.respond(
+        { ...fields(kept), ':status': status },
+        { endStream: bodiless, waitForTrailers: waitForTrailers && !bodiless },
+      ),
     );
-    return true;
   };
   const finish = () => {
     stream.end();
@@ -188,11 +206,12 @@ function turnOf({ stream, method, target, headers, hasBody, close }: TurnParts):
     continue() {
       if (!expecting || dead() || stream.headersSent) return;
       expecting = false;
-      stream.additionalHeaders({ ':status': 100 });
+      attempt(() => stream.additionalHeaders({ ':status': 100 }));
     },
     informational(status, list) {
       if (dead() || stream.headersSent || (status !== 102 && status !== 103)) return;
-      stream.additionalHeaders({ ...fields(passable(list)), ':status': status });
+      const kept = passable(list).filter(([name]) => !HOP_BY_HOP.has(name.toLowerCase()));
+      attempt(() => stream.additionalHeaders({ ...fields(kept), ':status': status }));
     },
     respond(status, list, content) {
       const bytes = content === undefined ? Buffer.alloc(0) : Buffer.from(content as string);

@@ -287,6 +287,11 @@ describe('an answer over HTTP/1.1', () => {
     assert.doesNotMatch(text, /gzip|keep-alive|Set-Cookie|Bad Name|X-NUL|h2c/i);
   });
 
+  test('that is none, by its status, is reset', async () => {
+    for (const status of [100, 101, 199, 1000, Number.NaN])
+      assert.equal(await answered((exchange) => exchange.respond(status, [])), '');
+  });
+
   test('with close() ends the connection behind it', async () => {
     const text = await answered((exchange) => {
       exchange.close();
