@@ -2,68 +2,71 @@
  * Masks `application/x-www-form-urlencoded` as it flows: names and values are looked at as they read when decoded, and written anew where something
  * was found. `$.name` names the values of a name; JSON in a value is masked as a document at that place.
  */
-import { type BodyMasker, type BodyMaskerOptions, type BodyMasks, LONGEST_VALUE, NOTHING } from './body.ts';
+import { type BodyMasker, type BodyMaskerOptions, type BodyMasks, Counts, LONGEST_VALUE, NOTHING } from './body.ts';
 import type { Fingerprint } from './cell.ts';
-import { createJsonMasker } from './json-stream.ts';
+import { createJsonMasking } from './json-masking.ts';
+import { rootOf } from './json-stream.ts';
 import { createStretch } from './stretch.ts';
 
 const AND = 0x26;
 const EQUALS = 0x3d;
 
 export function createFormMasker(
-  masks: BodyMasks,
+  { fields, detectors }: BodyMasks,
   fingerprint: Fingerprint,
   { limit = LONGEST_VALUE }: BodyMaskerOptions = {},
 ): BodyMasker {
+  const root = rootOf(fields);
+  const masking = createJsonMasking({ detectors, fingerprint, rule: fields[0]?.rule ?? '' }, root);
   const stretch = createStretch();
-  const rules = new Map<string, number>();
-  let masked = 0;
+  const counts = new Counts();
   let failed: string | undefined;
+  /** So many of the bytes that are held hold no `&`. */
   let looked = 0;
-
-  /** One pair, seen as a document of one field. @returns undefined where it may stay as it is */
-  function pair(bytes: Buffer): string | undefined {
-    const at = bytes.indexOf(EQUALS);
-    const name = decoded(at < 0 ? bytes : bytes.subarray(0, at));
-    const value = at < 0 ? undefined : decoded(bytes.subarray(at + 1));
-    if (name === undefined || (at >= 0 && value === undefined)) {
-      failed = 'a name or value in it is not UTF-8';
-      return undefined;
-    }
-    const document = createJsonMasker(masks, fingerprint);
-    const json = Buffer.concat([document.push(Buffer.from(JSON.stringify({ [name]: value ?? '' }))), document.end()]);
-    if (document.masked === 0) return undefined;
-    masked += document.masked;
-    for (const [rule, times] of document.rules) rules.set(rule, (rules.get(rule) ?? 0) + times);
-    const [[shownName, shownValue] = ['', '']] = Object.entries(
-      JSON.parse(json.toString()) as Record<string, string | null>,
-    );
-    const anew = new URLSearchParams([[shownName, shownValue ?? '']]).toString();
-    return at < 0 ? anew.slice(0, -1) : anew;
-  }
 
   function flow(final: boolean): Buffer {
     const parts: Buffer[] = [];
-    for (;;) {
+    while (failed === undefined) {
       const { bytes, pos, end } = stretch;
       const at = bytes.subarray(0, end).indexOf(AND, pos + looked);
-      if (at < 0 && !final) {
-        looked = end - pos;
-        if (looked > limit) failed = `a value in it is longer than ${limit} bytes`;
-        break;
-      }
-      looked = 0;
       const to = at < 0 ? end : at;
+      if (to - pos > limit) failed = `a value in it is longer than ${limit} bytes`;
+      looked = at < 0 && !final ? end - pos : 0;
+      if (failed !== undefined || (at < 0 && !final)) break;
       const anew = pair(bytes.subarray(pos, to));
-      const behind = at < 0 ? end : at + 1;
-      if (anew === undefined) parts.push(stretch.part(pos, behind));
+      const next = at < 0 ? end : at + 1;
+      if (anew === undefined) parts.push(stretch.part(pos, next));
       else parts.push(Buffer.from(at < 0 ? anew : `${anew}&`));
-      stretch.pos = behind;
-      if (at < 0 || failed !== undefined) break;
+      stretch.pos = next;
+      if (at < 0) break;
     }
-    if (failed !== undefined) return NOTHING;
     stretch.keep();
-    return Buffer.concat(parts);
+    return failed === undefined ? Buffer.concat(parts) : NOTHING;
+  }
+
+  /** @returns undefined where it may stay as it is */
+  function pair(bytes: Buffer): string | undefined {
+    const at = bytes.indexOf(EQUALS);
+    const name = decoded(at < 0 ? bytes : bytes.subarray(0, at));
+    const value = at < 0 ? '' : decoded(bytes.subarray(at + 1));
+    if (name === undefined || value === undefined) {
+      failed = 'a name or value in it is not UTF-8';
+      return undefined;
+    }
+    const anew = masked(name, value);
+    return anew && (at < 0 ? anew.slice(0, -1) : anew);
+  }
+
+  /** One pair, as a document of one field. */
+  function masked(name: string, value: string): string | undefined {
+    const document = Buffer.from(JSON.stringify({ [name]: value }));
+    masking.reset(root);
+    masking.read(document, 0, document.length, true, (from, to) => document.subarray(from, to));
+    const json = Buffer.concat(masking.given()).toString();
+    if (masking.counts.masked === 0) return undefined;
+    counts.take(masking.counts);
+    const shown = Object.entries(JSON.parse(json) as Record<string, string | null>);
+    return new URLSearchParams(shown.map(([key, said]): [string, string] => [key, said ?? ''])).toString();
   }
 
   return {
@@ -78,9 +81,9 @@ export function createFormMasker(
       return stretch.end - stretch.pos;
     },
     get masked() {
-      return masked;
+      return counts.masked;
     },
-    rules,
+    rules: counts.rules,
     get failed() {
       return failed;
     },

@@ -4,7 +4,7 @@
  */
 import { type BodyMasker, type BodyMaskerOptions, type BodyMasks, Counts, LONGEST_VALUE, NOTHING } from './body.ts';
 import type { Fingerprint } from './cell.ts';
-import { createArguments } from './arguments.ts';
+import { createDocuments } from './documents.ts';
 import { createJsonMasking } from './json-masking.ts';
 import { rootOf } from './json-stream.ts';
 import { createTexts, type Piece } from './pieces.ts';
@@ -29,7 +29,7 @@ export function createSseMasker(
 ): BodyMasker {
   const counts = new Counts();
   const texts = createTexts(detectors, fingerprint, counts);
-  const args = createArguments({ fields, detectors }, fingerprint, counts);
+  const documents = createDocuments({ fields, detectors }, fingerprint, counts);
   const scan = createTextScan(detectors, fingerprint, counts);
   const root = rootOf(fields);
   /** What a string at a path is to flow as; asked for each piece of an event in turn. */
@@ -107,7 +107,10 @@ export function createSseMasker(
     if (told.length === 0) return { event, pieces: [], data: masked, text: false };
     const value: unknown = JSON.parse(data.toString());
     texts.step();
-    const pieces = told.map(({ path, text }) => (args.takes(path) ? args : texts).add(keyOf(event, path, value), text));
+    const pieces = told.map(({ path, text }) => {
+      const key = keyOf(event, path, value);
+      return documents.add(key, text) ?? texts.add(key, text);
+    });
     return { event, pieces, data: masked, text: false };
   }
 
@@ -158,7 +161,7 @@ export function createSseMasker(
 
   function release(how: 'quiet' | 'all' | 'final'): void {
     texts.release(how);
-    if (how === 'final') args.release();
+    if (how === 'final') documents.release();
   }
 
   return {

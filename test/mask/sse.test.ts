@@ -206,7 +206,7 @@ describe('what is held back', () => {
   });
 });
 
-describe("a tool's arguments", () => {
+describe("a tool's arguments, and what is said in JSON", () => {
   const tell: Tell = (partial_json) => ({
     type: 'content_block_delta',
     index: 1,
@@ -222,6 +222,17 @@ describe("a tool's arguments", () => {
 
   test('show nothing where they never become one', () => {
     assert.equal(told(text(events(tell, ['{"ss', 'n":"12']), fields), read), '***');
+  });
+
+  test('are masked wherever they are told, and one after another', () => {
+    const said = (content: string) => ({ choices: [{ index: 0, delta: { content } }] });
+    const shown = text(events(said, ['\n', ' {"ss', 'n":1}', '\n', '{"ssn"', ':2}', '\n', 'ok']), fields);
+    assert.equal(told(shown, SHAPES[0]![2]), '\n {"ssn":"***"}\n{"ssn":"***"}\nok');
+  });
+
+  test('are no documents where the text began in another way', () => {
+    const body = events(tell, ['see ', '{"a', ' here.\n']);
+    assert.equal(text(body, fields), body);
   });
 
   test('flow as they came where nothing in them is masked', () => {

@@ -1,6 +1,6 @@
 /**
- * A tool's arguments as models stream them: a document of JSON in pieces. Where fields are masked it is held until it is whole, then masked as one; the first
- * piece gets all of it. What never becomes whole shows nothing.
+ * Documents of JSON that are told in pieces: a tool's arguments as models stream them, or what they say in a form that was asked for. Where fields are masked
+ * a text that begins as an object is held until it is whole, then masked as one; the first piece gets all of it. What never becomes whole shows nothing.
  */
 import { type BodyMasks, type Counts, NOTHING, REDACTED } from './body.ts';
 import type { Fingerprint } from './cell.ts';
@@ -8,16 +8,16 @@ import { createJsonMasking } from './json-masking.ts';
 import { rootOf } from './json-stream.ts';
 import type { Piece } from './pieces.ts';
 
-export interface Arguments {
-  /** Whether the string at this path is a piece of arguments. */
-  takes(path: readonly (string | number)[]): boolean;
-  add(key: string, text: Buffer): Piece;
+export interface Documents {
+  /** @returns undefined where the text is none of these */
+  add(key: string, text: Buffer): Piece | undefined;
   /** Nobody waits any longer. */
   release(): void;
 }
 
-const NAMES: ReadonlySet<string | number> = new Set(['arguments', 'partial_json', 'input']);
-
+const OBJECT = 0x7b;
+/** Texts of which is known that they began in another way. */
+const MOST_OTHERS = 4_096;
 /** Longer ones are given up. */
 const LONGEST = 256 * 1024;
 
@@ -27,11 +27,12 @@ interface Document {
   bytes: number;
 }
 
-export function createArguments({ fields, detectors }: BodyMasks, fingerprint: Fingerprint, counts: Counts): Arguments {
+export function createDocuments({ fields, detectors }: BodyMasks, fingerprint: Fingerprint, counts: Counts): Documents {
   const root = rootOf(fields);
   const rule = fields[0]?.rule ?? '';
   const masking = createJsonMasking({ detectors, fingerprint, rule }, root, { level: 1 });
   const documents = new Map<string, Document>();
+  const others = new Set<string>();
 
   /** @returns whether it was whole */
   function settle({ pieces }: Document): boolean {
@@ -53,10 +54,20 @@ export function createArguments({ fields, detectors }: BodyMasks, fingerprint: F
     give(document.pieces, Buffer.from(REDACTED));
   }
 
+  /** Whether a document begins with this piece, or goes on. */
+  function takes(key: string, text: Buffer): boolean {
+    if (root === undefined || others.has(key)) return false;
+    if (documents.has(key)) return true;
+    const first = text.find((byte) => byte > 0x20);
+    if (first === undefined || first === OBJECT) return first === OBJECT;
+    if (others.size === MOST_OTHERS) others.clear();
+    others.add(key);
+    return false;
+  }
+
   return {
-    takes: (path) => root !== undefined && NAMES.has(path.at(-1) ?? ''),
     add(key, text) {
-      if (text.length === 0) return { text, flows: text };
+      if (!takes(key, text)) return undefined;
       const piece: Document['pieces'][number] = { text, flows: undefined };
       const document = documents.get(key) ?? { pieces: [], ends: createEnd(), bytes: 0 };
       documents.set(key, document);
