@@ -175,6 +175,7 @@ for (const [what, line, body] of [
     whole('--x\r\ncontent-disposition: form-data; name="_method"\r\n\r\nDELETE', 'multipart/form-data; boundary=x'),
   ],
   ['JSON', 'POST /a', json({ _method: 'DELETE' })],
+  ['JSON, escaped', 'POST /a', json('{"\\u005fmethod":"DELETE"}')],
 ] as const)
   test(`a POST that names another method in ${what} is unknown too`, () => {
     assert.equal(effectsOf(line, settingsWith(), { body }), 'unknown write');
