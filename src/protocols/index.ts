@@ -15,6 +15,7 @@ export const protocols: ReadonlyMap<string, () => Promise<ProtocolModule>> = new
 >([
   ['postgres', () => import('./postgres/index.ts')],
   ['ssh', () => import('./ssh/index.ts')],
+  ['http', () => import('./http/index.ts')],
 ]);
 
 export interface ProtocolClientModule {

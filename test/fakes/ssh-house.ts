@@ -1,11 +1,10 @@
 /** SSH from end to end for one test: a gateway from files, OpenSSH's own server behind it, and OpenSSH's own clients before it, with the files an agent is handed. */
 import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { readdir, readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { gunzipSync } from 'node:zlib';
 import { client } from '../../src/protocols/ssh/client.ts';
+import { recordedEvents } from './recordings.ts';
 import { type RunningSshd, type SshdOptions, startSshd } from './sshd.ts';
 import { type Stack, type StackRun, startStack, type Who } from './stack.ts';
 import { requireServer } from './servers.ts';
@@ -91,27 +90,12 @@ export async function startSshHouse(options: SshHouseOptions): Promise<SshHouse>
         },
       };
     },
-    async events() {
-      const names = await readdir(stack.recordings, { recursive: true }).catch(() => []);
-      const sessions = names.filter((name) => /ses_[^/]*\.ndjson(\.gz)?$/.test(name));
-      const texts = await Promise.all(sessions.map((name) => linesOf(join(stack.recordings, name))));
-      return texts.flat();
-    },
+    events: () => recordedEvents(stack.recordings),
     async [Symbol.asyncDispose]() {
       await stack[Symbol.asyncDispose]();
       await sshd.stop();
     },
   };
-}
-
-/** One that is just being compressed is read under its other name the next time. */
-async function linesOf(path: string): Promise<Record<string, unknown>[]> {
-  const raw = await readFile(path).catch(() => Buffer.alloc(0));
-  const text = (path.endsWith('.gz') ? gunzipSync(raw) : raw).toString('utf8');
-  return text
-    .split('\n')
-    .slice(0, -1)
-    .map((line) => JSON.parse(line) as Record<string, unknown>);
 }
 
 /** Runs a program to its end, without a terminal. */
