@@ -36,6 +36,7 @@ const MOST_COOKIES = 50;
 const MOST_BYTES = 4096;
 /** A shorter value is a setting, such as a language, and is found in ordinary answers. */
 const SHORTEST_SECRET = 16;
+const MOST_SECRETS = 10;
 
 export function createCookieJar(clock: Pick<Clock, 'now'>): CookieJar {
   /** Oldest first. */
@@ -59,7 +60,10 @@ export function createCookieJar(clock: Pick<Clock, 'now'>): CookieJar {
       return sorted.length === 0 ? undefined : sorted.map(({ name, value }) => `${name}=${value}`).join('; ');
     },
     secrets() {
-      return cookies.filter(({ hidden, value }) => hidden && value.length >= SHORTEST_SECRET).map(({ value }) => value);
+      return cookies
+        .filter(({ hidden, value }) => hidden && value.length >= SHORTEST_SECRET)
+        .slice(-MOST_SECRETS)
+        .map(({ value }) => value);
     },
   };
 }

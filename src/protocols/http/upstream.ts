@@ -3,9 +3,7 @@
  * stand in for it was taken out. Redirects are answers like any other: none is followed, so the credential goes to the target alone.
  */
 import { readFile } from 'node:fs/promises';
-import { connect } from 'node:net';
-import { rootCertificates } from 'node:tls';
-import { type ByteChannel, channelOf } from '../../base/channel.ts';
+import type { ByteChannel } from '../../base/channel.ts';
 import type { Clock } from '../../base/clock.ts';
 import { errorTable } from '../../base/error.ts';
 import type { Secret } from '../../base/secret.ts';
@@ -17,12 +15,11 @@ import {
   type TargetTls,
   type UpstreamResponse,
 } from '../http-wire/client.ts';
-import { readOrigin } from './address.ts';
 import { type CookieJar, createCookieJar } from './cookies.ts';
-import type { Credential } from './credential.ts';
-import { signV4 } from './credential/sigv4.ts';
-import { withoutCredentials, withoutOwnParameters, withParameter } from './credential/strip.ts';
-import { askForToken, createTokens, type OAuth2, type Tokens } from './credential/tokens.ts';
+import { type Change, canBeSent, madeGood, type Static } from './credential/good.ts';
+import { withoutCredentials, withoutOwnParameters } from './credential/strip.ts';
+import { fetchToken } from './credential/token-service.ts';
+import { createTokens, type OAuth2, type Tokens } from './credential/tokens.ts';
 import { bothOf, type LeakSearch, prepareLeaks, SHORTEST_SEARCHED } from './leak.ts';
 import { authorityOf } from './location.ts';
 import type { HttpSettings } from './settings.ts';
@@ -92,12 +89,13 @@ export function connectUpstream(parts: UpstreamParts): Upstream {
     return bothOf(prepareLeaks(opened?.maker.hidden() ?? []).search(), prepareLeaks(jar.secrets()).search());
   }
 
-  async function ask({ client, maker }: Opened, request: OutgoingRequest): Promise<UpstreamResponse> {
+  async function ask({ client, maker }: Opened, request: OutgoingRequest): Promise<Asked> {
     const asked = { host: origin.host, secure: origin.scheme === 'https', target: request.target };
     const cookies = jar.header(asked);
     const bare =
       cookies === undefined ? request : { ...request, headers: [...request.headers, ['cookie', cookies] as const] };
-    const answer = await client.send({ ...bare, ...(await maker.made(bare)) });
+    const { change, another } = await maker.made(bare);
+    const answer = await client.send({ ...bare, ...change });
     jar.take(
       answer.headers.filter(([name]) => isSetCookie(name)).map(([, value]) => value),
       asked,
@@ -106,8 +104,8 @@ export function connectUpstream(parts: UpstreamParts): Upstream {
     const headers = answer.headers.filter(
       ([name, value]) => !isSetCookie(name) && !(isLocation(name) && leaks.text(value)),
     );
-    // The rest of it changes while it is read.
-    return Object.defineProperty(answer, 'headers', { value: headers, enumerable: true });
+    // In place: the rest of it changes while it is read.
+    return { answer: Object.defineProperty(answer, 'headers', { value: headers, enumerable: true }), another };
   }
 
   return {
@@ -121,11 +119,12 @@ export function connectUpstream(parts: UpstreamParts): Upstream {
         headers: withoutCredentials(request.headers, credential),
         ...(trailers && { trailers: () => withoutCredentials(trailers(), credential) }),
       };
-      const answer = await ask(ready, bare);
+      const { answer, another } = await ask(ready, bare);
       const repeatable = request.body === undefined || Buffer.isBuffer(request.body);
-      if (answer.status !== 401 || !(await ready.maker.another()) || !repeatable) return answer;
+      // Where it cannot be repeated, the next request has the other one all the same.
+      if (answer.status !== 401 || !(await orNone(another)) || !repeatable) return answer;
       answer.body.destroy();
-      return ask(ready, bare);
+      return (await ask(ready, bare)).answer;
     },
     unsearched: () => opened?.maker.hidden().some((one) => Buffer.byteLength(one) < SHORTEST_SEARCHED) ?? false,
     close() {
@@ -156,6 +155,20 @@ export async function probeUpstream(settings: UpstreamSettings, reach: Reach, cl
   } finally {
     upstream.close();
   }
+}
+
+/** Where no other can be had, the target's own answer says enough. */
+async function orNone(another: () => Promise<boolean>): Promise<boolean> {
+  try {
+    return await another();
+  } catch {
+    return false;
+  }
+}
+
+interface Asked {
+  readonly answer: UpstreamResponse;
+  readonly another: Made['another'];
 }
 
 interface Opened {
@@ -198,14 +211,17 @@ async function readAuthority(file: string): Promise<string> {
   }
 }
 
-/** What makes a request good: the credential's kind, once its secrets have been read. */
+/** Makes requests good, once the secrets have been read. */
 interface Maker {
-  /** The parts of the request that change. */
-  made(request: OutgoingRequest): Promise<Partial<Pick<OutgoingRequest, 'target' | 'headers'>>>;
-  /** After a 401. @returns whether there is another credential by now */
-  another(): Promise<boolean>;
+  made(request: OutgoingRequest): Promise<Made>;
   /** What must not come back. */
   hidden(): readonly string[];
+}
+
+interface Made {
+  readonly change: Change;
+  /** After a 401. @returns whether there is another credential by now than the one it was made good with */
+  another(): Promise<boolean>;
 }
 
 interface MakerParts {
@@ -217,133 +233,63 @@ interface MakerParts {
 
 async function makerFor(parts: MakerParts): Promise<Maker> {
   const { credential } = parts.settings;
-  if (credential.kind === 'none') return { made: async () => ({}), another: async () => false, hidden: () => [] };
-  if (credential.kind === 'oauth2') return tokenMaker(parts, credential);
-  return staticMaker(parts, credential);
+  switch (credential.kind) {
+    case 'none':
+      return { made: async () => ({ change: {}, another: async () => false }), hidden: () => [] };
+    case 'oauth2':
+      return tokenMaker(parts, credential);
+    default:
+      return staticMaker(parts, credential);
+  }
 }
 
-type Static = Exclude<Credential, OAuth2 | { kind: 'none' }>;
-
 async function staticMaker({ way, clock, settings }: MakerParts, credential: Static): Promise<Maker> {
+  const authority = authorityOf(settings.origin);
+  const lent = credential.kind === 'sigv4' ? credential.sessionToken : undefined;
   let secret = await way.secret(credential.secret);
-  const lent =
-    credential.kind === 'sigv4' && credential.sessionToken !== undefined ? credential.sessionToken : undefined;
   let token = lent === undefined ? undefined : await way.secret(lent);
-  const check = () => {
-    if (!IN_A_HEADER.test(secret.reveal()) || (token && !IN_A_HEADER.test(token.reveal())))
-      throw fail('TARGET_CREDENTIAL', 'the credential of the target holds what cannot stand in a header');
+  const revealed = () => {
+    const both = { secret: secret.reveal(), token: token?.reveal() };
+    if (canBeSent(credential, both)) return both;
+    throw fail('TARGET_CREDENTIAL', 'the credential of the target holds what cannot stand in a header');
   };
-  check();
+  async function another(refused: Secret): Promise<boolean> {
+    if (!refused.same(secret)) return true;
+    secret = await way.secret(credential.secret, refused);
+    if (lent !== undefined) token = await way.secret(lent);
+    return !refused.same(secret);
+  }
   return {
-    made: async (request) => good(request, credential, secret.reveal(), { clock, settings, token: token?.reveal() }),
-    async another() {
-      const other = await way.secret(credential.secret, secret);
-      if (other.same(secret)) return false;
-      secret = other;
-      if (lent !== undefined) token = await way.secret(lent);
-      check();
-      return true;
+    async made(request) {
+      const used = secret;
+      const change = madeGood(request, credential, { ...revealed(), authority, now: clock.now() });
+      return { change, another: () => another(used) };
     },
     hidden: () => [secret.reveal(), ...(token ? [token.reveal()] : [])],
   };
 }
 
-/** RFC 9110, 5.5. */
-const IN_A_HEADER = /^[\t\x20-\x7e\x80-\xff]+$/;
-
-interface GoodParts {
-  readonly clock: Clock;
-  readonly settings: UpstreamSettings;
-  readonly token: string | undefined;
-}
-
-function good(request: OutgoingRequest, credential: Static, secret: string, { clock, settings, token }: GoodParts) {
-  const { headers, target, method, body } = request;
-  switch (credential.kind) {
-    case 'bearer':
-      return { headers: [...headers, ['authorization', `Bearer ${secret}`] as const] };
-    case 'header':
-      return { headers: [...headers, [credential.name, secret] as const] };
-    case 'query':
-      return { target: withParameter(target, credential.name, secret) };
-    case 'basic': {
-      const pair = Buffer.from(`${credential.user}:${secret}`).toString('base64');
-      return { headers: [...headers, ['authorization', `Basic ${pair}`] as const] };
-    }
-    default: {
-      const host = ['host', authorityOf(settings.origin)] as const;
-      const keys = { ...credential, secretAccessKey: secret, sessionToken: token };
-      const signed = body === undefined || Buffer.isBuffer(body) ? body : ('unsigned' as const);
-      return {
-        headers: [
-          ...headers,
-          ...signV4({ method, target, headers: [host, ...headers], body: signed }, keys, clock.now()),
-        ],
-      };
-    }
-  }
-}
-
-/** By the target's settings, which are one object for all sessions. */
+/** By the target's settings, which are one object for all its sessions. */
 const TOKENS = new WeakMap<UpstreamSettings, Tokens>();
 
 async function tokenMaker({ way, clock, settings, tls }: MakerParts, oauth2: OAuth2): Promise<Maker> {
   const tokens = TOKENS.get(settings) ?? createTokens(clock);
   TOKENS.set(settings, tokens);
   let secret = await way.secret(oauth2.secret);
-  let used: string | undefined;
-  const ask = async () => {
-    const { client, path } = tokenService({ way, clock, settings, tls }, oauth2);
-    try {
-      return await askForToken(client, { path, secret: secret.reveal(), signal: way.signal }, oauth2);
-    } finally {
-      client.close();
-    }
-  };
+  const service = { dial: () => way.dial(), origin: settings.origin, tls, clock };
+  const take = () => tokens.take(() => fetchToken(service, oauth2, secret.reveal()));
   return {
     async made({ headers }) {
-      used = await tokens.take(ask);
-      return { headers: [...headers, ['authorization', `Bearer ${used}`] as const] };
-    },
-    async another() {
-      if (used === undefined) return false;
-      tokens.refused(used);
-      secret = await way.secret(oauth2.secret);
-      return (await tokens.take(ask)) !== used;
+      const used = await take();
+      return {
+        change: { headers: [...headers, ['authorization', `Bearer ${used}`]] },
+        async another() {
+          tokens.refused(used);
+          secret = await way.secret(oauth2.secret);
+          return (await take()) !== used;
+        },
+      };
     },
     hidden: () => [secret.reveal(), ...tokens.known()],
   };
-}
-
-/** Where tokens are asked for: at the target itself by its own way, elsewhere by one that leads to the host of `tokenUrl` and nowhere else. */
-function tokenService(
-  { way, clock, settings, tls }: MakerParts,
-  { tokenUrl }: OAuth2,
-): { readonly client: HttpClient; readonly path: string } {
-  const origin = readOrigin(tokenUrl, [], () => undefined)?.origin;
-  if (origin === undefined) throw fail('TARGET_CREDENTIAL', 'the token URL of the target is none');
-  const here = origin.host === settings.origin.host && origin.port === settings.origin.port;
-  const ca = tls?.ca === undefined ? {} : { ca: [...rootCertificates, String(tls.ca)].join('\n') };
-  const secure = here && tls ? tls : { host: origin.host, ...ca };
-  const client = createHttpClient({
-    ...{ dial: here ? () => way.dial() : () => dialService(origin, way.signal), authority: authorityOf(origin), clock },
-    ...{ versions: '1.1', tls: origin.scheme === 'https' ? secure : undefined, headWithin: TOKEN_WITHIN_MS },
-  });
-  return { client, path: tokenUrl.replace(/^[^/]*\/\/[^/]*/, '') || '/' };
-}
-
-const TOKEN_WITHIN_MS = 30_000;
-const DIAL_WITHIN_MS = 10_000;
-
-function dialService({ host, port }: { host: string; port: number }, signal: AbortSignal): Promise<ByteChannel> {
-  return new Promise((resolve, reject) => {
-    const socket = connect({ host, port, noDelay: true, signal: AbortSignal.any([signal]), timeout: DIAL_WITHIN_MS });
-    socket.once('error', reject);
-    socket.once('timeout', () => socket.destroy(Object.assign(new Error('no answer'), { code: 'ETIMEDOUT' })));
-    socket.once('connect', () => {
-      socket.setTimeout(0);
-      socket.removeListener('error', reject);
-      resolve(channelOf(socket));
-    });
-  });
 }
