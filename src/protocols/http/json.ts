@@ -130,32 +130,46 @@ class Reader {
 
   #string(): string {
     const start = this.#at;
-    if (this.#text[start] !== '"') throw UNREADABLE;
-    this.#at++;
-    let escaped = false;
-    for (;;) {
-      this.#match(PLAIN);
-      if (this.#text[this.#at] !== '\\') break;
-      if (++this.#escapes > MOST_ESCAPES) throw UNREADABLE;
-      this.#match(ESCAPE);
-      escaped = true;
-    }
-    if (this.#text[this.#at] !== '"') throw UNREADABLE;
-    this.#at++;
-    // That its escapes are JSON's has been seen to.
+    if (this.#text.charCodeAt(start) !== QUOTE) throw UNREADABLE;
+    const escaped = this.#skipString();
     const written = this.#text.slice(start, this.#at);
+    // That its escapes are JSON's has been seen to.
     const value = escaped ? (JSON.parse(written) as string) : written.slice(1, -1);
-    if (!value.isWellFormed()) throw UNREADABLE;
+    if (escaped && !value.isWellFormed()) throw UNREADABLE;
     return value;
   }
 
+  /** To behind the closing quote. By hand: one pattern for all of a string overflows the stack on one of many escapes. @returns whether some are there */
+  #skipString(): boolean {
+    const text = this.#text;
+    let escaped = false;
+    for (let at = this.#at + 1; at < text.length; at++) {
+      const code = text.charCodeAt(at);
+      if (code === QUOTE) {
+        this.#at = at + 1;
+        return escaped;
+      }
+      if (code < 0x20) throw UNREADABLE;
+      if (code !== BACKSLASH) continue;
+      if (++this.#escapes > MOST_ESCAPES) throw UNREADABLE;
+      escaped = true;
+      at++;
+      if (text[at] === 'u' && HEX4.test(text.slice(at + 1, at + 5))) at += 4;
+      else if (!SHORT_ESCAPES.has(text[at] ?? '')) throw UNREADABLE;
+    }
+    throw UNREADABLE;
+  }
+
   #number(): number | typeof INEXACT {
-    const text = this.#match(NUMBER);
-    const digits = text.replace(/^-/, '').replace(/e.*$/i, '').replace('.', '').replace(/^0+/, '');
+    const start = this.#at;
+    while (NUMBER_CODES.has(this.#text.charCodeAt(this.#at))) this.#at++;
+    const text = this.#text.slice(start, this.#at);
+    if (!NUMBER.test(text)) throw UNREADABLE;
     const value = Number(text);
-    const whole = Number.isSafeInteger(value) && /^-?\d+$/.test(text);
+    if (Number.isSafeInteger(value) && INTEGER.test(text)) return value;
+    const digits = text.replace(/^-/, '').replace(/e.*$/i, '').replace('.', '').replace(/^0+/, '');
     const few = digits.length <= EXACT_DIGITS && Number.isFinite(value) && (value !== 0 || digits === '');
-    return whole || few ? value : INEXACT;
+    return few ? value : INEXACT;
   }
 
   #word<Value>(word: string, value: Value): Value {
@@ -182,19 +196,15 @@ class Reader {
       this.#at++;
     }
   }
-
-  #match(pattern: RegExp): string {
-    pattern.lastIndex = this.#at;
-    const [found] = pattern.exec(this.#text) ?? [];
-    if (found === undefined) throw UNREADABLE;
-    this.#at += found.length;
-    return found;
-  }
 }
+
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
+const HEX4 = /^[0-9A-Fa-f]{4}$/;
+const SHORT_ESCAPES: ReadonlySet<string> = new Set('"\\/bfnrt');
 
 /** Every decimal of so many digits is one double, and comes back from it (IEEE 754). */
 const EXACT_DIGITS = 15;
-const NUMBER = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/y;
-// Walked in pieces: one pattern for all of a string overflows the stack on one of many escapes.
-const PLAIN = /[^"\\\x00-\x1f]*/y;
-const ESCAPE = /\\(?:["\\/bfnrt]|u[0-9A-Fa-f]{4})/y;
+const NUMBER_CODES: ReadonlySet<number> = new Set([...'+-.0123456789eE'].map((mark) => mark.charCodeAt(0)));
+const INTEGER = /^-?\d+$/;
+const NUMBER = /^-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?$/;
