@@ -13,6 +13,14 @@ export const HOP_BY_HOP: ReadonlySet<string> = new Set([
   'http2-settings',
 ]);
 
+/** The body's declared length; `disputed` where there are several, or what is none: two clients would take different bytes for the body. */
+export function lengthOf(headers: HeaderList): number | undefined | 'disputed' {
+  const said = headers.filter(([name]) => name.toLowerCase() === 'content-length').map(([, value]) => value);
+  const [length] = said;
+  if (length === undefined) return undefined;
+  return said.length === 1 && /^[0-9]{1,15}$/.test(length) ? Number(length) : 'disputed';
+}
+
 /** Node throws for a header that cannot be sent: one that a target made up is left out instead. */
 export function passable(headers: HeaderList): HeaderList {
   return headers.filter(

@@ -6,7 +6,7 @@ import { drainsOf } from './drained.ts';
 import type { Exchange, HttpConnection, ServeVersion, Upgrade } from './exchange.ts';
 import { checkFields, checkHead, type HeaderList, LARGEST_HEAD, pairs, headerOf } from './head.ts';
 import { malformed } from './malformed.ts';
-import { HOP_BY_HOP, isFinal, passable } from './passable.ts';
+import { HOP_BY_HOP, isFinal, lengthOf, passable } from './passable.ts';
 import { type Wire, wireOf } from './wire.ts';
 
 /** What the one parser tells the connection that a stream belongs to. */
@@ -275,8 +275,12 @@ function turnOf({ request, response, headers, expects, upgrade, wire, close }: T
     if (!response.shouldKeepAlive) close();
     bodiless = request.method === 'HEAD' || status === 204 || status === 304;
     const kept = passable(list).filter(([name]) => !HOP_BY_HOP.has(name.toLowerCase()));
-    const length = headerOf(kept, 'content-length');
-    left = length === undefined ? undefined : Number(length);
+    const length = lengthOf(kept);
+    if (length === 'disputed') {
+      reset();
+      return false;
+    }
+    left = length;
     response.writeHead(status, kept.flat());
     return true;
   };
@@ -307,7 +311,11 @@ function turnOf({ request, response, headers, expects, upgrade, wire, close }: T
       if (status === 102) response.writeProcessing();
       if (status === 103) {
         const links = list.filter(([name]) => name.toLowerCase() === 'link').map(([, value]) => value);
-        if (links.length > 0) response.writeEarlyHints({ link: links });
+        try {
+          if (links.length > 0) response.writeEarlyHints({ link: links });
+        } catch {
+          // Node throws for a link that it does not take for one: a hint is nothing to fail for.
+        }
       }
     },
     respond(status, list, content) {

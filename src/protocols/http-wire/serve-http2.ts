@@ -6,7 +6,7 @@ import { drainsOf } from './drained.ts';
 import type { Exchange, HttpConnection, ServeVersion } from './exchange.ts';
 import { checkFields, checkHead, type HeaderList, headerOf, LARGEST_HEAD, MOST_HEADERS, pairs } from './head.ts';
 import { malformedBody } from './malformed.ts';
-import { HOP_BY_HOP, isFinal, passable } from './passable.ts';
+import { HOP_BY_HOP, isFinal, lengthOf, passable } from './passable.ts';
 import { wireOf } from './wire.ts';
 
 const STREAM_WINDOW = 256 * 1024;
@@ -172,8 +172,12 @@ function turnOf({ stream, method, target, headers, hasBody, close }: TurnParts):
     }
     bodiless = method === 'HEAD' || status === 204 || status === 304;
     const kept = passable(list).filter(([name]) => !HOP_BY_HOP.has(name.toLowerCase()));
-    const length = headerOf(kept, 'content-length');
-    left = length === undefined ? undefined : Number(length);
+    const length = lengthOf(kept);
+    if (length === 'disputed') {
+      reset();
+      return false;
+    }
+    left = length;
     return attempt(() =>
       stream.respond(
         { ...fields(kept), ':status': status },

@@ -287,6 +287,18 @@ describe('an answer over HTTP/1.1', () => {
     assert.doesNotMatch(text, /gzip|keep-alive|Set-Cookie|Bad Name|X-NUL|h2c/i);
   });
 
+  for (const lengths of [['1', '2'], ['1', '1'], ['+1'], ['x'], [''], ['99999999999999999999']])
+    test(`with the content-length ${JSON.stringify(lengths)} is reset`, async () => {
+      const text = await answered((exchange) => {
+        exchange.head(
+          200,
+          lengths.map((length) => ['Content-Length', length]),
+        );
+        exchange.end();
+      });
+      assert.equal(text, '');
+    });
+
   test('that is none, by its status, is reset', async () => {
     for (const status of [100, 101, 199, 1000, Number.NaN])
       assert.equal(await answered((exchange) => exchange.respond(status, [])), '');
