@@ -31,6 +31,11 @@ export interface Texts {
 
 /** Texts that are followed at a time: the one that was quiet longest is given up. */
 const MOST_TEXTS = 256;
+/** Bytes of a text that wait at most: of a private key, and of anything else. Each piece has all that waits looked at anew, but for a key. */
+const LONGEST_KEY = 32 * 1024;
+const LONGEST_WAIT = 8 * 1024;
+/** A key's last line may have begun so far back. */
+const KEY_END = 64;
 /** So many messages without a piece of it. */
 const MOST_STEPS = 32;
 /** What decides whether a value may begin: what stands before it. */
@@ -65,6 +70,8 @@ export function createTexts(masks: readonly DetectorMask[], fingerprint: Fingerp
     /** Flowed, though it may be part of a value. */
     #flowed = 0;
     #held: Held[] = [];
+    /** What waits begins with a private key. */
+    #inKey = false;
     latest = 0;
 
     add(text: Buffer): Piece {
@@ -72,7 +79,11 @@ export function createTexts(masks: readonly DetectorMask[], fingerprint: Fingerp
       this.#bytes = Buffer.concat([this.#bytes, text]);
       this.#held.push(held);
       this.latest = step;
-      this.#decide('wait');
+      const waiting = this.#bytes.length - this.#decided;
+      const looked = Math.max(0, this.#bytes.length - text.length - KEY_END);
+      const goesOn = this.#inKey && !this.#bytes.includes('-----', looked, 'latin1');
+      if (waiting > (this.#inKey ? LONGEST_KEY : LONGEST_WAIT)) this.#decide(this.#inKey ? 'final' : 'all');
+      else if (!goesOn) this.#decide('wait');
       return held;
     }
 
@@ -87,6 +98,7 @@ export function createTexts(masks: readonly DetectorMask[], fingerprint: Fingerp
       // A match that what is open reaches into may grow.
       const across = last !== undefined && last.end > open ? last.start : end;
       const safe = Math.min(open, key, across);
+      this.#inKey = key < end && key === safe;
       for (const match of matches) if (match.start < safe) this.#replace(match);
       this.#flow(safe);
       this.#forget(
@@ -155,7 +167,7 @@ export function createTexts(masks: readonly DetectorMask[], fingerprint: Fingerp
     }
 
     release(how: 'quiet' | 'all' | 'final'): void {
-      if (this.#held.length > 0) this.#decide(how);
+      if (this.#held.length > 0 && !(this.#inKey && how !== 'final')) this.#decide(how);
     }
   }
 

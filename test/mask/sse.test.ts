@@ -198,6 +198,20 @@ describe('what is held back', () => {
     assert.equal(masker.push(Buffer.from(role)).toString(), role);
   });
 
+  test('is bounded: a key without end, or a word', () => {
+    for (const begins of ['-----BEGIN PRIVATE KEY-----\n', 'eyJ']) {
+      const masker = createSseMasker(FOUND, fingerprint);
+      let most = 0;
+      const pieces = [begins, ...Array.from({ length: 6_000 }, () => 'abcdefgh')];
+      for (const piece of pieces) {
+        masker.push(Buffer.from(`data: "${piece.replace('\n', '\\n')}"\n\n`));
+        most = Math.max(most, masker.held);
+      }
+      assert.ok(most < 128 * 1024, `${begins}: ${most}`);
+      assert.equal(masker.failed, undefined);
+    }
+  });
+
   test('waits for no text that went on in none of the last events', () => {
     const masker = createSseMasker(FOUND, fingerprint);
     const first = event({ delta: { note: 'word' } });
