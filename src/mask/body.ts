@@ -20,7 +20,7 @@ export interface BodyMasker {
 }
 
 export interface BodyMaskerOptions {
-  /** Bytes of one value (a string of JSON, an event) that are held at most: a longer one fails. 4 MiB unless told. */
+  /** Bytes of one value (a string of JSON, an event) that are held at most: a longer one fails. 8 MiB unless told. */
   readonly limit?: number;
 }
 
@@ -39,7 +39,7 @@ export function masksOf({ fields, detectors }: BodyMasks, direction: Exclude<Mas
   };
 }
 
-export const LONGEST_VALUE = 4 * 1024 * 1024;
+export const LONGEST_VALUE = 8 * 1024 * 1024;
 export const NOTHING: Buffer = Buffer.alloc(0);
 export const REDACTED = '***';
 
