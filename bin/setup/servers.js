@@ -7,8 +7,8 @@ import { accessSync, constants, existsSync, readdirSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 
 /**
- * @typedef {'postgresql' | 'postgresql-client' | 'pgbouncer' | 'haproxy' | 'stunnel4' | 'zsh' | 'fish' | 'man-db' | 'openssh-server' | 'openssh-client' | 'rsync' | 'git' | 'curl' | 'sshfs' | 'openssh-tests' | ClientName} ServerName
- * @typedef {'python3-psycopg' | 'python3-psycopg2' | 'python3-asyncpg' | 'libdbd-pg-perl' | 'python3-paramiko' | 'python3-asyncssh' | 'ansible-core' | 'default-jdk-headless' | 'libpostgresql-jdbc-java' | 'golang-go' | 'golang-github-lib-pq-dev' | 'golang-github-jackc-pgx-v4-dev'} ClientName
+ * @typedef {'postgresql' | 'postgresql-client' | 'pgbouncer' | 'haproxy' | 'stunnel4' | 'zsh' | 'fish' | 'man-db' | 'openssh-server' | 'openssh-client' | 'rsync' | 'git' | 'curl' | 'sshfs' | 'openssh-tests' | 'nginx' | 'chromium' | ClientName} ServerName
+ * @typedef {'python3-requests' | 'python3-httpx' | 'python3-h2' | 'python3-psycopg' | 'python3-psycopg2' | 'python3-asyncpg' | 'libdbd-pg-perl' | 'python3-paramiko' | 'python3-asyncssh' | 'ansible-core' | 'default-jdk-headless' | 'libpostgresql-jdbc-java' | 'golang-go' | 'golang-github-lib-pq-dev' | 'golang-github-jackc-pgx-v4-dev'} ClientName
  * @typedef {'test' | 'bench' | 'clients'} NeededBy
  */
 
@@ -23,6 +23,10 @@ export const SERVERS = new Map([
   ['python3-asyncssh', { task: 'test', binaries: ['python3'], files: ['/usr/lib/python3/dist-packages/asyncssh'] }],
   ['sshfs', { task: 'test', binaries: ['sshfs', 'fusermount3'] }],
   ['curl', { task: 'test', binaries: ['curl'] }],
+  ['nginx', { task: 'test', binaries: ['nginx'] }],
+  ['python3-requests', { task: 'test', binaries: ['python3'], files: ['/usr/lib/python3/dist-packages/requests'] }],
+  ['python3-httpx', { task: 'test', binaries: ['python3'], files: ['/usr/lib/python3/dist-packages/httpx'] }],
+  ['python3-h2', { task: 'test', binaries: ['python3'], files: ['/usr/lib/python3/dist-packages/h2'] }],
   ['git', { task: 'test', binaries: ['git'] }],
   ['zsh', { task: 'test', binaries: ['zsh'] }],
   ['fish', { task: 'test', binaries: ['fish'] }],
@@ -41,6 +45,7 @@ export const SERVERS = new Map([
     'golang-github-jackc-pgx-v4-dev',
     { task: 'clients', binaries: [], files: ['/usr/share/gocode/src/github.com/jackc/pgx'] },
   ],
+  ['chromium', { task: 'clients', binaries: ['chromium'] }],
   ['pgbouncer', { task: 'bench', binaries: ['pgbouncer'] }],
   ['haproxy', { task: 'bench', binaries: ['haproxy'] }],
   ['stunnel4', { task: 'bench', binaries: ['stunnel4'] }],
