@@ -6,6 +6,7 @@ import { gunzipSync, gzipSync } from 'node:zlib';
 import { packageRoot } from '../../base/entry.ts';
 import { lookAfterTheHost } from './act-ssh.ts';
 import type { Scene } from './scene.ts';
+import { searchProcesses } from './search.ts';
 import type { Step } from './steps.ts';
 import { SHOP_SECRETS } from './shop.sql.ts';
 import { event, expect, parseLines } from './watching.ts';
@@ -55,36 +56,45 @@ export const act: Readonly<Record<Step, (scene: Scene) => Promise<Detail>>> = {
   async run({ world, story }) {
     await story.pause();
     const agent = join(packageRoot(), 'templates', 'openai-agent', 'agent.ts');
-    const env = {
-      OPENAI_BASE_URL: world.model?.url ?? '',
-      OPENAI_API_KEY: world.modelKey,
-      OPENAI_AGENTS_DISABLE_TRACING: '1',
-      // What an engineer has lying about, and an agent must not get.
-      PGPASSWORD: world.databasePassword,
-    };
-    const passed = ['OPENAI_BASE_URL', 'OPENAI_API_KEY', 'OPENAI_AGENTS_DISABLE_TRACING'].flatMap((name) => [
-      '--env',
-      name,
-    ]);
+    // What an engineer has lying about, and an agent must not get.
+    const env = { PGPASSWORD: world.databasePassword, OPENAI_API_KEY: world.modelKey };
     const args = [
       'run',
-      '--target',
-      'shop',
-      '--agent',
-      'shop-agent',
-      '--purpose',
-      'tidies up orders',
-      '--events',
-      world.eventsPath,
+      ...['--target', 'shop', '--target', 'openai'],
+      ...['--agent', 'shop-agent', '--purpose', 'tidies up orders'],
+      ...['--events', world.eventsPath],
     ];
-    world.run = world.as('dana', [...args, ...passed, agent], { env, onLine: (line) => story.agent(line) });
+    world.run = world.as('dana', [...args, agent], { env, onLine: (line) => story.agent(line) });
     const ready = await event(world, 'ready');
     world.runId = String(ready.run);
     await world.run.says(/> SELECT/);
-    const { searched, found } = await searchEnvironments(world);
+    const { searched, lookedInto, found } = await searchProcesses(world.run.process.pid ?? 0, [world.databasePassword]);
     expect(searched > 0, 'no process of the agent was found to look into');
-    expect(found === 0, 'the database password is in the environment of the agent');
-    return { run: world.runId, processesSearched: searched, databasePasswordInTheirEnvironment: found };
+    expect(found[0] === 0, 'the database password is in the agent');
+    return {
+      run: world.runId,
+      processesSearched: searched,
+      lookedInto,
+      databasePasswordFound: found[0],
+    };
+  },
+
+  async model({ world }) {
+    const asked = world.model?.asked() ?? 0;
+    expect(asked > 0, 'the model was not asked');
+    const { lookedInto, found } = await searchProcesses(world.run?.process.pid ?? 0, [world.modelKey]);
+    expect(found[0] === 0, 'the key of the model is in the agent');
+    const sessions = await world.sessions('openai');
+    const [latest] = parseLines(await world.done('dana', ['sessions', 'replay', sessions[0] ?? '', '--json'])).flatMap(
+      (line) => (line as { usage?: object }).usage ?? [],
+    );
+    expect(latest !== undefined, 'what the model took is not recorded');
+    return {
+      requestsWithTheKey: asked,
+      lookedInto: `${lookedInto} of the agent`,
+      keyFound: found[0],
+      recorded: latest,
+    };
   },
 
   async masked({ world }) {
@@ -158,7 +168,7 @@ export const act: Readonly<Record<Step, (scene: Scene) => Promise<Detail>>> = {
     for (let tries = 0; (await running()) !== '0' && tries < 40; tries++) await later(50);
     expect((await running()) === '0', 'the query is still running in PostgreSQL');
     const cutAfterMs = Date.parse(receipt.finishedAt) - Date.parse(receipt.receivedAt);
-    const [session] = receipt.sessions;
+    const session = receipt.sessions.find(({ inFlight }) => inFlight.length > 0);
     return {
       cutAfterMs,
       agentGoneAfterMs,
@@ -170,18 +180,14 @@ export const act: Readonly<Record<Step, (scene: Scene) => Promise<Detail>>> = {
   ssh: lookAfterTheHost,
 
   async replay({ world }) {
-    const sessions = parseLines(await world.done('dana', ['sessions', 'list', '--json'])) as {
-      id: string;
-      run: string;
-    }[];
-    const session = sessions.find(({ run }) => run === world.runId);
+    const [session] = await world.sessions('shop');
     expect(session !== undefined, 'the session is not listed');
-    const text = await world.done('dana', ['sessions', 'replay', session?.id ?? '']);
+    const text = await world.done('dana', ['sessions', 'replay', session ?? '']);
     for (const part of ['DROP TABLE customers', 'DELETE FROM orders', 'approved'])
       expect(text.includes(part), `the replay does not show ${part}: ${text.slice(-400)}`);
     const leaked = SHOP_SECRETS.filter((secret) => text.includes(secret));
     expect(leaked.length === 0 && !text.includes(world.databasePassword), 'the recording holds what nobody should see');
-    return { session: session?.id, command: `hoopctl sessions replay ${session?.id}` };
+    return { session, command: `hoopctl sessions replay ${session}` };
   },
 
   async verify({ world }) {
@@ -204,34 +210,6 @@ interface Receipt {
 
 function postgresLog(world: World): Promise<string> {
   return readFile(world.postgres?.logPath ?? '', 'utf8');
-}
-
-/** Looks for the database password in the environment of every process below `hoopctl run`. Linux shows it in /proc. */
-async function searchEnvironments(world: World): Promise<{ searched: number; found: number }> {
-  let searched = 0;
-  let found = 0;
-  for (const pid of await descendants(world.run?.process.pid ?? 0)) {
-    const environment = await readFile(`/proc/${pid}/environ`, 'utf8').catch(() => undefined);
-    if (environment === undefined) continue;
-    searched++;
-    if (environment.includes(world.databasePassword)) found++;
-  }
-  return { searched, found };
-}
-
-async function descendants(root: number): Promise<number[]> {
-  const parents = new Map<number, number>();
-  for (const name of await readdir('/proc').catch(() => [])) {
-    const stat = /^\d+$/.test(name) ? await readFile(`/proc/${name}/stat`, 'utf8').catch(() => '') : '';
-    // The command's name stands in parentheses and may hold anything (proc(5)).
-    const parent = Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]);
-    if (parent > 0) parents.set(Number(name), parent);
-  }
-  const below = (pid: number): boolean => {
-    const parent = parents.get(pid);
-    return parent !== undefined && (parent === root || below(parent));
-  };
-  return [...parents.keys()].filter(below);
 }
 
 /** A copy of the recording of the shop, with one letter of a statement changed. */

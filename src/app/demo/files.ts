@@ -11,9 +11,18 @@ export interface DemoAddresses {
   readonly issuer: string;
   readonly postgresPort: number;
   readonly host?: HostAddress | undefined;
+  /** Of the model's API, without the path. */
+  readonly modelUrl?: string | undefined;
 }
 
-export function demoGatewayYaml({ gatewayPort, adminPort, issuer, postgresPort, host }: DemoAddresses): string {
+export function demoGatewayYaml({
+  gatewayPort,
+  adminPort,
+  issuer,
+  postgresPort,
+  host,
+  modelUrl,
+}: DemoAddresses): string {
   return `listen: 127.0.0.1:${gatewayPort}
 publicUrl: http://127.0.0.1:${gatewayPort}
 admin: { listen: 127.0.0.1:${adminPort} }
@@ -37,7 +46,7 @@ targets:
     tls: disable
     account: { user: shop_agent, password: { env: SHOP_PASSWORD } }
     labels: { env: demo }
-${host === undefined ? '' : hostYaml(host)}`;
+${host === undefined ? '' : hostYaml(host)}${modelUrl === undefined ? '' : modelYaml(modelUrl)}`;
 }
 
 function hostYaml({ port, user, hostKey, keyFile }: HostAddress): string {
@@ -53,8 +62,18 @@ function hostYaml({ port, user, hostKey, keyFile }: HostAddress): string {
 `;
 }
 
-/** @param host with what an agent may do there */
-export function demoPolicyYaml({ host = false } = {}): string {
+function modelYaml(url: string): string {
+  return `  openai:
+    protocol: http
+    address: ${url}
+    preset: openai
+    account: { bearer: { env: MODEL_KEY } }
+    labels: { env: demo }
+`;
+}
+
+/** @param host with what an agent may do there; @param model with what it may ask a model */
+export function demoPolicyYaml({ host = false, model = false } = {}): string {
   return `version: 1
 roles:
   admin: { groups: [db-owners] }
@@ -65,9 +84,9 @@ access:
     effects: [read, write, delete]
     scope: { schemas: [public] }
     session: { max: 1h, idle: 15m }
-${host ? HOST_ACCESS : ''}rules:
+${host ? HOST_ACCESS : ''}${model ? MODEL_ACCESS : ''}rules:
   - name: no-ddl
-    targets: ['${host ? 'shop' : '*'}']
+    targets: ['${host || model ? 'shop' : '*'}']
     when: { effects: [define, administer] }
     then: deny
     reason: schema changes go through migrations
@@ -85,6 +104,13 @@ const HOST_ACCESS = `  - name: agents-look-after-the-host
     subjects: { groups: [data-agents] }
     targets: [web]
     effects: [read, delete, administer]
+`;
+
+// Answers are kept at the provider unless the agent says otherwise: that is a write.
+const MODEL_ACCESS = `  - name: agents-ask-a-model
+    subjects: { groups: [data-agents] }
+    targets: [openai]
+    effects: [read, write]
 `;
 
 const HOST_RULES = `  - name: nothing-at-the-root

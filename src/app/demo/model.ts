@@ -8,6 +8,8 @@ export type ModelTurn = { readonly sql: string } | { readonly say: string };
 export interface ModelServer {
   /** For OPENAI_BASE_URL. */
   readonly url: string;
+  /** How many requests came with the key. */
+  asked(): number;
   close(): Promise<void>;
 }
 
@@ -15,10 +17,12 @@ const BODY_BYTES = 4 * 1024 * 1024;
 
 /** @param key the bearer key it takes; a request with another is refused, as the real API would */
 export function startModelServer(script: readonly ModelTurn[], key: string): Promise<ModelServer> {
+  let asked = 0;
   const server = createServer(async (request, response) => {
     const answer = (status: number, body: unknown) =>
       response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
     if (request.headers.authorization !== `Bearer ${key}`) return answer(401, { error: { message: 'invalid key' } });
+    asked++;
     if (request.method !== 'POST' || request.url !== '/v1/responses')
       return answer(404, { error: { message: 'only POST /v1/responses' } });
     const body = await readJson(request);
@@ -33,7 +37,7 @@ export function startModelServer(script: readonly ModelTurn[], key: string): Pro
           server.close(() => done());
           server.closeAllConnections();
         });
-      resolve({ url: `http://127.0.0.1:${port}/v1`, close });
+      resolve({ url: `http://127.0.0.1:${port}/v1`, asked: () => asked, close });
     });
   });
 }

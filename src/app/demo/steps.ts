@@ -7,6 +7,7 @@ export const STEPS = [
   'gateway',
   'login',
   'run',
+  'model',
   'masked',
   'denied',
   'held',

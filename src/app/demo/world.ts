@@ -15,6 +15,7 @@ import { type DemoPostgres, startDemoPostgres } from './postgres.ts';
 import { SHOP_TABLES, shopSql } from './shop.sql.ts';
 import type { Places } from './story.ts';
 import { visit } from './visitor.ts';
+import { parseLines } from './watching.ts';
 
 export type Person = 'dana' | 'riley';
 
@@ -94,15 +95,16 @@ export class World {
       issuer: this.idp?.issuer ?? '',
       postgresPort: this.postgres?.port ?? 0,
       host: this.host,
+      modelUrl: this.model && new URL(this.model.url).origin,
     };
     await writeFile(join(this.gatewayFolder, 'gateway.yaml'), demoGatewayYaml(addresses));
-    await writeFile(join(this.gatewayFolder, 'policy.yaml'), demoPolicyYaml({ host: true }));
+    await writeFile(join(this.gatewayFolder, 'policy.yaml'), demoPolicyYaml({ host: true, model: true }));
     this.gatewayUrl = `http://127.0.0.1:${gatewayPort}`;
     const { startGateway } = await import('../gateway/start.ts');
     const { pino } = await import('pino');
     this.gateway = await startGateway({
       configPath: join(this.gatewayFolder, 'gateway.yaml'),
-      env: { SHOP_PASSWORD: this.databasePassword },
+      env: { SHOP_PASSWORD: this.databasePassword, MODEL_KEY: this.modelKey },
       log: pino({ level: 'info' }, pino.destination({ dest: join(this.folder, 'gateway.log'), sync: true })),
       version: this.version,
       isolation: 'none',
@@ -128,6 +130,16 @@ export class World {
     if (code !== 0)
       throw new Error(`hoopctl ${args.join(' ')} ended with ${code}: ${child.stderr().trim().slice(-600)}`);
     return child.stdout();
+  }
+
+  /** Sessions of the agent's run on a target, the latest first. */
+  async sessions(target: string): Promise<readonly string[]> {
+    const listed = parseLines(await this.done('dana', ['sessions', 'list', '--json'])) as readonly {
+      readonly id: string;
+      readonly run: string;
+      readonly target: string;
+    }[];
+    return listed.filter((one) => one.run === this.runId && one.target === target).map(({ id }) => id);
   }
 
   /** Waits until the command shows its sign-in link, and signs in there as the person. */
