@@ -157,8 +157,6 @@ export function headerOf(headers: HeaderList, name: string): string | undefined 
   return undefined;
 }
 
-export { headerOf as valueOf };
-
 /** What `connection` names, lower-case: meant for this hop alone. */
 export function connectionOptions(headers: HeaderList): string[] {
   return headers

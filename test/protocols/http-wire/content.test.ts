@@ -36,8 +36,8 @@ const CODINGS: readonly (readonly [encoding: string, encode: (plain: Buffer) => 
   ['zstd', zstdCompressSync],
 ];
 
-for (const [encoding, encode] of CODINGS)
-  describe(`${encoding} by ${encode.name}`, () => {
+for (const [row, [encoding, encode]] of CODINGS.entries())
+  describe(`${encoding}, row ${row}`, () => {
     const packed = encode(TEXT);
 
     test('gives what went in, in any pieces', async () => {

@@ -87,6 +87,31 @@ describe('an exchange over HTTP/1.1', () => {
     });
   });
 
+  test('a large body pipelined behind an unanswered request waits, mostly with the client, and comes whole', async () => {
+    const { answer, next } = inbox();
+    const body = Buffer.alloc(8 * 1024 * 1024, 'b').toString('latin1');
+    await onStage({ answer }, async (stage, client) => {
+      client.send(get('/1') + post(body) + get('/3'));
+      const first = await next();
+      let before = -1;
+      for (let same = 0; same < 3; ) {
+        await new Promise((resolve) => setTimeout(resolve, 10));
+        const now = stage.sockets[0]?.bytesRead ?? 0;
+        same = now === before ? same + 1 : 0;
+        before = now;
+      }
+      assert.ok(before < 2 * 1024 * 1024, `${before} bytes were read`);
+      first.respond(200, [], 'one');
+      const second = await next();
+      const read = await second.body.toArray();
+      assert.equal(Buffer.concat(read).length, body.length);
+      second.respond(200, [], 'two');
+      (await next()).respond(200, [], 'three');
+      await client.until(/three$/);
+      assert.deepEqual(statuses(client.text()), [200, 200, 200]);
+    });
+  });
+
   test('what is malformed behind a whole request is answered after that one', async () => {
     const { answer, next } = inbox();
     await onStage({ answer }, async (_stage, client) => {
