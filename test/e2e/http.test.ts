@@ -198,6 +198,20 @@ describe('masks', () => {
     assert.equal(response.headers.get('content-encoding'), null);
   });
 
+  test('what detectors find is masked in headers and trailers too', async () => {
+    answers.set('/v1/headers', (_, response) => {
+      response.writeHead(200, { 'content-type': 'text/plain', 'x-owner': 'ann@example.test', trailer: 'x-by' });
+      response.write('text');
+      response.addTrailers({ 'x-by': 'ann@example.test' });
+      response.end();
+    });
+    const answer = await raw(
+      `GET /v1/headers HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer ${run.secret}\r\n\r\n`,
+    );
+    assert.match(answer, /x-owner: \*\*\*\r\n/i);
+    assert.doesNotMatch(answer, /ann@/);
+  });
+
   test('what cannot be looked into is not passed on', async () => {
     answers.set('/v1/zip', (_, response) => {
       response.writeHead(200, { 'content-type': 'application/zip' });

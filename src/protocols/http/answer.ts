@@ -1,8 +1,15 @@
 /** What of a target's answer reaches the client, and how: which headers, and a body that is decoded, searched for the credential and masked as it flows. */
 import { pipeline, type Readable } from 'node:stream';
-import type { MaskPlan } from '../../domain/mask.ts';
+import type { DetectorMask, MaskPlan } from '../../domain/mask.ts';
 import type { Refusal } from '../../domain/refusal.ts';
-import { type BodyMasker, type BodyMasks, type Fingerprint, maskerFor, masksOf } from '../../mask/index.ts';
+import {
+  type BodyMasker,
+  type BodyMasks,
+  createStreamMasker,
+  type Fingerprint,
+  maskerFor,
+  masksOf,
+} from '../../mask/index.ts';
 import type { UpstreamResponse } from '../http-wire/client.ts';
 import { ContentError, decodeBody } from '../http-wire/content.ts';
 import { returnedHeaders, returnedTrailers } from '../http-wire/forward.ts';
@@ -102,14 +109,15 @@ function passing({ response, settings, plan, search, fingerprint }: AnswerParts,
   const decoder = bodiless ? undefined : decodeBody(headerOf(returned, 'content-encoding'), DECODED);
   const decoded = typeof decoder === 'object';
   const masked = masksOf(plan, 'response');
+  // A header that is text like any other may hold what a detector finds.
+  const mask = (value: string) => maskedText(value, masked.detectors, fingerprint);
   const headers = chosen(returned, {
     changed: decoded || masking !== undefined,
     masked: masked.fields.length > 0 || masked.detectors.length > 0,
   }).flatMap(([name, value]): HeaderList => {
     if (decoded && /^content-encoding$/i.test(name)) return [];
-    if (!/^(content-)?location$/i.test(name)) return [[name, value]];
-    const inside = rewriteLocation(value, settings);
-    return inside === undefined ? [] : [[name, inside]];
+    const said = /^(content-)?location$/i.test(name) ? rewriteLocation(value, settings) : value;
+    return said === undefined ? [] : [[name, mask(said)]];
   });
   return {
     ...{ kind: 'passing', status: response.status, headers, bodiless },
@@ -118,9 +126,17 @@ function passing({ response, settings, plan, search, fingerprint }: AnswerParts,
     flow: flowing(search, masking, maskerOf(plan.shadow)),
     trailers() {
       const trailers = returnedTrailers(response.trailers());
-      return trailers.some(([name, value]) => search.text(name) || search.text(value)) ? 'leak' : trailers;
+      if (trailers.some(([name, value]) => search.text(name) || search.text(value))) return 'leak';
+      return trailers.map(([name, value]) => [name, mask(value)] as const);
     },
   };
+}
+
+function maskedText(text: string, detectors: readonly DetectorMask[], fingerprint: Fingerprint): string {
+  if (detectors.length === 0) return text;
+  const masker = createStreamMasker(detectors, fingerprint);
+  const bytes = Buffer.from(text, 'latin1');
+  return Buffer.concat([masker.push(bytes), masker.end()]).toString('latin1');
 }
 
 function flowing(search: LeakSearch, masking: BodyMasker | undefined, watching: BodyMasker | undefined): BodyFlow {

@@ -236,7 +236,9 @@ export function carry(parts: CarryParts): Carried {
     ending = { kind: 'failed', code: known?.code ?? 'TARGET_ERROR' };
     session.note({ type: 'notice', notice: 'target.failed', command, code: ending.code, message: messageOf(error) });
     if (session.signal.aborted) return;
-    tell(targetAnswer(known ? known.message : 'the answer of the target broke off'));
+    const message = known ? known.message : 'the answer of the target broke off';
+    const status = known?.code === 'TARGET_TIMEOUT' ? 504 : 502;
+    tell(refusalAnswer(unavailable(message), { status, once: sent !== 'nothing' }));
   }
 
   function tell(answer: Answer): void {
@@ -263,7 +265,7 @@ export function carry(parts: CarryParts): Carried {
   }
 
   function settle(state: OutcomeState): void {
-    const usage = spending.settle();
+    const usage = spending.settle(ending === undefined);
     const timing: ReplyTiming = { firstByteMs: 0, ...response?.timing, durationMs: round(clock.monotonic() - began) };
     const kept = keeper.reply(timing);
     const code = codeOf();
@@ -305,6 +307,10 @@ function limitRefusal({ rule, limit, allowed }: LimitReached) {
   const message = `HOOP_LIMIT: limit "${rule}": ${limit} is ${allowed}`;
   const hint = 'ask for less, or ask the owner of the target for more';
   return { kind: 'refusal', code: 'HOOP_LIMIT', message, hint, rule } as const;
+}
+
+function unavailable(message: string) {
+  return { kind: 'refusal', code: 'HOOP_UNAVAILABLE', message: `HOOP_UNAVAILABLE: ${message}` } as const;
 }
 
 function unmaskableRefusal(why: string) {

@@ -38,13 +38,15 @@ export interface RefuseOptions {
   readonly async?: boolean;
   /** In place of the one that the code has: 400 for what is no request, 502 for what the target said. */
   readonly status?: number;
+  /** The target may have carried it out: whoever sends it again by itself does it twice. */
+  readonly once?: boolean;
 }
 
-export function refusalAnswer(refusal: Refusal, { async = false, status }: RefuseOptions = {}): Answer {
+export function refusalAnswer(refusal: Refusal, { async = false, status, once = false }: RefuseOptions = {}): Answer {
   const { code, message, hint, rule, request } = refusal;
   const accepted = async && code === 'HOOP_HELD' && request !== undefined;
   const headers: [string, string][] = [[REFUSAL_HEADER, code]];
-  const after = RETRY_AFTER[code];
+  const after = once ? undefined : RETRY_AFTER[code];
   if (after !== undefined) headers.push(['retry-after', after]);
   if (accepted) headers.push(['preference-applied', 'respond-async']);
   // Clients of model APIs try again by themselves; what is denied or spent stays so.
@@ -68,13 +70,21 @@ export function endAnswer(end: SessionEnd): Answer {
 
 /** The secret was not shown, or is another's. */
 export function unauthorized(hint: string): Answer {
-  return json(401, [['www-authenticate', 'Bearer realm="hoopctl"']], {
-    code: 'HOOP_DENIED',
-    message: 'HOOP_DENIED: the secret of this tunnel is missing or wrong',
-    type: 'hoop_refusal',
-    param: null,
-    hint,
-  });
+  return json(
+    401,
+    [
+      [REFUSAL_HEADER, 'HOOP_DENIED'],
+      ['www-authenticate', 'Bearer realm="hoopctl"'],
+      ['x-should-retry', 'false'],
+    ],
+    {
+      code: 'HOOP_DENIED',
+      message: 'HOOP_DENIED: the secret of this tunnel is missing or wrong',
+      type: 'hoop_refusal',
+      param: null,
+      hint,
+    },
+  );
 }
 
 /** The target could not be reached, or what it said could not be passed on. */

@@ -11,8 +11,11 @@ export interface Spending {
   /** The answer's content type, without parameters, once its head is there. */
   begins(type: string): void;
   heard(chunk: Buffer): void;
-  /** The reservation becomes what was taken. */
-  settle(): RecordedUsage | undefined;
+  /**
+   * The reservation becomes what was taken.
+   * @param whole the answer came to its end: of a part of one the rest is not known, and no model works for nothing
+   */
+  settle(whole: boolean): RecordedUsage | undefined;
 }
 
 const NOTHING: Spending = { begins: () => {}, heard: () => {}, settle: () => undefined };
@@ -45,9 +48,9 @@ export function reserve(
       reader = createUsageReader(type, prices);
     },
     heard: (chunk) => reader?.push(chunk),
-    settle() {
+    settle(whole) {
       const usage = reader?.end();
-      const known = usage?.inputTokens !== undefined || usage?.outputTokens !== undefined;
+      const known = whole && (usage?.inputTokens !== undefined || usage?.outputTokens !== undefined);
       // Nothing is given back where the answer does not say what it took: it may have taken all of it.
       const tokens = (usage?.inputTokens ?? 0) + (usage?.outputTokens ?? 0);
       const taken = known ? usesOf(tokens, usage?.cost ?? reserved.spend) : reserved;

@@ -30,7 +30,7 @@ function run(tokensPerRun = 10_000, spendPerRun = 1) {
 function answer(spending: ReturnType<typeof reserve>, said: object) {
   spending.begins('application/json');
   spending.heard(Buffer.from(JSON.stringify(said)));
-  return spending.settle();
+  return spending.settle(true);
 }
 
 describe('a request to a model', () => {
@@ -54,11 +54,21 @@ describe('a request to a model', () => {
     assert.equal(spent().tokens, 1_100);
   });
 
+  test('keeps its reservation where the answer was broken off after its first count', () => {
+    const { ask, spent } = run();
+    const spending = ask({ 'http.json.max_tokens': 1_000 });
+    spending.begins('text/event-stream');
+    const begun = { type: 'message_start', message: { model: 'gpt-5', usage: { input_tokens: 50, output_tokens: 1 } } };
+    spending.heard(Buffer.from(`data: ${JSON.stringify(begun)}\n\n`));
+    assert.equal(spending.settle(false)?.outputTokens, 1);
+    assert.equal(spent().tokens, 1_100);
+  });
+
   test('gets no credit by asking for less than nothing', () => {
     const { ask, spent } = run();
     answer(ask({ 'http.json.max_tokens': 5_000 }), {});
     const before = spent();
-    ask({ 'http.json.max_tokens': -1_000_000 }).settle();
+    ask({ 'http.json.max_tokens': -1_000_000 }).settle(true);
     assert.ok(spent().tokens >= before.tokens && spent().spend >= before.spend);
   });
 
