@@ -1,7 +1,7 @@
 /** What the demo's steps look at, and how they insist. */
 import { readFile } from 'node:fs/promises';
 import { setTimeout as later } from 'node:timers/promises';
-import type { World } from './world.ts';
+import type { Child } from './child.ts';
 
 export function expect(holds: boolean, otherwise: string): asserts holds {
   if (!holds) throw new Error(otherwise);
@@ -14,8 +14,14 @@ export function parseLines(text: string): unknown[] {
     .map((line) => JSON.parse(line) as unknown);
 }
 
+/** The part of the world that tells of the run. */
+interface Running {
+  readonly eventsPath: string;
+  readonly run: Child | undefined;
+}
+
 /** The first event of that kind in the run's own event file. */
-export async function event(world: World, type: string): Promise<Readonly<Record<string, unknown>>> {
+export async function event(world: Running, type: string): Promise<Readonly<Record<string, unknown>>> {
   for (let tries = 0; tries < 600; tries++) {
     const text = await readFile(world.eventsPath, 'utf8').catch(() => '');
     const whole = text.slice(0, text.lastIndexOf('\n') + 1);
