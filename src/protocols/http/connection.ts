@@ -59,6 +59,7 @@ class Visit {
   #opened: Promise<Opened> | undefined;
   #session: Session<HttpSettings> | undefined;
   #farewell: SessionEnd | undefined;
+  #told = false;
 
   constructor(pending: PendingSession<HttpSettings>, tools: Tools) {
     this.#pending = pending;
@@ -154,6 +155,9 @@ class Visit {
     if (this.#farewell) void carried.cut();
     await carried.done;
     this.#running.delete(carried);
+    if (!parts.upstream.unsearched() || this.#told) return;
+    this.#told = true;
+    parts.session.note({ type: 'notice', notice: 'credential.unsearched', message: TOO_SHORT });
   }
 
   /** As long as policy changes while it is read, it is read again. */
@@ -181,6 +185,8 @@ class Visit {
     this.#tools.clock.after(50, () => this.hangUp());
   }
 }
+
+const TOO_SHORT = 'the credential is shorter than 8 bytes: it was not looked for in what the target says';
 
 const PAGE_HINT = 'web pages have no business here; ask from a program, by the address in its environment';
 const SECRET_HINT =

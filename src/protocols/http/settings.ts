@@ -88,6 +88,8 @@ export function readSettings(raw: Readonly<Record<string, unknown>>): SettingsRe
   const prices = readPrices(raw['prices'], say);
   if (address?.origin.scheme === 'http' && account?.certificate)
     say(['account', 'certificate'], 'a certificate is shown over TLS only', 'write the address with https://');
+  if (preset && address && /\/v1$/.test(address.path))
+    say(['address'], `the routes of ${preset} begin with /v1 themselves`, 'leave /v1 out of the address');
   if (problems.length > 0 || !address || !account || !version || !content || body === undefined)
     return { ok: false, problems };
   const described = document !== undefined || preset !== undefined;

@@ -148,6 +148,11 @@ for (const [what, more, expected] of [
   ['an unknown key', { adress: 'x' }, /adress: an http target has no "adress"/],
   ['TLS that is not verified', { tls: { insecure: true } }, /tls\.insecure: tls has no "insecure"/],
   ['a version that is not spoken', { version: '3' }, /version is one of auto, 1\.1, 2/],
+  [
+    'an address that says /v1 where the preset does',
+    { preset: 'openai', address: 'https://api.openai.com/v1' },
+    /begin with \/v1 themselves/,
+  ],
   ['a preset nobody knows', { preset: 'mistral' }, /preset is one of openai, anthropic/],
   ['content nobody knows', { content: 'some' }, /content is one of full, masked, none/],
   ['a header that is the gateway’s', { headers: ['X-A', 'Authorization'] }, /headers\.1: "Authorization" of a client/],
