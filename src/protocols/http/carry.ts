@@ -14,6 +14,8 @@ import type { Session } from '../../domain/session.ts';
 import type { Fingerprint } from '../../mask/index.ts';
 import type { Exchange } from '../http-wire/exchange.ts';
 import { sentOf, type UpstreamResponse } from '../http-wire/client.ts';
+import { forwardedTrailers } from '../http-wire/forward.ts';
+import type { HeaderList } from '../http-wire/head.ts';
 import { createAnswer, isContentTrouble, type Passing } from './answer.ts';
 import { chunksOf } from './body.ts';
 import { createKeeper } from './kept.ts';
@@ -63,6 +65,8 @@ export function carry(parts: CarryParts): Carried {
   let ending: Ending | undefined;
   let masked = read.masked;
   let response: UpstreamResponse | undefined;
+  /** Bytes that flowed because nothing came for a while: counted with the next ones. */
+  let unmetered = 0;
   const done = run();
 
   async function run(): Promise<void> {
@@ -97,10 +101,15 @@ export function carry(parts: CarryParts): Carried {
       ...(body.kind === 'streamed' && {
         // A masked body has another length.
         ...(read.masker === undefined && body.length !== undefined ? { length: body.length } : {}),
-        trailers: () => exchange.trailers(),
+        trailers,
       }),
       ...(upgrade === undefined ? {} : { upgrade }),
     };
+  }
+
+  /** They were not judged, and nothing looks into them: what a header may not say they may not either. */
+  function trailers(): HeaderList {
+    return read.masker ? [] : forwardedTrailers(exchange.trailers(), settings.headers);
   }
 
   async function* streamed(): AsyncGenerator<Buffer> {
@@ -154,7 +163,10 @@ export function carry(parts: CarryParts): Carried {
         if (ending) return;
         const part = answer.flow.idle();
         // What cannot be masked shows with the next bytes, or at the end.
-        if (typeof part !== 'string') write(part);
+        if (typeof part !== 'string') {
+          unmetered += part.length;
+          write(part);
+        }
         if (answer.flow.held > 0 && answer.flow.held !== before) later(answer.flow.held);
       });
     };
@@ -187,8 +199,10 @@ export function carry(parts: CarryParts): Carried {
 
   /** @returns whether it is over */
   async function writeLimited(part: Buffer): Promise<boolean> {
-    if (part.length === 0) return false;
-    const reached = permit.commands[0]?.meter.take(0, part.length);
+    if (part.length === 0 && unmetered === 0) return false;
+    const bytes = part.length + unmetered;
+    unmetered = 0;
+    const reached = permit.commands[0]?.meter.take(0, bytes);
     if (reached && (reached.ask === undefined || !(await moreGiven(reached)))) {
       ending ??= { kind: 'limit', reached };
       exchange.abort();
