@@ -12,13 +12,15 @@ export interface HttpHouseOptions {
   readonly server?: Server;
   /** Lines of the target's entry in gateway.yaml: routes and the like. An `account:` and an `address:` of their own replace the usual ones. */
   readonly target?: readonly string[];
+  /** Further targets, by name: lines of their entries. */
+  readonly others?: Readonly<Record<string, readonly string[]>>;
   readonly gateway?: 'here' | 'process';
 }
 
 export interface HttpHouse extends AsyncDisposable {
   readonly stack: Stack;
   readonly port: number;
-  /** A run with a door to the target `billing`. */
+  /** A run with a door to the target `billing`, or another. */
   run(user: Who, options?: Parameters<Stack['run']>[1]): Promise<HttpRun>;
   /** All events of all recordings so far. */
   events(): Promise<readonly Record<string, unknown>[]>;
@@ -48,6 +50,11 @@ export async function startHttpHouse(options: HttpHouseOptions): Promise<HttpHou
     ...unless('address', `    address: http://127.0.0.1:${port}`),
     ...unless('account', '    account: { bearer: { env: BILLING_TOKEN } }'),
     ...lines.map((line) => `    ${line}`),
+    ...Object.entries(options.others ?? {}).flatMap(([name, others]) => [
+      `  ${name}:`,
+      '    protocol: http',
+      ...others.map((line) => `    ${line}`),
+    ]),
     '',
   ].join('\n');
   const stack = await startStack({
@@ -61,7 +68,7 @@ export async function startHttpHouse(options: HttpHouseOptions): Promise<HttpHou
     stack,
     port,
     async run(user, more) {
-      const run = await stack.run(user, { ...more, target: 'billing' });
+      const run = await stack.run(user, { target: 'billing', ...more });
       const { host, port: door, secret } = run.endpoint;
       const url = `http://${host}:${door}`;
       return {
