@@ -13,7 +13,7 @@ import {
 import type { UpstreamResponse } from '../http-wire/client.ts';
 import { ContentError, decodeBody } from '../http-wire/content.ts';
 import { returnedHeaders, returnedTrailers } from '../http-wire/forward.ts';
-import { type HeaderList, headerOf } from '../http-wire/head.ts';
+import type { HeaderList } from '../http-wire/head.ts';
 import type { LeakSearch } from './leak.ts';
 import { rewriteLocation } from './location.ts';
 import type { HttpSettings } from './settings.ts';
@@ -81,15 +81,22 @@ export function createAnswer(parts: AnswerParts): AnswerBegun {
   if (response.headers.some(([name, value]) => search.text(name) || search.text(value))) return { kind: 'leak' };
   const bodiless = method === 'HEAD' || status === 204 || status === 205 || status === 304;
   if (bodiless) return passing(parts, true);
-  const refusal = unreadable(returnedHeaders(response.headers), plan, parts.fingerprint);
+  const refusal = unreadable(response, plan, parts.fingerprint);
   return refusal ? { kind: 'refused', refusal, empty: passing(parts, true) } : passing(parts, false);
 }
 
 /** Why nobody could look into what comes. */
-function unreadable(headers: HeaderList, plan: MaskPlan, fingerprint: Fingerprint): Refusal | undefined {
-  if (decodeBody(headerOf(headers, 'content-encoding'), DECODED) === 'unknown')
+function unreadable(
+  { status, headers }: UpstreamResponse,
+  plan: MaskPlan,
+  fingerprint: Fingerprint,
+): Refusal | undefined {
+  if (decodeBody(allOf(headers, 'content-encoding'), DECODED) === 'unknown')
     return refusalFor('its content-encoding cannot be undone, so nobody could look for what must not pass');
-  const type = headerOf(headers, 'content-type');
+  const { fields, detectors } = masksOf(plan, 'response');
+  if (status === 206 && fields.length + detectors.length > 0)
+    return refusalFor('it is a part of something, and what is cut in two cannot be masked');
+  const type = allOf(headers, 'content-type');
   if (maskerFor(type, plan, 'response', fingerprint) !== 'unscannable' || passesUnseen(type, plan)) return undefined;
   return refusalFor(
     type === undefined
@@ -100,13 +107,13 @@ function unreadable(headers: HeaderList, plan: MaskPlan, fingerprint: Fingerprin
 
 function passing({ response, settings, plan, search, fingerprint }: AnswerParts, bodiless: boolean): Passing {
   const returned = returnedHeaders(response.headers);
-  const contentType = headerOf(returned, 'content-type');
+  const contentType = allOf(response.headers, 'content-type');
   const maskerOf = (masks: BodyMasks): BodyMasker | undefined => {
     const masker = bodiless ? 'none' : maskerFor(contentType, masks, 'response', fingerprint);
     return typeof masker === 'string' ? undefined : masker;
   };
   const masking = maskerOf(plan);
-  const decoder = bodiless ? undefined : decodeBody(headerOf(returned, 'content-encoding'), DECODED);
+  const decoder = bodiless ? undefined : decodeBody(allOf(response.headers, 'content-encoding'), DECODED);
   const decoded = typeof decoder === 'object';
   const masked = masksOf(plan, 'response');
   // A header that is text like any other may hold what a detector finds.
@@ -137,6 +144,12 @@ function maskedText(text: string, detectors: readonly DetectorMask[], fingerprin
   const masker = createStreamMasker(detectors, fingerprint);
   const bytes = Buffer.from(text, 'latin1');
   return Buffer.concat([masker.push(bytes), masker.end()]).toString('latin1');
+}
+
+/** Which of several counts, readers differ about: they are read as one, which is nothing that is known. */
+function allOf(headers: HeaderList, name: string): string | undefined {
+  const values = headers.filter(([spelled]) => spelled.toLowerCase() === name).map(([, value]) => value);
+  return values.length === 0 ? undefined : values.join(', ');
 }
 
 function flowing(search: LeakSearch, masking: BodyMasker | undefined, watching: BodyMasker | undefined): BodyFlow {

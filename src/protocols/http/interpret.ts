@@ -92,8 +92,8 @@ function effectsOf(
   const { method, target } = request;
   const effects = new Set(basicEffects(request, route, settings, json));
   if (route?.credentials ?? looksLikeIssuing(method, target.segments)) effects.add('administer');
-  // Frameworks take the method from there too: it is not the one that was judged.
-  if (overridesMethod(request, json)) effects.add('unknown');
+  // Frameworks take the method from there too: it is not the one that was judged. What the API of a model is, is known.
+  if (settings.preset === undefined && overridesMethod(request, json)) effects.add('unknown');
   return effects;
 }
 

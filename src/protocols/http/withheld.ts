@@ -28,7 +28,8 @@ export function withhold(search: LeakSearch): Withheld {
       tail = cut === all.length ? NOTHING : Buffer.from(all.subarray(cut));
       return cut === all.length ? all : all.subarray(0, cut);
     },
-    idle: () => (tail.length < BY_CHANCE ? rest() : NOTHING),
+    // By all of what was begun, not by what waits: else a credential would go out a few bytes at a time.
+    idle: () => (search.unfinished() < BY_CHANCE ? rest() : NOTHING),
     end: rest,
     get held() {
       return tail.length;
