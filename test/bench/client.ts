@@ -7,6 +7,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { int32, message, query, TERMINATE } from '../../src/protocols/postgres/messages.ts';
 import { clientExchange, scramKeys } from '../../src/protocols/postgres/scram.ts';
 import { percentile } from './arithmetic.ts';
+import { type HttpJob, workHttp } from './http-load.ts';
 import type { Address } from './peers/peer.ts';
 
 export type Job =
@@ -23,7 +24,8 @@ export type Job =
       readonly sql: string;
       readonly ms: number;
       readonly bytesPerSecond: number;
-    };
+    }
+  | HttpJob;
 
 export interface Done {
   readonly bytes: number;
@@ -56,6 +58,8 @@ function work(job: Job): Promise<Done> {
       return hold(job.addresses, job.count);
     case 'sip':
       return sip(job.address, job.sql, job.ms, job.bytesPerSecond);
+    default:
+      return workHttp(job);
   }
 }
 

@@ -53,12 +53,19 @@ function versions(): Record<string, string> {
     pgbouncer: ask(requireServer('pgbouncer')['pgbouncer'], ['--version'], /(\d[\d.]*)/),
     haproxy: ask(requireServer('haproxy')['haproxy'], ['-v'], /(\d[\d.]*)/),
     stunnel: stunnelVersion(),
+    nginx: nginxVersion(),
   };
 }
 
-/** It tells its version on stderr only. */
+/** It tells its version on stderr only, and so does nginx. */
 function stunnelVersion(): string {
   const file = requireServer('stunnel4')['stunnel4'] as string;
   const said = execFileSync('/bin/sh', ['-c', '"$0" -version 2>&1', file], { encoding: 'utf8' });
   return /stunnel (\d[\d.]*)/.exec(said)?.[1] ?? 'unknown';
+}
+
+function nginxVersion(): string {
+  const file = requireServer('nginx')['nginx'] as string;
+  const said = execFileSync('/bin/sh', ['-c', '"$0" -v 2>&1', file], { encoding: 'utf8' });
+  return /nginx\/(\d[\d.]*)/.exec(said)?.[1] ?? 'unknown';
 }

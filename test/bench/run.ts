@@ -19,6 +19,7 @@ const SERVERS: readonly ServerName[] = [
   'stunnel4',
   'openssh-server',
   'openssh-client',
+  'nginx',
 ];
 
 const stop = new AbortController();

@@ -4,6 +4,7 @@ import { beside } from './beside.ts';
 import { bulk } from './bulk.ts';
 import { connections } from './connections.ts';
 import { distance } from './distance.ts';
+import { http } from './http.ts';
 import { idle } from './idle.ts';
 import { profile } from './profile.ts';
 import type { Section } from './section.ts';
@@ -23,6 +24,7 @@ export const SECTIONS: readonly Section[] = [
   slowReader,
   idle,
   ssh,
+  http,
   start,
   allocations,
   profile,
