@@ -463,8 +463,11 @@ describe('what comes in', () => {
     const { url } = await server(fake);
     for (let i = 0; i < 12; i++) await post(`${url}/v1/approval-logins`, undefined, { approval: 'flood' });
     assert.equal((await post(`${url}/v1/approval-logins`, undefined, { approval: 'mine' })).status, 200);
-    for (let i = 0; i < 122; i++) await post(`${url}/v1/approval-logins/flood/poll`, undefined);
-    assert.equal((await post(`${url}/v1/approval-logins/flood/poll`, undefined)).status, 429);
+    // What may be asked comes back with time, so it is asked until there is no more.
+    let status = 200;
+    for (let i = 0; i < 1_000 && status !== 429; i++)
+      status = (await post(`${url}/v1/approval-logins/flood/poll`, undefined)).status;
+    assert.equal(status, 429);
     assert.equal((await post(`${url}/v1/approval-logins/mine/poll`, undefined)).status, 200);
   });
 
