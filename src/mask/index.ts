@@ -4,6 +4,7 @@ export { type CellKind, type Fingerprint, maskCell } from './cell.ts';
 export { createFormMasker } from './form.ts';
 export { createJsonMasker } from './json-stream.ts';
 export { maskerFor } from './kinds.ts';
+export { createMessageMasker, type MessageMasker } from './messages.ts';
 export { type CellScanner, createCellScanner } from './scanner.ts';
 export { createSseMasker } from './sse.ts';
 export { createStreamMasker, type StreamMasker, type StreamMaskerOptions } from './stream.ts';

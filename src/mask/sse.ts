@@ -105,7 +105,7 @@ export function createSseMasker(
     if (masked === undefined) return undefined;
     counts.take(masking.counts);
     if (told.length === 0) return { event, pieces: [], data: masked, text: false };
-    const value: unknown = JSON.parse(data.toString());
+    const value = documentOf(data);
     texts.step();
     const pieces = told.map(({ path, text }) => {
       const key = keyOf(event, path, value);
@@ -235,6 +235,15 @@ function keyOf(event: SseEvent, path: Path, value: unknown): string {
     at = own(at, step);
   }
   return JSON.stringify(key);
+}
+
+/** What tells pieces apart stands in one document; where there are several, their places alone do. */
+function documentOf(data: Buffer): unknown {
+  try {
+    return JSON.parse(data.toString());
+  } catch {
+    return undefined;
+  }
 }
 
 function own(value: unknown, name: string | number): unknown {
