@@ -83,6 +83,8 @@ export interface Command {
   readonly parameters?: readonly Parameter[];
   readonly effects: ReadonlySet<Effect>;
   readonly resources: readonly Resource[];
+  /** Further names, in small letters, under which the target may take what it is aimed at for the same: a deny or hold that names one is met. */
+  readonly alike?: readonly string[];
   readonly facts: Facts;
   /** Schemas or namespaces it touches, for `scope`; undefined when the protocol has none. Null: could not be told. */
   readonly scopes?: readonly string[] | null;

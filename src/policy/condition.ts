@@ -112,16 +112,19 @@ function readResources(raw: unknown): { matches?: Matches; check: Check } | stri
     if (typeof compare === 'string') return compare;
     // Operators look at all names together; for one name alone (what an allow must cover) the same question is asked of it.
     const check: Check = (command, lenient) =>
-      compare(command.resources.map(({ name }) => name)) === true || (lenient && unresolved(command));
+      compare(command.resources.map(({ name }) => name)) === true ||
+      (lenient && (unresolved(command) || (command.alike !== undefined && compare(command.alike) === true)));
     return { matches: (name) => compare([name]) === true, check };
   }
   if (!Array.isArray(raw) || !raw.every((name) => typeof name === 'string' && name !== ''))
     return 'must be a list of names or globs';
   if (raw.length === 0) return say('must not be empty', 'leave it out, or name at least one');
   const matches = matcherOf(raw);
+  const matchesAlike = matcherOf(raw.map((name) => name.toLowerCase()));
   // Nothing resolved of a command that cannot be read: like a fact that cannot be computed, it meets every deny and hold.
   const check: Check = (command, lenient) =>
-    command.resources.some(({ name }) => matches(name)) || (lenient && unresolved(command));
+    command.resources.some(({ name }) => matches(name)) ||
+    (lenient && (unresolved(command) || command.alike?.some(matchesAlike) === true));
   return { matches, check };
 }
 

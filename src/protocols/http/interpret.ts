@@ -10,7 +10,7 @@ import { METHOD_EFFECTS } from './methods.ts';
 import { overridesMethod } from './override.ts';
 import type { Body, Request } from './request.ts';
 import { inferenceEffects, modelFacts } from './inference.ts';
-import type { Route } from './routes.ts';
+import { readingsOf, type Route } from './routes.ts';
 import type { HttpSettings } from './settings.ts';
 import { looksLikeIssuing } from './token-routes.ts';
 
@@ -33,6 +33,7 @@ export function interpret(request: Request, settings: HttpSettings): Reading {
     ...{ text, bytes: Buffer.from(text), effects },
     parameters: parametersOf(body, settings),
     resources: [{ kind: 'route', name: place, access: strongest(effects) }],
+    ...(!route && { alike: readingsOf(target.segments).map((segments) => `/${segments.join('/')}`) }),
     facts: {
       'http.method': method,
       'http.path': target.path,
@@ -42,7 +43,7 @@ export function interpret(request: Request, settings: HttpSettings): Reading {
       'http.dropped': droppedNames(request.dropped ?? []),
       ...queryFacts(target.query),
       ...modelFacts(settings.preset, body, json),
-      ...jsonFacts(route, body, json),
+      ...jsonFacts(route, target.query, json),
     },
     context: contextOf(settings, upgrade),
     ...(impossible && { impossible }),
@@ -159,14 +160,24 @@ function queryFacts(query: RequestTarget['query']): Facts {
   );
 }
 
-function jsonFacts(route: Route | undefined, body: Body, json: JsonBody): Facts {
-  if (route === undefined || body.kind === 'none') return {};
+function jsonFacts(route: Route | undefined, query: RequestTarget['query'], json: JsonBody): Facts {
+  if (route === undefined || route.json.size === 0) return {};
+  const asked = new Set([...query.keys()].map(lastName));
   return Object.fromEntries(
     [...route.json].flatMap(([name, pointer]): [string, FactValue][] => {
-      const value = json.at(pointer);
+      // Frameworks join query and body: which of the two counts is theirs to say.
+      const value = asked.has(lastName(pointer)) ? null : json.at(pointer);
       return value === undefined ? [] : [[`http.json.${name}`, value]];
     }),
   );
+}
+
+/** Of `/charge/amount`, `charge[amount]` and `charge.amount`. */
+function lastName(path: string): string | undefined {
+  return path
+    .toLowerCase()
+    .split(/[/[\].]+/)
+    .findLast((word) => word !== '');
 }
 
 function droppedNames(names: readonly string[]): readonly string[] {

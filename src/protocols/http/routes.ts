@@ -77,7 +77,7 @@ function isWider(template: Template, other: Template): boolean {
 }
 
 /** As servers may take a path that do not mind capital letters, dots and blanks at the end of a name (Windows), or an ending that asks for a format. */
-function readingsOf(segments: readonly string[]): readonly (readonly string[])[] {
+export function readingsOf(segments: readonly string[]): readonly (readonly string[])[] {
   const plain = segments.map(fold);
   const last = plain.at(-1)?.replace(/\.[a-z0-9]{1,5}$/, '');
   return last === undefined || last === plain.at(-1) ? [plain] : [plain, plain.with(-1, last)];
