@@ -30,8 +30,18 @@ export interface BodyMasks {
   readonly detectors: readonly DetectorMask[];
 }
 
-/** Those for one way. */
-export function masksOf({ fields, detectors }: BodyMasks, direction: Exclude<MaskDirection, 'both'>): BodyMasks {
+type OneWay = Exclude<MaskDirection, 'both'>;
+
+/** Those for one way: the same object for the same masks, so that what is prepared for it serves all bodies. */
+export function masksOf(masks: BodyMasks, direction: OneWay): BodyMasks {
+  const known = BY_WAY.get(masks) ?? { request: meantFor(masks, 'request'), response: meantFor(masks, 'response') };
+  BY_WAY.set(masks, known);
+  return known[direction];
+}
+
+const BY_WAY = new WeakMap<BodyMasks, Readonly<Record<OneWay, BodyMasks>>>();
+
+function meantFor({ fields, detectors }: BodyMasks, direction: OneWay): BodyMasks {
   const meant = (said: MaskDirection = 'response') => said === 'both' || said === direction;
   return {
     fields: fields.filter((mask) => meant(mask.direction)),

@@ -2,7 +2,7 @@
  * Finds what detectors look for in one cell. One pass over its bytes; only a telling byte (the first of a run of digits, an `@`, …) leads to a
  * closer look, and none of those looks further than a constant, or past where it stops without going on from there.
  */
-import type { Detector } from '../domain/mask.ts';
+import { DETECTORS, type Detector } from '../domain/mask.ts';
 import { cardEnd, SHORTEST_CARD } from './card.ts';
 import { type Codes, isDigit, isSeparator } from './codes.ts';
 import { isOdd, ODD_LEADS } from './odd.ts';
@@ -34,7 +34,21 @@ const ODD = 7;
 
 const BY_DIGITS: readonly Detector[] = ['credit_card', 'us_ssn', 'iban'];
 
+/** One for each set of detectors, of which there are few: it remembers nothing of what it looked at. */
 export function createFind(detectors: ReadonlySet<Detector>): Find {
+  const key = keyOf(detectors);
+  const find = FINDS.get(key) ?? makeFind(detectors);
+  FINDS.set(key, find);
+  return find;
+}
+
+const FINDS = new Map<string, Find>();
+
+function keyOf(detectors: ReadonlySet<Detector>): string {
+  return DETECTORS.filter((name) => detectors.has(name)).join();
+}
+
+function makeFind(detectors: ReadonlySet<Detector>): Find {
   const triggers = triggersFor(detectors);
   const cards = detectors.has('credit_card');
   const ssns = detectors.has('us_ssn');
@@ -119,8 +133,17 @@ function fill(found: Found, start: number, end: number, detector: Detector): tru
   return true;
 }
 
-/** By byte: not zero where a closer look is worth while. Without any of them a text holds nothing. */
+/** By byte: not zero where a closer look is worth while. Without any of them a text holds nothing. One for each set: nobody writes to it. */
 export function triggersFor(detectors: ReadonlySet<Detector>): Uint8Array {
+  const key = keyOf(detectors);
+  const triggers = TRIGGERS.get(key) ?? makeTriggers(detectors);
+  TRIGGERS.set(key, triggers);
+  return triggers;
+}
+
+const TRIGGERS = new Map<string, Uint8Array>();
+
+function makeTriggers(detectors: ReadonlySet<Detector>): Uint8Array {
   const triggers = new Uint8Array(256);
   if (BY_DIGITS.some((name) => detectors.has(name)))
     for (let digit = 0x30; digit <= 0x39; digit++) triggers[digit] = DIGITS;

@@ -253,10 +253,16 @@ export function createJsonMasking(
   };
 }
 
+const NOTHING_TELLS = new Uint8Array(256);
+const TELLING = new WeakMap<Uint8Array, Uint8Array>();
+
 /** Bits for `marks`: whether a byte may begin what a detector finds. */
 function telling(detectors: ReadonlySet<Detector>): Uint8Array {
-  if (detectors.size === 0) return new Uint8Array(256);
-  return triggersFor(detectors).map((trigger) => (trigger === 0 ? 0 : 1));
+  if (detectors.size === 0) return NOTHING_TELLS;
+  const triggers = triggersFor(detectors);
+  const tells = TELLING.get(triggers) ?? triggers.map((trigger) => (trigger === 0 ? 0 : 1));
+  TELLING.set(triggers, tells);
+  return tells;
 }
 
 function afterSpace(text: Buffer, from: number, to: number): number {

@@ -20,8 +20,26 @@ export interface PathState {
 /** Documents choose which states are met; further ones are made anew each time. */
 const MOST_STATES = 4_096;
 
+/** Of the masks of a plan, which serve many bodies. */
+const FOLLOWED = new WeakMap<readonly FieldMask[], Followed>();
+
+interface Followed {
+  readonly root: PathState;
+  /** No further states are kept. */
+  full(): boolean;
+}
+
 /** @returns the state of a whole document. Paths are such that `parseJsonPath` reads them */
 export function followPaths(fields: readonly FieldMask[]): PathState {
+  const known = FOLLOWED.get(fields);
+  // A document that met every state there is room for is not to make the next ones slow.
+  if (known && !known.full()) return known.root;
+  const followed = makeAutomaton(fields);
+  FOLLOWED.set(fields, followed);
+  return followed.root;
+}
+
+function makeAutomaton(fields: readonly FieldMask[]): Followed {
   const paths = fields.map((mask) => {
     const path = parseJsonPath(mask.path);
     if (!path.ok) throw new TypeError(path.message);
@@ -110,7 +128,10 @@ export function followPaths(fields: readonly FieldMask[]): PathState {
     return state;
   }
 
-  return stateOf(paths.map((_, path) => ({ path, step: 0 })));
+  return {
+    root: stateOf(paths.map((_, path) => ({ path, step: 0 }))),
+    full: () => states.size >= MOST_STATES,
+  };
 }
 
 /** Where several masks name a field, the one that shows least. */

@@ -75,10 +75,7 @@ export function createTokenizer(
   tells: Uint8Array,
   { single = false, longest = Number.POSITIVE_INFINITY }: { single?: boolean; longest?: number } = {},
 ): Tokenizer {
-  const classes = Uint8Array.from({ length: 256 }, (_, byte) => {
-    if (byte < 0x20 || byte === QUOTE || byte === BACKSLASH) return STOP;
-    return (tells[byte]! & MOST_TELLING) | (byte >= 0x80 ? BEYOND : 0);
-  });
+  const classes = classesOf(tells);
   const tooLong = `a string in it is longer than ${longest} bytes`;
   /** 1 for an object. */
   const kinds = new Uint8Array(DEEPEST);
@@ -295,4 +292,18 @@ function isWord(bytes: Buffer, from: number, to: number): boolean {
   if (to - from > 5) return false;
   const word = bytes.toString('latin1', from, to);
   return word === 'true' || word === 'false' || word === 'null';
+}
+
+const CLASSES = new WeakMap<Uint8Array, Uint8Array>();
+
+/** What a byte is within a string. Made once for what many documents are told by. */
+function classesOf(tells: Uint8Array): Uint8Array {
+  const known = CLASSES.get(tells);
+  if (known) return known;
+  const classes = Uint8Array.from({ length: 256 }, (_, byte) => {
+    if (byte < 0x20 || byte === QUOTE || byte === BACKSLASH) return STOP;
+    return (tells[byte]! & MOST_TELLING) | (byte >= 0x80 ? BEYOND : 0);
+  });
+  CLASSES.set(tells, classes);
+  return classes;
 }

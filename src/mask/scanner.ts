@@ -50,6 +50,15 @@ export type Rules = ReadonlyMap<Detector, { readonly rule: string; readonly with
 
 /** Where several rules look for the same thing, the one that shows least replaces it. */
 export function strictestByDetector(masks: readonly DetectorMask[]): Rules {
+  const known = STRICTEST.get(masks) ?? findStrictest(masks);
+  STRICTEST.set(masks, known);
+  return known;
+}
+
+/** A plan's masks serve many bodies. */
+const STRICTEST = new WeakMap<readonly DetectorMask[], Rules>();
+
+function findStrictest(masks: readonly DetectorMask[]): Rules {
   const rules = new Map<Detector, { rule: string; with: MaskWith }>();
   for (const { rule, detect, with: how } of masks) {
     for (const name of detect as readonly Detector[]) {
