@@ -38,7 +38,7 @@ function restOf({ truncated, bytes, sha256 }: RecordedParameter): string {
   return ` … (the beginning of ${bytes ?? 'more'} bytes${sha256 === undefined ? '' : `, sha256 ${sha256}`})`;
 }
 
-/** `application/json`. No type of a database's parameter has a slash. */
+/** `application/json`. No type of a database's parameter has a slash; a recording from elsewhere may say none. */
 function isMediaType(type: string): boolean {
-  return type.includes('/');
+  return String(type).includes('/');
 }
