@@ -4,7 +4,7 @@ import type { DetectorMask, MaskPlan } from '../../domain/mask.ts';
 import type { Refusal } from '../../domain/refusal.ts';
 import {
   type BodyMasker,
-  type BodyMasks,
+  createCellScanner,
   createStreamMasker,
   type Fingerprint,
   maskerFor,
@@ -80,24 +80,23 @@ export function createAnswer(parts: AnswerParts): AnswerBegun {
   // Names too: a target may say anything anywhere.
   if (response.headers.some(([name, value]) => search.text(name) || search.text(value))) return { kind: 'leak' };
   const bodiless = method === 'HEAD' || status === 204 || status === 205 || status === 304;
-  if (bodiless) return passing(parts, true);
-  const refusal = unreadable(response, plan, parts.fingerprint);
-  return refusal ? { kind: 'refused', refusal, empty: passing(parts, true) } : passing(parts, false);
+  if (bodiless) return passing(parts, undefined);
+  const masking = maskerFor(allOf(response.headers, 'content-type'), plan, 'response', parts.fingerprint);
+  const refusal = unreadable(response, plan, masking);
+  return refusal ? { kind: 'refused', refusal, empty: passing(parts, undefined) } : passing(parts, masking);
 }
 
+type Masking = ReturnType<typeof maskerFor>;
+
 /** Why nobody could look into what comes. */
-function unreadable(
-  { status, headers }: UpstreamResponse,
-  plan: MaskPlan,
-  fingerprint: Fingerprint,
-): Refusal | undefined {
+function unreadable({ status, headers }: UpstreamResponse, plan: MaskPlan, masking: Masking): Refusal | undefined {
   if (decodeBody(allOf(headers, 'content-encoding'), DECODED) === 'unknown')
     return refusalFor('its content-encoding cannot be undone, so nobody could look for what must not pass');
   const { fields, detectors } = masksOf(plan, 'response');
   if (status === 206 && fields.length + detectors.length > 0)
     return refusalFor('it is a part of something, and what is cut in two cannot be masked');
   const type = allOf(headers, 'content-type');
-  if (maskerFor(type, plan, 'response', fingerprint) !== 'unscannable' || passesUnseen(type, plan)) return undefined;
+  if (masking !== 'unscannable' || passesUnseen(type, plan)) return undefined;
   return refusalFor(
     type === undefined
       ? 'it does not say what it is, so it cannot be masked'
@@ -105,19 +104,18 @@ function unreadable(
   );
 }
 
-function passing({ response, settings, plan, search, fingerprint }: AnswerParts, bodiless: boolean): Passing {
+/** @param found what masks its body; undefined: it has none */
+function passing({ response, settings, plan, search, fingerprint }: AnswerParts, found: Masking | undefined): Passing {
   const returned = returnedHeaders(response.headers);
   const contentType = allOf(response.headers, 'content-type');
-  const maskerOf = (masks: BodyMasks): BodyMasker | undefined => {
-    const masker = bodiless ? 'none' : maskerFor(contentType, masks, 'response', fingerprint);
-    return typeof masker === 'string' ? undefined : masker;
-  };
-  const masking = maskerOf(plan);
+  const bodiless = found === undefined;
+  const masking = maskerIn(found);
+  const watching = bodiless ? undefined : maskerIn(maskerFor(contentType, plan.shadow, 'response', fingerprint));
   const decoder = bodiless ? undefined : decodeBody(allOf(response.headers, 'content-encoding'), DECODED);
   const decoded = typeof decoder === 'object';
   const masked = masksOf(plan, 'response');
   // A header that is text like any other may hold what a detector finds.
-  const mask = (value: string) => maskedText(value, masked.detectors, fingerprint);
+  const mask = textMasker(masked.detectors, fingerprint);
   const headers = chosen(returned, {
     changed: decoded || masking !== undefined,
     masked: masked.fields.length > 0 || masked.detectors.length > 0,
@@ -130,7 +128,7 @@ function passing({ response, settings, plan, search, fingerprint }: AnswerParts,
     ...{ kind: 'passing', status: response.status, headers, bodiless },
     body: decoded ? joined(response.body, decoder) : response.body,
     type: (contentType ?? '').split(';', 1)[0]!.trim().toLowerCase(),
-    flow: flowing(search, masking, maskerOf(plan.shadow)),
+    flow: flowing(search, masking, watching),
     trailers() {
       const trailers = returnedTrailers(response.trailers());
       if (trailers.some(([name, value]) => search.text(name) || search.text(value))) return 'leak';
@@ -139,11 +137,20 @@ function passing({ response, settings, plan, search, fingerprint }: AnswerParts,
   };
 }
 
-function maskedText(text: string, detectors: readonly DetectorMask[], fingerprint: Fingerprint): string {
-  if (detectors.length === 0) return text;
-  const masker = createStreamMasker(detectors, fingerprint);
-  const bytes = Buffer.from(text, 'latin1');
-  return Buffer.concat([masker.push(bytes), masker.end()]).toString('latin1');
+function maskerIn(found: Masking | undefined): BodyMasker | undefined {
+  return typeof found === 'object' ? found : undefined;
+}
+
+function textMasker(detectors: readonly DetectorMask[], fingerprint: Fingerprint): (text: string) => string {
+  if (detectors.length === 0) return (text) => text;
+  const scanner = createCellScanner(detectors, fingerprint);
+  return (text) => {
+    const bytes = Buffer.from(text, 'latin1');
+    // Nearly always.
+    if (!scanner.mayHold(bytes, 0, bytes.length)) return text;
+    const masker = createStreamMasker(detectors, fingerprint);
+    return Buffer.concat([masker.push(bytes), masker.end()]).toString('latin1');
+  };
 }
 
 /** Which of several counts, readers differ about: they are read as one, which is nothing that is known. */
