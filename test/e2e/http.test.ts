@@ -227,6 +227,23 @@ describe('masks', () => {
     assert.deepEqual(JSON.parse(last().body), { card: '***', text: 'hello' });
   });
 
+  test('a value that is written where a field is masked reaches the target, and no record', async () => {
+    await run.fetch('/v1/people', json({ name: 'Ann', ssn: '919-01-7777' }));
+    assert.deepEqual(JSON.parse(last().body), { name: 'Ann', ssn: '919-01-7777' });
+    const text = await until('it is recorded', async () => {
+      const all = JSON.stringify(await house.events());
+      return all.includes('/v1/people') && all;
+    });
+    assert.doesNotMatch(text, /919-01-7777/);
+    const odd = { method: 'POST', body: '{"ssn": "919-01-8888"', headers: { 'content-type': 'application/json' } };
+    await run.fetch('/v1/odd', odd);
+    const after = await until('that is recorded', async () => {
+      const all = JSON.stringify(await house.events());
+      return all.includes('/v1/odd') && all;
+    });
+    assert.doesNotMatch(after, /919-01-8888/);
+  });
+
   test('no range of a masked answer can be asked for', async () => {
     await run.fetch('/v1/customers', { headers: { range: 'bytes=3-9' } });
     assert.equal(last().headers.range, undefined);

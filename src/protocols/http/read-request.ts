@@ -1,5 +1,5 @@
 /** What is submitted for a request, and what is sent once it may: headers chosen, body masked on its way out. Pure. */
-import type { Command } from '../../domain/command.ts';
+import type { Command, Parameter } from '../../domain/command.ts';
 import type { MaskPlan } from '../../domain/mask.ts';
 import { type BodyMasker, type Fingerprint, maskerFor, masksOf } from '../../mask/index.ts';
 import type { Exchange } from '../http-wire/exchange.ts';
@@ -55,10 +55,12 @@ export function readRequest({ exchange, target, body, settings, fingerprint }: A
     command: {
       ...command,
       ...(body.kind === 'streamed' && { unasked: `its body is longer than ${settings.body} bytes, or has no end yet` }),
-      ...(settings.content === 'masked' && keptParameters(command, settings, fingerprint)),
+      parameters: (command.parameters ?? []).map((one) =>
+        asRecorded(one, { type, plan, unmaskable, settings, fingerprint }),
+      ),
       ...(unmaskable && { impossible: UNMASKABLE }),
     },
-    ...{ target, headers: toTarget(kept, plan), upgrade },
+    ...{ target, headers: toTarget(kept, plan, method), upgrade },
     body: whole === 'failed' ? body : whole,
     masker: body.kind === 'streamed' ? masker : undefined,
     masked: body.kind === 'whole' ? (masker?.masked ?? 0) : 0,
@@ -96,17 +98,19 @@ function maskingOf(
   return masking === 'none' || encoding === 'identity' ? masking : 'unscannable';
 }
 
-/** A part of a masked answer is masked otherwise than the whole; and what is encoded has to be undone to be searched. */
-function toTarget(headers: HeaderList, plan: MaskPlan): HeaderList {
+/**
+ * A part of a masked answer is masked otherwise than the whole; a tag that is guessed tells of what is masked; and what is encoded has to be undone to
+ * be searched. A condition on what is written stays: without it another thing would be asked for.
+ */
+function toTarget(headers: HeaderList, plan: MaskPlan, method: string): HeaderList {
   const masks = masksOf(plan, 'response');
   const whole = masks.fields.length > 0 || masks.detectors.length > 0;
-  return [
-    ...headers.filter(
-      ([name]) =>
-        !/^(accept-encoding|grpc-accept-encoding)$/i.test(name) && !(whole && /^(range|if-range)$/i.test(name)),
-    ),
-    ['accept-encoding', 'identity'],
-  ];
+  const reads = method === 'GET' || method === 'HEAD';
+  const stays = ([name]: HeaderList[number]) =>
+    !/^(accept-encoding|grpc-accept-encoding)$/i.test(name) &&
+    !(whole && /^(range|if-range)$/i.test(name)) &&
+    !(whole && reads && /^(if-match|if-none-match)$/i.test(name));
+  return [...headers.filter(stays), ['accept-encoding', 'identity']];
 }
 
 function maskedWhole(bytes: Buffer, masker: BodyMasker): Extract<ReadBody, { kind: 'whole' }> | 'failed' {
@@ -125,15 +129,29 @@ function toInterpret(body: Read['body'], type: string): Body {
   }
 }
 
-/** What an approver sees and what is sent is the body; records hold it with what detectors find taken out. */
-function keptParameters(
-  { parameters = [] }: Command,
-  { content }: HttpSettings,
-  fingerprint: Fingerprint,
-): Pick<Command, 'parameters'> {
+interface Recording {
+  readonly type: string;
+  readonly plan: MaskPlan;
+  readonly unmaskable: boolean;
+  readonly settings: HttpSettings;
+  readonly fingerprint: Fingerprint;
+}
+
+/**
+ * What an approver sees and what is sent is the body. Records hold it without the values that stand where a field is masked, whichever way that mask is meant,
+ * and under `content: masked` without what detectors find; what nobody can look into for that is struck whole.
+ */
+function asRecorded(parameter: Parameter, { type, plan, unmaskable, settings, fingerprint }: Recording): Parameter {
+  const { value, struck } = parameter;
+  if (value === null || struck) return parameter;
+  const fields = plan.fields.map((mask) => ({ ...mask, direction: 'both' as const }));
+  const masker = maskerFor(type, { fields, detectors: [] }, 'request', fingerprint);
+  const bytes = Buffer.from(value);
+  const masked = typeof masker === 'string' ? masker : maskedWhole(bytes, masker);
+  if (unmaskable || masked === 'unscannable' || masked === 'failed') return { ...parameter, struck: true };
+  if (masked === 'none' && settings.content === 'full') return parameter;
   return {
-    parameters: parameters.map((one) =>
-      one.value === null ? one : { ...one, recorded: recordable(Buffer.from(one.value), content, fingerprint) },
-    ),
+    ...parameter,
+    recorded: recordable(masked === 'none' ? bytes : masked.bytes, settings.content, fingerprint),
   };
 }
