@@ -60,11 +60,15 @@ export function createPlainMasker(
 
 const MOST_SPACES = 4_096;
 
+/** JSON within a script: a call around it, or what keeps other sites from reading it as one. It is no JSON, so nothing of it flows. */
+const SCRIPT = /^(?:\xef\xbb\xbf)?\s*(?:\)\]\}|\/\*|(?:while|for)\s*\(|[A-Za-z_$][\w$.]*\s*\(\s*[[{"])/;
+
 /** Whether text is to be read as JSON, by its first characters: `[INFO]` is none. @returns undefined where that may be told later */
 function beginsAsJson(bytes: Buffer): boolean | undefined {
   const text = bytes.toString('latin1', 0, MOST_SPACES);
   if (/^(?:\xef\xbb\xbf)?\s*(?:\{|\[\s*[[{"\]tfn0-9-]|"\s*[[{\\])/.test(text)) return true;
-  const open = /^(?:\xef|\xef\xbb|(?:\xef\xbb\xbf)?\s*(?:\[\s*|"\s*)?)$/.test(text);
+  if (SCRIPT.test(text)) return true;
+  const open = /^(?:\xef|\xef\xbb|(?:\xef\xbb\xbf)?\s*(?:\[\s*|"\s*|\)\]?|\/|[\w$.]*\s*\(?\s*)?)$/.test(text);
   return open && bytes.length < MOST_SPACES ? undefined : false;
 }
 const NO_RULES: ReadonlyMap<string, number> = new Map();

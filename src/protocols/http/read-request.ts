@@ -10,6 +10,7 @@ import type { ReadBody } from './body.ts';
 import { type Body, interpret } from './interpret.ts';
 import { recordable } from './kept.ts';
 import type { HttpSettings } from './settings.ts';
+import { openingProblem } from './websocket-handshake.ts';
 
 export interface Asked {
   readonly exchange: Exchange;
@@ -50,6 +51,7 @@ export function readRequest({ exchange, target, body, settings, fingerprint }: A
     },
     settings,
   );
+  const noOpening = upgrade === 'websocket' ? openingProblem(exchange.headers) : undefined;
   const unmaskable = masking === 'unscannable' || whole === 'failed';
   return {
     command: {
@@ -59,6 +61,7 @@ export function readRequest({ exchange, target, body, settings, fingerprint }: A
         asRecorded(one, { type, plan, unmaskable, settings, fingerprint }),
       ),
       ...(unmaskable && { impossible: UNMASKABLE }),
+      ...(noOpening !== undefined && !command.impossible && { impossible: malformedOpening(noOpening) }),
     },
     ...{ target, headers: toTarget(kept, plan, method), upgrade },
     body: whole === 'failed' ? body : whole,
@@ -79,6 +82,10 @@ export function unreadable(
     impossible: { code: 'HOOP_DENIED', reason, ...(hint === undefined ? {} : { hint }) },
     reading: {},
   };
+}
+
+function malformedOpening(reason: string): Command['impossible'] {
+  return { code: 'HOOP_DENIED', reason, hint: 'open it as RFC 6455 has it' };
 }
 
 const UNMASKABLE = {
