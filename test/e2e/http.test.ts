@@ -26,7 +26,11 @@ rules:
   - name: large-refunds
     targets: [billing]
     when: { http.route: '/v1/refunds/{id}', http.json.amount: { gt: 100 } }
-    then: { hold: { approvers: { groups: [db-owners] }, within: 5m, wait: 2s, self: false, proof: login } }
+    then: { hold: { approvers: { groups: [db-owners] }, within: 5m, wait: 60s, self: false, proof: login } }
+  - name: payouts
+    targets: [billing]
+    when: { http.path: '/v1/payouts' }
+    then: { hold: { approvers: { groups: [db-owners] }, within: 5m, wait: 1s, self: false, proof: login } }
 masks:
   - { name: ssn, targets: [billing], json: ['$..ssn'], with: redact }
   - { name: mail, targets: [billing], detect: [email], with: redact }
@@ -169,17 +173,17 @@ describe('what policy says', () => {
 
   test('after the wait it is told the request, and the same request uses the approval', async () => {
     const before = seen.length;
-    const held = await run.fetch('/v1/refunds/2', json({ amount: 501 }));
+    const held = await run.fetch('/v1/payouts', json({ amount: 501 }));
     assert.equal(held.status, 409);
     assert.equal(held.headers.get('retry-after'), '5');
     const { error } = (await held.json()) as { error: Record<string, unknown> };
     assert.equal(error['code'], 'HOOP_HELD');
     await decide(house.stack, String(error['request']), 'riley');
     // Another body is another request.
-    const other = await run.fetch('/v1/refunds/2', json({ amount: 502 }, { prefer: 'respond-async' }));
+    const other = await run.fetch('/v1/payouts', json({ amount: 502 }, { prefer: 'respond-async' }));
     assert.equal(other.status, 202);
     assert.equal(seen.length, before);
-    assert.equal((await run.fetch('/v1/refunds/2', json({ amount: 501 }))).status, 200);
+    assert.equal((await run.fetch('/v1/payouts', json({ amount: 501 }))).status, 200);
     assert.equal(seen.length, before + 1);
   });
 });
@@ -308,6 +312,18 @@ describe('what flows', () => {
     assert.match(Buffer.from(rest.value ?? []).toString(), /data: \{"n":2\}/);
   });
 
+  test('the head of an answer does not wait for its body', async () => {
+    let next = () => {};
+    answers.set('/v1/late', (_, response) => {
+      response.writeHead(200, { 'content-type': 'text/event-stream' }).flushHeaders();
+      next = () => response.end('data: {"n":1}\n\n');
+    });
+    const response = await run.fetch('/v1/late');
+    assert.equal(response.status, 200);
+    next();
+    assert.match(await response.text(), /"n":1/);
+  });
+
   test('a large body goes through both ways', async () => {
     answers.set('/v1/large', (request, response) => {
       response.writeHead(200, { 'content-type': 'text/plain' });
@@ -329,7 +345,7 @@ describe('what flows', () => {
     answers.set('/v1/slow', (_, response) => {
       response.once('close', () => closed.resolve());
       response.writeHead(200, { 'content-type': 'text/plain' });
-      response.write('begun');
+      response.write('begun: ');
     });
     const asked = httpRequest(`${run.url}/v1/slow`, { headers: { authorization: `Bearer ${run.secret}` } });
     asked.on('error', () => {});
@@ -354,7 +370,7 @@ test('a revoked session hears why, and its answer is cut', async () => {
   await using other = await house.run('dana');
   answers.set('/v1/long', (_, response) => {
     response.writeHead(200, { 'content-type': 'text/plain' });
-    response.write('begun ');
+    response.write('begun: ');
   });
   const response = await other.fetch('/v1/long');
   const body = response.text();

@@ -259,6 +259,7 @@ function turnOf({ request, response, headers, expects, upgrade, wire, close }: T
   let expecting = expects;
   let lost: string | undefined;
   let bodiless = false;
+  let written = false;
   /** Of a declared length, what has not been written yet. */
   let left: number | undefined;
 
@@ -327,7 +328,11 @@ function turnOf({ request, response, headers, expects, upgrade, wire, close }: T
       else response.end(bytes);
     },
     head(status, list) {
-      begin(status, list);
+      if (!begin(status, list)) return;
+      // With what comes at once it is one write; what comes late is no reason to keep the client waiting for the head.
+      setImmediate(() => {
+        if (!written && !dead() && !response.writableEnded) response.flushHeaders();
+      });
     },
     write(chunk) {
       if (dead() || bodiless || chunk.length === 0) return true;
@@ -338,6 +343,7 @@ function turnOf({ request, response, headers, expects, upgrade, wire, close }: T
           return true;
         }
       }
+      written = true;
       return response.write(chunk);
     },
     drained: drainsOf(response, () => !dead() && response.writableNeedDrain, gone.signal),
