@@ -111,18 +111,19 @@ export function createHttpClient(parts: HttpClientParts): HttpClient {
 
   return {
     async send(request) {
-      const late = new AbortController();
-      const cancel = clock.after(parts.headWithin ?? HEAD_WITHIN_MS, () => late.abort());
-      const signal = AbortSignal.any([request.signal, late.signal]);
+      const { signal, late, heard, forget } = within(request.signal, clock, parts.headWithin ?? HEAD_WITHIN_MS);
       try {
-        return await send({ ...request, signal });
+        const answer = await send({ ...request, signal });
+        answer.body.once('close', forget);
+        return answer;
       } catch (error) {
-        if (!late.signal.aborted) throw failureOf(error, 'nothing');
+        forget();
+        if (!late()) throw failureOf(error, 'nothing');
         throw fail('TARGET_TIMEOUT', 'the target did not answer in time', {
           details: failureOf(error, 'nothing').details,
         });
       } finally {
-        cancel();
+        heard();
       }
     },
     close() {
@@ -130,5 +131,34 @@ export function createHttpClient(parts: HttpClientParts): HttpClient {
       http2?.close();
       for (const socket of open) socket.destroy();
     },
+  };
+}
+
+interface Within {
+  readonly signal: AbortSignal;
+  /** Whether the time ran out. */
+  late(): boolean;
+  /** The head is there: the time does not run any more. */
+  heard(): void;
+  /** The other signal matters no more. */
+  forget(): void;
+}
+
+/** Given up with another signal, or when the time runs out. Not `AbortSignal.any`: Node keeps what listens to one of those for ever. */
+function within(other: AbortSignal, clock: Clock, ms: number): Within {
+  const given = new AbortController();
+  let late = false;
+  const follow = () => given.abort();
+  const heard = clock.after(ms, () => {
+    late = true;
+    given.abort();
+  });
+  if (other.aborted) given.abort();
+  else other.addEventListener('abort', follow, { once: true });
+  return {
+    signal: given.signal,
+    late: () => late,
+    heard,
+    forget: () => other.removeEventListener('abort', follow),
   };
 }

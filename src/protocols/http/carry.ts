@@ -58,7 +58,10 @@ export function carry(parts: CarryParts): Carried {
   const began = clock.monotonic();
   const command = permit.commands[0]?.id ?? '';
   const giveUp = new AbortController();
-  const signal = AbortSignal.any([giveUp.signal, exchange.gone]);
+  // Not `AbortSignal.any`: Node keeps what listens to one of those for ever.
+  const { signal } = giveUp;
+  if (exchange.gone.aborted) giveUp.abort();
+  else exchange.gone.addEventListener('abort', () => giveUp.abort(), { once: true });
   const keeper = createKeeper(settings.content, fingerprint);
   const spending = reserve(settings, read.command, permit.commands[0]?.meter);
   let sent: 'nothing' | 'part' | 'whole' = 'nothing';
