@@ -185,6 +185,8 @@ export type SessionEvent =
       /** Text; base64 where `encoding` says so. Masked as the client saw it. */
       readonly data: string;
       readonly encoding?: 'base64';
+      /** A message ends with it; absent where what is said has no messages, or goes on. */
+      readonly ends?: true;
       /** The command that it belongs to. */
       readonly command?: string;
       /** `terminal`: a shell's, where output and errors are one. */

@@ -77,6 +77,8 @@ export const serveHttp1: ServeVersion = (channel, first, onExchange, { clock, he
   let closing = false;
   let heard = false;
   let latest: Buffer | undefined;
+  /** What comes is another protocol's, and whoever accepted it answers it. */
+  let upgraded = false;
   let broken: { readonly status: number; readonly reason: string } | undefined;
 
   const disarm = () => {
@@ -87,7 +89,7 @@ export const serveHttp1: ServeVersion = (channel, first, onExchange, { clock, he
     onBytes(chunk) {
       heard = true;
       latest = chunk;
-      if (queue.length === 0)
+      if (queue.length === 0 && !upgraded)
         waiting ??= clock.after(headTimeoutMs, () => fail(408, 'the head of the request did not come in time'));
     },
     onPeerEnd() {
@@ -103,7 +105,7 @@ export const serveHttp1: ServeVersion = (channel, first, onExchange, { clock, he
   };
 
   function fail(status: number, reason: string): void {
-    if (broken !== undefined || wire.duplex.writableEnded || wire.duplex.destroyed) return;
+    if (broken !== undefined || upgraded || wire.duplex.writableEnded || wire.duplex.destroyed) return;
     disarm();
     broken = { status, reason };
     wire.deafen();
@@ -194,6 +196,8 @@ export const serveHttp1: ServeVersion = (channel, first, onExchange, { clock, he
       take(request, response, false, {
         protocol,
         accept(headers, status = 101) {
+          upgraded = true;
+          disarm();
           response.detachSocket(request.socket);
           queue.length = 0;
           LISTENERS.delete(wire.duplex);

@@ -5,7 +5,7 @@
  *
  * What was passed on cannot be taken back: an answer that turns out to be what may not pass is reset, so that no client takes its beginning for the whole.
  */
-import { Readable } from 'node:stream';
+import { type Duplex, Readable } from 'node:stream';
 import type { Clock } from '../../base/clock.ts';
 import { HoopError } from '../../base/error.ts';
 import type { LimitReached, Permit } from '../../domain/permit.ts';
@@ -24,6 +24,8 @@ import type { Read } from './read-request.ts';
 import { reserve } from './spending.ts';
 import type { HttpSettings } from './settings.ts';
 import type { Upstream } from './upstream.ts';
+import { joinSockets } from './websocket.ts';
+import { brokenHandshake, createHandshake, type Handshake } from './websocket-handshake.ts';
 
 export interface CarryParts {
   readonly exchange: Exchange;
@@ -62,7 +64,10 @@ export function carry(parts: CarryParts): Carried {
   const { signal } = giveUp;
   if (exchange.gone.aborted) giveUp.abort();
   else exchange.gone.addEventListener('abort', () => giveUp.abort(), { once: true });
-  const keeper = createKeeper(settings.content, fingerprint);
+  let keeper = createKeeper(settings.content, fingerprint);
+  const handshake = read.upgrade === undefined ? undefined : createHandshake(exchange.headers);
+  /** The client's connection is no HTTP any more. */
+  let switched = false;
   const spending = reserve(settings, read.command, permit.commands[0]?.meter);
   let sent: 'nothing' | 'part' | 'whole' = 'nothing';
   let ending: Ending | undefined;
@@ -85,7 +90,8 @@ export function carry(parts: CarryParts): Carried {
       const stop = () => answered.body.destroy(new Error('given up'));
       signal.addEventListener('abort', stop, { once: true });
       if (signal.aborted) stop();
-      await passOn(answered);
+      if (answered.upgraded && handshake) await goOn(answered.upgraded, answered.headers, handshake);
+      else await passOn(answered);
     } catch (error) {
       failed(error);
     } finally {
@@ -99,7 +105,7 @@ export function carry(parts: CarryParts): Carried {
     const { method } = exchange;
     const { target, headers, body, upgrade } = read;
     return {
-      ...{ method, target: target.raw, headers, signal },
+      ...{ method, target: target.raw, headers: [...headers, ...(handshake?.headers ?? [])], signal },
       body: body.kind === 'none' ? undefined : body.kind === 'whole' ? body.bytes : Readable.from(streamed()),
       ...(body.kind === 'streamed' && {
         // A masked body has another length.
@@ -155,6 +161,45 @@ export function carry(parts: CarryParts): Carried {
     if (ending) return exchange.abort();
     keeper.trailers(trailers);
     exchange.end(trailers);
+  }
+
+  /** As a WebSocket. The client is told of it only once the target has answered our handshake. */
+  async function goOn(target: Duplex, said: HeaderList, { check, answer }: Handshake): Promise<void> {
+    const leaks = upstream.search();
+    const leak = said.some(([name, value]) => leaks.text(name) || leaks.text(value));
+    const wrong = check(said);
+    if (leak || wrong !== undefined) target.destroy();
+    if (leak) return leaked();
+    if (wrong !== undefined) throw brokenHandshake(wrong);
+    const headers = answer(said);
+    // Messages are recorded one by one, not as a body.
+    keeper = createKeeper('none', fingerprint);
+    keeper.head(101, headers);
+    switched = true;
+    const over = await joinSockets({
+      ...{ client: exchange.upgrade!.accept(headers), target, session, command, clock, fingerprint, signal },
+      ...{ plan: session.view().masks, content: settings.content, search: upstream.search, pass: countedMessage },
+    });
+    masked += over.masked;
+    noteWouldBe(over.wouldBe);
+    const { end } = over;
+    if (end.kind === 'leak') leaked();
+    if (end.kind === 'unmaskable') ending ??= { kind: 'refused', code: 'HOOP_DENIED' };
+    if (end.kind === 'client') ending ??= { kind: 'gone' };
+    if (end.kind !== 'target') return;
+    ending ??= { kind: 'failed', code: 'TARGET_PROTOCOL' };
+    session.note({ type: 'notice', notice: 'target.failed', command, code: 'TARGET_PROTOCOL', message: end.why });
+  }
+
+  /** @returns what the client is told where no more may flow */
+  async function countedMessage(bytes: Buffer): Promise<string | undefined> {
+    const reached = permit.commands[0]?.meter.take(0, bytes.length);
+    if (reached && (reached.ask === undefined || !(await moreGiven(reached)))) {
+      ending ??= { kind: 'limit', reached };
+      return limitRefusal(reached).message;
+    }
+    keeper.take(bytes);
+    return undefined;
   }
 
   async function passBody(answer: Passing): Promise<void> {
@@ -259,6 +304,7 @@ export function carry(parts: CarryParts): Carried {
   }
 
   function tell(answer: Answer): void {
+    if (switched) return;
     if (exchange.started) exchange.abort();
     else exchange.respond(answer.status, answer.headers, answer.body);
   }

@@ -1,5 +1,5 @@
 /** What is submitted for a request, and what is sent once it may: headers chosen, body masked on its way out. Pure. */
-import type { Command, Parameter } from '../../domain/command.ts';
+import type { Command, Impossible, Parameter } from '../../domain/command.ts';
 import type { MaskPlan } from '../../domain/mask.ts';
 import { type BodyMasker, type Fingerprint, maskerFor, masksOf } from '../../mask/index.ts';
 import type { Exchange } from '../http-wire/exchange.ts';
@@ -84,7 +84,7 @@ export function unreadable(
   };
 }
 
-function malformedOpening(reason: string): Command['impossible'] {
+function malformedOpening(reason: string): Impossible {
   return { code: 'HOOP_DENIED', reason, hint: 'open it as RFC 6455 has it' };
 }
 
