@@ -1,16 +1,21 @@
 /** Each template as a new user meets it: copied into an empty folder, then its README's own commands, against a real gateway and a real PostgreSQL. */
 import assert from 'node:assert/strict';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo, Server } from 'node:net';
 import { delimiter, dirname, join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { parse, stringify } from 'yaml';
 import { demoPolicyYaml } from '../../src/app/demo/files.ts';
 import { freePort } from '../../src/app/demo/free-port.ts';
 import { startModelServer } from '../../src/app/demo/model.ts';
+import { type Searched, searchProcesses } from '../../src/app/demo/search.ts';
 import { SHOP_SECRETS } from '../../src/app/demo/shop.sql.ts';
 import { packageRoot } from '../../src/base/entry.ts';
 import { type Block, blocksIn } from '../docs/blocks.ts';
 import { type Desk, openDesk, type Reader } from '../docs/follow.ts';
+import { createModelApi, type ModelApi } from '../fakes/model-api.ts';
+import type { ModelTurn } from '../fakes/model-dialects.ts';
 import { type FakeCi, githubClaims, gitlabClaims, startFakeCi } from '../fakes/ci.ts';
 import { DATABASE_PASSWORD, type Stack, startStack } from '../fakes/stack.ts';
 
@@ -20,10 +25,33 @@ let github: FakeCi;
 let gitlab: FakeCi;
 let stack: Stack;
 let desk: Desk;
+let model: ModelApi;
+let billing: Server;
+
+/** What only the gateway and those who own them know. */
+const MODEL_KEY = 'sk-live-of-the-provider-7d41';
+const BILLING_KEY = 'billing-key-c07f9e';
 
 before(async () => {
   [github, gitlab] = await Promise.all([startFakeCi(), startFakeCi()]);
+  model = createModelApi({ key: MODEL_KEY, decide: ({ results }) => decideNext(results) });
+  billing = createServer((request, response) => {
+    const known = request.headers['x-api-key'] === BILLING_KEY;
+    response.writeHead(known ? 200 : 401, { 'content-type': 'application/json' }).end('{"refunds":["r-1"]}');
+  });
+  const [modelPort, billingPort] = await Promise.all([model.server, billing].map(portOf));
   stack = await startStack({
+    env: { MODEL_KEY, BILLING_KEY },
+    target: stringify({
+      openai: {
+        ...{ protocol: 'http', address: `http://127.0.0.1:${modelPort}`, preset: 'openai' },
+        account: { bearer: { env: 'MODEL_KEY' } },
+      },
+      billing: {
+        ...{ protocol: 'http', address: `http://127.0.0.1:${billingPort}` },
+        account: { header: { name: 'X-Api-Key', value: { env: 'BILLING_KEY' } } },
+      },
+    }).replaceAll(/^/gm, '  '),
     policy: policyWith(...['github', 'gitlab'].map((ci) => parse(read(`templates/ci-${ci}/hoopctl/policy.yaml`)))),
     gatewayYaml: (yaml) => yaml.replace('  shop:', '  orders-db:').replace(/^identity:\n(?: .*\n)+/m, identity),
   });
@@ -34,14 +62,38 @@ after(async () => {
   desk[Symbol.dispose]();
   await stack[Symbol.asyncDispose]();
   await Promise.all([github, gitlab].map((ci) => ci[Symbol.asyncDispose]()));
+  model.server.closeAllConnections();
+  model.server.close();
+  billing.close();
 });
+
+function portOf(server: Server): Promise<number> {
+  return new Promise((resolve) => {
+    server.listen(0, '127.0.0.1', () => resolve((server.address() as AddressInfo).port));
+  });
+}
 
 /** The demo's policy for orders-db, with the entries of both CI templates as they stand. */
 function policyWith(...others: readonly { access: unknown[]; limits: object[] }[]): string {
   const policy = parse(demoPolicyYaml().replaceAll('[shop]', '[orders-db]'));
+  policy.access.push(...AGENTS_ACCESS);
+  policy.rules.push(REFUNDS);
   policy.access.push(...others.flatMap(({ access }, at) => renamed(access as { name: string }[], at)));
   policy.limits = others.flatMap(({ limits }, at) => renamed(limits as { name: string }[], at));
   return stringify(policy);
+}
+
+/** What the README of openai-agent says the gateway needs. */
+const agents = parse(
+  blocksOfYaml(read('templates/openai-agent/README.md')).find((block) => block.startsWith('version: 1')) ?? '',
+);
+const AGENTS_ACCESS = agents.access.filter(({ name }: { name: string }) => name === 'model' || name === 'billing');
+const [REFUNDS] = agents.rules;
+// Nobody is there to agree.
+REFUNDS.then.hold.wait = '1s';
+
+function blocksOfYaml(page: string): string[] {
+  return [...page.matchAll(/^```yaml\n([\s\S]*?)^```$/gm)].map(([, text = '']) => text);
 }
 
 function renamed<T extends { name: string }>(entries: readonly T[], at: number): T[] {
@@ -101,34 +153,84 @@ function edit(file: string, ...changes: readonly (readonly [string, string])[]):
   writeFileSync(file, text);
 }
 
-test('openai-agent: installed, started with a key, it meets masks and refusals and ends well', async () => {
-  const model = await startModelServer(
-    [
-      { sql: 'SELECT id, name, email, ssn, card FROM customers ORDER BY id LIMIT 3' },
-      { sql: 'DROP TABLE customers' },
-      { say: 'Some things I may not do.' },
-    ],
-    'key-of-the-test',
-  );
+/** What the model does after so many results of its tools. */
+const SCRIPT: readonly ModelTurn[] = [
+  { call: 'query', with: { sql: 'SELECT id, name, email, ssn, card FROM customers ORDER BY id LIMIT 3' } },
+  { call: 'query', with: { sql: 'DROP TABLE customers' } },
+  { call: 'call_api', with: { api: 'billing', method: 'GET', path: '/v1/refunds', body: null } },
+  { call: 'call_api', with: { api: 'billing', method: 'POST', path: '/v1/refunds', body: '{"order":7}' } },
+  { say: 'Some things I may not do.' },
+];
+
+const searches: Searched[] = [];
+
+async function decideNext(results: readonly string[]): Promise<ModelTurn> {
+  // The agent waits for what it does next: everything it was given so far is in its memory.
+  if (results.length === SCRIPT.length - 1 && searches.length === 0)
+    searches.push(await searchProcesses(agentsRoot(), ['HOOP_RUN_ID', MODEL_KEY, BILLING_KEY, DATABASE_PASSWORD]));
+  return SCRIPT[results.length] ?? { say: '' };
+}
+
+/** The process that this test started and that everything of the run is below: the shell, in which somebody typed `hoopctl run`. */
+function agentsRoot(): number {
+  const parentOf = (pid: number) => Number(/^PPid:\s*(\d+)$/m.exec(proc(pid, 'status'))?.[1] ?? 0);
+  for (const name of readdirSync('/proc').filter((each) => /^\d+$/.test(each))) {
+    if (!proc(Number(name), 'environ').includes('HOOP_RUN_ID=')) continue;
+    for (let pid = Number(name), parent = parentOf(pid); parent > 1; pid = parent, parent = parentOf(pid))
+      if (parent === process.pid) return pid;
+  }
+  return assert.fail('no agent runs');
+}
+
+function proc(pid: number, file: string): string {
   try {
-    const dir = await newcomer('olga', 'openai-agent');
-    // This gateway has no target for the model: its key is the user's to give, as the README says.
+    return readFileSync(`/proc/${pid}/${file}`, 'latin1');
+  } catch {
+    return '';
+  }
+}
+
+test('openai-agent: with the targets of its README it holds no key, meets masks, holds and refusals and ends well', async () => {
+  const dir = await newcomer('olga', 'openai-agent');
+  const streamed = block('olga', "hoopctl run agent.ts --stream 'Who are our customers?'");
+  const printed = await desk.follow([...readme(dir, 'README.md', 'olga'), streamed], {
+    env: { OPENAI_API_KEY: 'a key lying about', PGPASSWORD: 'a password lying about' },
+  });
+  const said = printed.join('\n');
+  assert.match(said, /Ada Lindqvist.*'\*\*\*'/);
+  assert.match(said, /HOOP_DENIED: .*schema changes go through migrations/);
+  assert.match(said, /> GET billing\/v1\/refunds\n {2}200, 19 characters\n/);
+  assert.equal(said.match(/Some things I may not do\./g)?.length, 3, 'all ways to start it end well');
+  for (const secret of [...SHOP_SECRETS, DATABASE_PASSWORD, MODEL_KEY, BILLING_KEY])
+    assert.equal(said.includes(secret), false);
+  // What the model is told of a refusal is something it can act on.
+  const [results = []] = model.asked.map((asked) => asked.results).filter(({ length }) => length === 4);
+  assert.match(results[1] ?? '', /HOOP_DENIED.*Do not send it again/);
+  assert.match(results[2] ?? '', /r-1/);
+  assert.match(results[3] ?? '', /HOOP_HELD.*A person has to approve it first/);
+  assert.ok(model.asked.some(({ body }) => body['stream'] === true));
+  // hoopctl and the agent; the first needle shows that the search finds what is there.
+  const [{ searched, found }] = searches as [Searched];
+  assert.ok(searched >= 2 && (found[0] ?? 0) >= 2);
+  assert.deepEqual(found.slice(1), [0, 0, 0]);
+  const [bare = ''] = await desk.follow([block('olga', 'node agent.ts', { exit: 1 })]);
+  assert.match(bare, /DATABASE_URL is not set: start it with: hoopctl run/);
+});
+
+test('openai-agent: without a target for the model it asks by a key that hoop.yaml names', async () => {
+  const own = await startModelServer([{ sql: 'SELECT count(*) FROM customers' }, { say: 'So many.' }], 'own-key');
+  try {
+    const dir = join(desk.home('olga'), 'openai-agent');
     edit(join(dir, 'hoop.yaml'), [
       'command: [agent.ts]',
-      'command: [agent.ts]\nenv: [OPENAI_API_KEY, OPENAI_BASE_URL]',
+      'command: [agent.ts]\nenv: [OPENAI_API_KEY, OPENAI_BASE_URL]\ntargets: { orders-db: {} }',
     ]);
-    const printed = await desk.follow(readme(dir, 'README.md', 'olga'), {
-      env: { OPENAI_BASE_URL: model.url, OPENAI_API_KEY: 'key-of-the-test', PGPASSWORD: 'a password lying about' },
+    const [said = ''] = await desk.follow([block('olga', 'hoopctl run')], {
+      env: { OPENAI_BASE_URL: own.url, OPENAI_API_KEY: 'own-key' },
     });
-    const said = printed.join('\n');
-    assert.match(said, /Ada Lindqvist.*'\*\*\*'/);
-    assert.match(said, /HOOP_DENIED: .*schema changes go through migrations/);
-    assert.equal(said.match(/Some things I may not do\./g)?.length, 2, 'both ways to start it end well');
-    for (const secret of [...SHOP_SECRETS, DATABASE_PASSWORD]) assert.equal(said.includes(secret), false);
-    const [bare = ''] = await desk.follow([block('olga', 'node agent.ts', { exit: 1 })]);
-    assert.match(bare, /DATABASE_URL is not set: start it with: hoopctl run/);
+    assert.match(said, /So many\./);
   } finally {
-    await model.close();
+    await own.close();
   }
 });
 

@@ -53,7 +53,7 @@ export function createModelApi({ key, decide }: ModelApiOptions): ModelApi {
       return fail(response, turn.fails, turn.message ?? 'the server had an error', 'server_error');
     }
     const model = String(body['model']);
-    if (body['stream'] !== true) return json(response, 200, dialect.whole(model, turn));
+    if (body['stream'] !== true) return json(response, 200, dialect.whole(model, turn, body));
     response.writeHead(200, { 'content-type': 'text/event-stream; charset=utf-8', 'x-request-id': 'req_1' });
     for (const event of dialect.events(model, turn, body)) response.write(event);
     response.end();

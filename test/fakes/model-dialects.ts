@@ -11,11 +11,13 @@ export const USAGE = { input: 120, cached: 40, output: 30 } as const;
 
 export type Said = Exclude<ModelTurn, { fails: number }>;
 
+type Asking = Readonly<Record<string, unknown>>;
+
 export interface Dialect {
-  whole(model: string, turn: Said): object;
-  events(model: string, turn: Said, body: Readonly<Record<string, unknown>>): Iterable<string>;
+  whole(model: string, turn: Said, body: Asking): object;
+  events(model: string, turn: Said, body: Asking): Iterable<string>;
   /** What tools gave, as the conversation tells it. */
-  results(body: Readonly<Record<string, unknown>>): string[];
+  results(body: Asking): string[];
 }
 
 /** Short enough that values are told in several pieces. */
@@ -25,21 +27,27 @@ function* pieces(text: string): Generator<string> {
   for (let at = 0; at < text.length; at += PIECE) yield text.slice(at, at + PIECE);
 }
 
+/** Calls of a conversation have names of their own. */
+function nth(dialect: Dialect, body: Asking): number {
+  return dialect.results(body).length + 1;
+}
+
 function list(value: unknown): Record<string, unknown>[] {
   return Array.isArray(value) ? value : [];
 }
 
 /** https://platform.openai.com/docs/api-reference/responses-streaming */
 export const responses: Dialect = {
-  whole: (model, turn) => responseOf(model, 'completed', [outputOf(turn, 'completed')]),
-  *events(model, turn) {
+  whole: (model, turn, body) => responseOf(model, 'completed', [outputOf(turn, 'completed', nth(responses, body))]),
+  *events(model, turn, body) {
     let sequence_number = 0;
     const event = (type: string, fields: object) =>
       `event: ${type}\ndata: ${JSON.stringify({ type, sequence_number: sequence_number++, ...fields })}\n\n`;
-    const done = outputOf(turn, 'completed');
+    const n = nth(responses, body);
+    const done = outputOf(turn, 'completed', n);
     const at = { item_id: done.id, output_index: 0 };
     yield event('response.created', { response: responseOf(model, 'in_progress', []) });
-    yield event('response.output_item.added', { output_index: 0, item: outputOf(turn, 'in_progress') });
+    yield event('response.output_item.added', { output_index: 0, item: outputOf(turn, 'in_progress', n) });
     if ('say' in turn) {
       const part = { ...at, content_index: 0 };
       const text = (said: string) => ({ type: 'output_text', text: said, annotations: [] });
@@ -61,15 +69,15 @@ export const responses: Dialect = {
       .map(({ output }) => (typeof output === 'string' ? output : JSON.stringify(output))),
 };
 
-function outputOf(turn: Said, status: 'in_progress' | 'completed') {
+function outputOf(turn: Said, status: 'in_progress' | 'completed', n: number) {
   const whole = status === 'completed';
   if ('call' in turn)
     return {
-      ...{ id: 'fc_1', type: 'function_call', call_id: `call_${turn.call}`, name: turn.call, status },
+      ...{ id: `fc_${n}`, type: 'function_call', call_id: `call_${n}`, name: turn.call, status },
       arguments: whole ? JSON.stringify(turn.with) : '',
     };
   const content = whole ? [{ type: 'output_text', text: turn.say, annotations: [] }] : [];
-  return { ...{ id: 'msg_1', type: 'message', role: 'assistant', status }, content };
+  return { ...{ id: `msg_${n}`, type: 'message', role: 'assistant', status }, content };
 }
 
 function responseOf(model: string, status: string, output: readonly object[]): object {
@@ -86,20 +94,22 @@ function responseOf(model: string, status: string, output: readonly object[]): o
 
 /** https://platform.openai.com/docs/api-reference/chat-streaming */
 export const chatCompletions: Dialect = {
-  whole: (model, turn) => ({
+  whole: (model, turn, body) => ({
     ...{ id: 'chatcmpl-1', object: 'chat.completion', created: 1_790_000_000, model },
     choices: [
       {
         ...{ index: 0, logprobs: null, finish_reason: 'say' in turn ? 'stop' : 'tool_calls' },
         message: {
           ...{ role: 'assistant', refusal: null, content: 'say' in turn ? turn.say : null },
-          ...('call' in turn ? { tool_calls: [toolCall(turn.call, JSON.stringify(turn.with))] } : {}),
+          ...('call' in turn
+            ? { tool_calls: [toolCall(turn.call, JSON.stringify(turn.with), nth(chatCompletions, body))] }
+            : {}),
         },
       },
     ],
     usage: chatUsage,
   }),
-  *events(model, turn, { stream_options }) {
+  *events(model, turn, body) {
     const head = { id: 'chatcmpl-1', object: 'chat.completion.chunk', created: 1_790_000_000, model };
     const chunk = (delta: object, finish_reason: string | null = null) =>
       `data: ${JSON.stringify({ ...head, choices: [{ index: 0, delta, logprobs: null, finish_reason }] })}\n\n`;
@@ -108,12 +118,16 @@ export const chatCompletions: Dialect = {
       for (const content of pieces(turn.say)) yield chunk({ content });
       yield chunk({}, 'stop');
     } else {
-      yield chunk({ role: 'assistant', content: null, tool_calls: [{ index: 0, ...toolCall(turn.call, '') }] });
+      yield chunk({
+        role: 'assistant',
+        content: null,
+        tool_calls: [{ index: 0, ...toolCall(turn.call, '', nth(chatCompletions, body)) }],
+      });
       for (const text of pieces(JSON.stringify(turn.with)))
         yield chunk({ tool_calls: [{ index: 0, function: { arguments: text } }] });
       yield chunk({}, 'tool_calls');
     }
-    const { include_usage = false } = (stream_options ?? {}) as { include_usage?: boolean };
+    const { include_usage = false } = (body['stream_options'] ?? {}) as { include_usage?: boolean };
     if (include_usage) yield `data: ${JSON.stringify({ ...head, choices: [], usage: chatUsage })}\n\n`;
     yield 'data: [DONE]\n\n';
   },
@@ -128,25 +142,27 @@ const chatUsage = {
   prompt_tokens_details: { cached_tokens: USAGE.cached },
 };
 
-function toolCall(name: string, args: string) {
-  return { id: `call_${name}`, type: 'function', function: { name, arguments: args } };
+function toolCall(name: string, args: string, n: number) {
+  return { id: `call_${n}`, type: 'function', function: { name, arguments: args } };
 }
 
 /** https://docs.anthropic.com/en/api/messages-streaming */
 export const anthropicMessages: Dialect = {
-  whole: (model, turn) => ({
+  whole: (model, turn, body) => ({
     ...messageOf(model),
-    content: ['say' in turn ? { type: 'text', text: turn.say } : toolUse(turn.call, turn.with)],
+    content: [
+      'say' in turn ? { type: 'text', text: turn.say } : toolUse(turn.call, turn.with, nth(anthropicMessages, body)),
+    ],
     stop_reason: 'say' in turn ? 'end_turn' : 'tool_use',
     usage: { ...anthropicInput, output_tokens: USAGE.output },
   }),
-  *events(model, turn) {
+  *events(model, turn, body) {
     const event = (type: string, fields: object = {}) =>
       `event: ${type}\ndata: ${JSON.stringify({ type, ...fields })}\n\n`;
     const [block, kind, all] =
       'say' in turn
         ? [{ type: 'text', text: '' }, 'text', turn.say]
-        : [toolUse(turn.call, {}), 'partial_json', JSON.stringify(turn.with)];
+        : [toolUse(turn.call, {}, nth(anthropicMessages, body)), 'partial_json', JSON.stringify(turn.with)];
     const delta = kind === 'text' ? 'text_delta' : 'input_json_delta';
     yield event('message_start', {
       message: { ...messageOf(model), content: [], stop_reason: null, usage: { ...anthropicInput, output_tokens: 1 } },
@@ -182,6 +198,6 @@ function messageOf(model: string) {
   return { id: 'msg_1', type: 'message', role: 'assistant', model, stop_sequence: null };
 }
 
-function toolUse(name: string, input: object) {
-  return { type: 'tool_use', id: `toolu_${name}`, name, input };
+function toolUse(name: string, input: object, n: number) {
+  return { type: 'tool_use', id: `toolu_${n}`, name, input };
 }
