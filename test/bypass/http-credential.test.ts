@@ -224,7 +224,7 @@ describe('in a head', () => {
 });
 
 describe('by asking for it', () => {
-  const own: readonly (readonly [string, string])[] = [
+  const own: [string, string][] = [
     ['authorization-2', 'x'],
     ['x-authorization', 'Bearer mine'],
     ['x-goog-api-key', 'mine'],
@@ -232,7 +232,7 @@ describe('by asking for it', () => {
     ['cookie2', 'a=b'],
   ];
   test('a client’s own does not stand beside it or in its place', async () => {
-    await told(says('text/plain', 'ok'), { headers: [...own] });
+    await told(says('text/plain', 'ok'), { headers: own });
     const { head } = last();
     assert.deepEqual(head.filter((one) => /^authorization$/i.test(one)).length, 1);
     assert.ok(head.includes(`Bearer ${CREDENTIAL}`));
