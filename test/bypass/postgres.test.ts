@@ -454,7 +454,8 @@ describe('a row that is looked into for what must not be shown', () => {
       masks: {
         columns: [],
         detectors: [{ rule: 'cards', detect: ['credit_card'], with: 'redact', strict: false }],
-        fields: [], shadow: { columns: [], detectors: [], fields: [] },
+        fields: [],
+        shadow: { columns: [], detectors: [], fields: [] },
       },
     }),
   };
