@@ -40,7 +40,8 @@ masks:
 
 const ROUTE = "routes: [{ name: feed, path: '/feed/**', upgrade: websocket }]";
 
-let opened: { readonly request: IncomingMessage; readonly peer: Peer } | undefined;
+/** The server's end of the latest one. */
+const latest: { opened?: { readonly request: IncomingMessage; readonly peer: Peer } } = {};
 const heard: string[] = [];
 const server = createServer((_request, response) => void response.end('plain'));
 const sockets = new WebSocketServer({
@@ -49,7 +50,7 @@ const sockets = new WebSocketServer({
   handleProtocols: (offered) => [...offered].at(-1) ?? false,
 });
 sockets.on('connection', (peer, request) => {
-  opened = { request, peer };
+  latest.opened = { request, peer };
   peer.on('message', (data, binary) => {
     heard.push(String(data));
     if (request.url?.startsWith('/feed/echo')) peer.send(data as Buffer, { binary });
@@ -100,16 +101,17 @@ interface Asked {
 
 /** A client of its own, and the server's end of it. */
 async function open(path: string, { door = run, protocols = [], deflate = true }: Asked = {}) {
-  opened = undefined;
+  delete latest.opened;
   const client = new Client(door.url.replace('http', 'ws') + path, protocols, {
     headers: { authorization: `Bearer ${door.secret}` },
     perMessageDeflate: deflate,
   });
   const messages: string[] = [];
+  client.on('error', () => {});
   client.on('message', (data) => messages.push(String(data)));
   const closed = once(client, 'close').then(([code, reason]) => ({ code: Number(code), reason: String(reason) }));
   await Promise.race([once(client, 'open'), refused(client)]);
-  const { peer, request } = opened as unknown as NonNullable<typeof opened>;
+  const { peer, request } = await until('the target has it', () => latest.opened);
   return { client, messages, closed, peer, request };
 }
 
@@ -190,18 +192,18 @@ describe('other clients', () => {
       ...['-H', 'Connection: Upgrade', '-H', 'Upgrade: websocket', '-H', 'Sec-WebSocket-Version: 13'],
       ...['-H', 'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==', `${run.url}/feed/quiet`],
     ]);
-    opened = undefined;
+    delete latest.opened;
     let output = '';
     curl.stdout.on('data', (chunk) => {
       output += String(chunk);
     });
     const over = once(curl, 'close');
-    await until('it is opened', () => opened !== undefined);
-    (opened as unknown as NonNullable<typeof opened>).peer.send('from the target');
+    const { peer } = await until('it is opened', () => latest.opened);
+    peer.send('from the target');
     await until('curl shows it', () => output.includes('from the target'));
     assert.match(output, /^HTTP\/1\.1 101 /);
     assert.match(output, /sec-websocket-accept: s3pPLMBiTxaQ9kYGzzhZRbK\+xOo=/i);
-    (opened as unknown as NonNullable<typeof opened>).peer.terminate();
+    peer.terminate();
     await over;
   });
 });
@@ -323,7 +325,7 @@ test('it is recorded message by message, and settled with what flowed', async ()
   assert.equal(settled?.['tag'], 'HTTP 101');
   assert.equal(settled?.['bytes'], 5);
   const notice = of('notice').find((event) => event['notice'] === 'websocket.closed');
-  assert.deepEqual((notice?.['in'] as { messages: number }).messages, 1);
+  assert.deepEqual((notice?.['in'] as { messages?: number } | undefined)?.messages, 1);
   assert.match(JSON.stringify(of('result')), /"status":101/);
 });
 
@@ -345,13 +347,23 @@ test('a slow client slows the target, and nothing piles up', async () => {
   client.terminate();
 });
 
-test('the end of the run closes it, with the reason', async () => {
+test('whose access is taken away hears why, and so does the target', async () => {
+  await using door = await house.run('dana');
+  const { closed, peer, messages } = await open('/feed/quiet', { door });
+  const gone = once(peer, 'close');
+  peer.send('before');
+  await until('the message comes', () => messages.length === 1);
+  const riley = await house.stack.client('riley');
+  await riley.revoke({ scope: { kind: 'run', id: door.view.id }, reason: 'enough' });
+  assert.deepEqual(await closed, { code: 1008, reason: 'HOOP_REVOKED: access was revoked: enough' });
+  assert.equal((await gone)[0], 1001);
+});
+
+test('the end of the run ends it at the target', async () => {
   const door = await house.run('dana');
   const { closed, peer } = await open('/feed/quiet', { door });
   const gone = once(peer, 'close');
   await door[Symbol.asyncDispose]();
-  const { code, reason } = await closed;
-  assert.equal(code, 1008);
-  assert.equal(reason, 'the run has ended');
-  await gone;
+  await closed;
+  assert.equal((await gone)[0], 1001);
 });

@@ -137,7 +137,7 @@ function joined(one: Buffer, other: Buffer): Buffer {
 }
 
 /** Puts messages together. */
-function createCollector(): { push(piece: Piece): Buffer | 'too long' | undefined } {
+export function createCollector(): { push(piece: Piece): Buffer | 'too long' | undefined } {
   let pieces: Buffer[] = [];
   let size = 0;
   return {

@@ -1,10 +1,11 @@
 /** What a recording keeps of a WebSocket: messages as they went out, up to a bound, and the digests of all of them. */
 import { createHash } from 'node:crypto';
+import type { FieldMask, MaskPlan } from '../../domain/mask.ts';
 import type { SessionEvent } from '../../domain/recording.ts';
-import type { Fingerprint } from '../../mask/index.ts';
+import { createMessageMasker, type Fingerprint, masksOf } from '../../mask/index.ts';
 import { recordable } from './kept.ts';
 import type { Content } from './settings.ts';
-import type { Piece } from './websocket-flow.ts';
+import { createCollector, type Piece } from './websocket-flow.ts';
 
 export type Direction = 'in' | 'out';
 
@@ -16,6 +17,8 @@ export interface MessageLog {
 
 export interface LogParts {
   readonly content: Content;
+  /** What is written where a field is masked is in no record, whichever way the mask is meant. */
+  readonly plan: MaskPlan;
   readonly fingerprint: Fingerprint;
   readonly command: string;
   note(event: Extract<SessionEvent, { type: 'stream' | 'notice' }>): void;
@@ -38,11 +41,34 @@ export function createMessageLog(parts: LogParts): MessageLog {
   };
 }
 
-function createWay(direction: Direction, { content, fingerprint, command, note }: LogParts) {
+function createWay(direction: Direction, parts: LogParts) {
+  const { content, command, note } = parts;
   const hash = createHash('sha256');
+  const writer = createWriter(direction, parts);
+  const hiding = createHiding(direction, parts);
   let messages = 0;
   let bytes = 0;
   let truncated = false;
+  return {
+    take(piece: Piece): void {
+      hash.update(piece.bytes);
+      bytes += piece.bytes.length;
+      if (piece.last) messages++;
+      if (content === 'none' || truncated) return;
+      for (const one of hiding?.push(piece) ?? [piece]) writer.write(one);
+      if (bytes < MOST) return;
+      truncated = true;
+      note({ type: 'notice', notice: 'stream.truncated', command, direction, bytes });
+    },
+    end() {
+      for (const one of hiding?.end() ?? []) writer.write(one);
+      writer.end();
+      return { messages, bytes, sha256: hash.digest('hex'), ...(hiding?.struck ? { struck: hiding.struck } : {}) };
+    },
+  };
+}
+
+function createWriter(direction: Direction, { content, fingerprint, command, note }: LogParts) {
   let begun: Buffer[] = [];
   let size = 0;
 
@@ -57,23 +83,38 @@ function createWay(direction: Direction, { content, fingerprint, command, note }
   }
 
   return {
-    take({ bytes: piece, last }: Piece): void {
-      hash.update(piece);
-      bytes += piece.length;
-      if (last) messages++;
-      if (content === 'none' || truncated) return;
+    write({ bytes, last }: Pick<Piece, 'bytes' | 'last'>): void {
       // A copy: it may be part of a much larger piece of memory, and waits for the rest of its message.
-      begun.push(last ? piece : Buffer.from(piece));
-      size += piece.length;
+      begun.push(last ? bytes : Buffer.from(bytes));
+      size += bytes.length;
       if (last || size >= PART) write(last);
-      if (bytes < MOST) return;
-      truncated = true;
-      note({ type: 'notice', notice: 'stream.truncated', command, direction, bytes });
     },
     end() {
       if (size > 0) write(false);
-      return { messages, bytes, sha256: hash.digest('hex') };
     },
+  };
+}
+
+/** Takes out what masks of the other direction name. What cannot be looked into for that is counted, and not kept. */
+function createHiding(direction: Direction, { plan, fingerprint }: LogParts) {
+  const applied: readonly FieldMask[] = masksOf(plan, direction === 'in' ? 'request' : 'response').fields;
+  const others = plan.fields.filter((mask) => !applied.includes(mask));
+  if (others.length === 0) return undefined;
+  const fields = others.map((mask) => ({ ...mask, direction: 'both' as const }));
+  const masker = createMessageMasker({ fields, detectors: [] }, fingerprint);
+  const whole = createCollector();
+  const ended = (messages: readonly Buffer[]) => messages.map((bytes) => ({ bytes, last: true }));
+  return {
+    struck: 0,
+    push(piece: Piece) {
+      if (!piece.last && piece.type === 'binary') return [];
+      const message = piece.type === 'text' ? whole.push(piece) : undefined;
+      const shown = Buffer.isBuffer(message) ? masker.push(message) : [];
+      // From what cannot be read on, nothing is kept.
+      if (piece.last && (!Buffer.isBuffer(message) || masker.failed !== undefined)) this.struck++;
+      return ended(shown);
+    },
+    end: () => ended(masker.end()),
   };
 }
 
