@@ -13,6 +13,7 @@ import { type ReadBody, readBody } from './body.ts';
 import { type Carried, carry, type Fate } from './carry.ts';
 import { showsSecret } from './entrance.ts';
 import type { Jars } from './jars.ts';
+import { answerPreflight, forPage } from './pages.ts';
 import { type Read, readRequest, unreadable } from './read-request.ts';
 import { type Answer, endAnswer, refusalAnswer, unauthorized } from './refuse.ts';
 import type { HttpSettings } from './settings.ts';
@@ -93,10 +94,12 @@ class Visit {
     opened.session.end({ kind: 'closed' });
   }
 
-  async #serve(exchange: Exchange): Promise<void> {
+  async #serve(given: Exchange): Promise<void> {
     const { verifier, target } = this.#pending;
-    const page = guardBrowser(exchange.headers, [...target.settings.origins]);
-    if (page !== undefined) return stop(exchange, refusalAnswer(denied(page, PAGE_HINT)));
+    const page = guardBrowser(given.headers, [...target.settings.origins]);
+    if (page !== undefined) return stop(given, refusalAnswer(denied(page, PAGE_HINT)));
+    if (answerPreflight(given)) return;
+    const exchange = forPage(given);
     if (!showsSecret(exchange.headers, verifier)) return stop(exchange, unauthorized(SECRET_HINT));
     if (this.#pending.signal.aborted && !this.entered) return exchange.abort();
     this.entered = true;
