@@ -40,6 +40,7 @@ rules:
   - { name: grpc, targets: [grpc], when: { effects: [unknown], http.type: application/grpc }, then: allow }
 `;
 
+const PAGE_ORIGIN = 'https://app.example:8443';
 const LARGE = 3 * 1024 * 1024;
 const PAGE = `${'<p>nginx serves this, and compresses it where it may</p>\n'.repeat(200)}`;
 
@@ -176,6 +177,7 @@ before(async () => {
       grpc: [at('http', h2c), account, "version: '2'"],
       h2: [at('https', h2), account, trusted, "version: '2'"],
       both: [at('https', both), account, trusted],
+      pages: [at('https', both), account, trusted, `origins: ['${PAGE_ORIGIN}']`],
       h1: [at('https', h1), account, trusted, 'version: auto'],
       untrusted: [at('https', both), account],
       nginx: [at('http', nginx.port), account],
@@ -454,6 +456,38 @@ describe('servers', () => {
       assert.equal((await other.fetch('/limited/x', { method: 'PUT', body })).status, 413);
       assert.equal((await other.fetch('/index.html')).status, 200);
     });
+});
+
+describe('web pages', () => {
+  const preflight = async (origin: string) => {
+    const { url } = await door('pages');
+    const headers = {
+      ...{ origin, 'access-control-request-method': 'PUT' },
+      'access-control-request-headers': 'authorization,content-type',
+    };
+    return fetch(`${url}/echo`, { method: 'OPTIONS', headers });
+  };
+
+  test('of an origin that may ask are told so before they show the secret, and read the answer', async () => {
+    const may = await preflight(PAGE_ORIGIN);
+    assert.equal(may.status, 204);
+    assert.equal(may.headers.get('access-control-allow-origin'), PAGE_ORIGIN);
+    assert.equal(may.headers.get('access-control-allow-methods'), 'PUT');
+    assert.equal(may.headers.get('access-control-allow-headers'), 'authorization,content-type');
+    const other = await door('pages');
+    const answer = await other.fetch('/echo', { headers: { origin: PAGE_ORIGIN } });
+    assert.deepEqual([answer.status, answer.headers.get('access-control-allow-origin')], [200, PAGE_ORIGIN]);
+    assert.equal(((await answer.json()) as Echo).headers['origin'], undefined);
+    const refused = await fetch(`${other.url}/echo`, { headers: { origin: PAGE_ORIGIN } });
+    assert.deepEqual([refused.status, refused.headers.get('access-control-allow-origin')], [401, PAGE_ORIGIN]);
+  });
+
+  test('of any other are told nothing', async () => {
+    const not = await preflight('https://app.example');
+    assert.deepEqual([not.status, not.headers.get('access-control-allow-origin')], [403, null]);
+    const { fetch: ask } = await door('pages');
+    assert.equal((await ask('/echo')).headers.get('access-control-allow-origin'), null);
+  });
 });
 
 describe('gRPC', () => {
