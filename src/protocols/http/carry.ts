@@ -87,11 +87,14 @@ export function carry(parts: CarryParts): Carried {
       const answered = await upstream.send(outgoing());
       response = answered;
       sent = 'part';
-      const stop = () => answered.body.destroy(new Error('given up'));
-      signal.addEventListener('abort', stop, { once: true });
-      if (signal.aborted) stop();
-      if (answered.upgraded && handshake) await goOn(answered.upgraded, answered.headers, handshake);
-      else await passOn(answered);
+      if (answered.upgraded && handshake) {
+        await goOn(answered.upgraded, answered.headers, handshake);
+      } else {
+        const stop = () => answered.body.destroy(new Error('given up'));
+        signal.addEventListener('abort', stop, { once: true });
+        if (signal.aborted) stop();
+        await passOn(answered);
+      }
     } catch (error) {
       failed(error);
     } finally {
