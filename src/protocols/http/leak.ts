@@ -12,6 +12,8 @@ export interface LeakSearch {
   push(chunk: Uint8Array): boolean;
   /** How many of the last bytes pushed may be the beginning of a credential that goes on in the next chunk. */
   unfinished(): number;
+  /** How many characters of a credential that may be, however long their spelling. */
+  begun(): number;
   /** A text of its own: a header's value, a trailer, an error. Does not touch the stream. */
   text(text: string): boolean;
 }
@@ -54,11 +56,12 @@ export function bothOf(one: LeakSearch, other: LeakSearch): LeakSearch {
       return other.push(chunk) || found;
     },
     unfinished: () => Math.max(one.unfinished(), other.unfinished()),
+    begun: () => Math.max(one.begun(), other.begun()),
     text: (text) => one.text(text) || other.text(text),
   };
 }
 
-const NOTHING: LeakSearch = { push: () => false, unfinished: () => 0, text: () => false };
+const NOTHING: LeakSearch = { push: () => false, unfinished: () => 0, begun: () => 0, text: () => false };
 
 function searchWith(automaton: Automaton): LeakSearch {
   // Held as a set of positions between chunks: the table may be made anew by another stream.
@@ -71,6 +74,7 @@ function searchWith(automaton: Automaton): LeakSearch {
       return at === HIT;
     },
     unfinished: () => (at === HIT ? 0 : Math.min(seen, automaton.depth(at))),
+    begun: () => (at === HIT ? 0 : automaton.begun(at)),
     text: (text) =>
       automaton.run(automaton.begin, Buffer.from(text)) === HIT ||
       (NOT_ASCII.test(text) && automaton.run(automaton.begin, Buffer.from(text, 'latin1')) === HIT),
@@ -93,6 +97,8 @@ interface Automaton {
   run(from: Place, bytes: Uint8Array): Place;
   /** Bytes of the longest beginning that ends here. */
   depth(place: Place): number;
+  /** Characters of it. */
+  begun(place: Place): number;
 }
 
 /** Rows of the table: half a KiB each. What is in ordinary answers needs a few dozen. */
@@ -103,7 +109,7 @@ const BEGIN_STATE = 1;
 const BEGIN_ROW = BEGIN_STATE << 8;
 
 function createAutomaton(needles: readonly Needle[]): Automaton {
-  const { first, edges, depths, accepting } = buildGraph(needles);
+  const { first, edges, depths, begun, accepting } = buildGraph(needles);
   const start = depths.length;
   const begin: Place = { key: '', nodes: [] };
   let table = new Int16Array(64 * 256);
@@ -183,6 +189,7 @@ function createAutomaton(needles: readonly Needle[]): Automaton {
       return places[state]!;
     },
     depth: ({ nodes: reached }) => reached.reduce((most, node) => Math.max(most, depths[node]!), 0),
+    begun: ({ nodes: reached }) => reached.reduce((most, node) => Math.max(most, begun[node]!), 0),
   };
 }
 
@@ -194,6 +201,8 @@ interface Graph {
   readonly edges: Int32Array;
   /** Bytes on the longest way to a node. */
   readonly depths: Int32Array;
+  /** Characters of the needle up to it. */
+  readonly begun: Int32Array;
   readonly accepting: ReadonlySet<number>;
 }
 
@@ -205,8 +214,13 @@ const START = -1;
 function buildGraph(needles: readonly Needle[]): Graph {
   const drawn: { from: number; edge: number }[] = [];
   const depths: number[] = [];
+  const begun: number[] = [];
   const accepting = new Set<number>();
-  const node = (): number => depths.push(0) - 1;
+  let character = 0;
+  const node = (): number => {
+    begun.push(character);
+    return depths.push(0) - 1;
+  };
   const link = (from: number, bytes: readonly number[], to: number): void => {
     for (const byte of bytes) drawn.push({ from, edge: (to << 8) | byte });
     if (from === to) depths[to] = depths[to]! + MOST_REPEATED;
@@ -214,7 +228,8 @@ function buildGraph(needles: readonly Needle[]): Graph {
   };
   for (const needle of needles) {
     let from = START;
-    for (const spellings of needle) {
+    for (const [index, spellings] of needle.entries()) {
+      character = index + 1;
       const to = node();
       for (const spelling of spellings) drawSpelling(spelling, from, to, { node, link });
       from = to;
@@ -229,7 +244,7 @@ function buildGraph(needles: readonly Needle[]): Graph {
   const next = first.slice();
   const edges = new Int32Array(drawn.length);
   for (const { from, edge } of drawn) edges[next[place(from)]!++] = edge;
-  return { first, edges, depths: Int32Array.from(depths), accepting };
+  return { first, edges, depths: Int32Array.from(depths), begun: Int32Array.from(begun), accepting };
 }
 
 function drawSpelling(spelling: Spelling, from: number, to: number, { node, link }: Drawing): void {
