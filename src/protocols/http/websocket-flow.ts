@@ -45,7 +45,9 @@ export interface FlowParts {
 
 /** Of a message that is looked into as a whole. */
 export const LONGEST_MASKED = 8 * 1024 * 1024;
-const UNSEARCHED: LeakSearch = { push: () => false, unfinished: () => 0, text: () => false };
+/** A message that ends with so much of a credential is not waited with for the next one: nothing else ends so, and a byte in each would give it all away. */
+const NEARLY = 12;
+const UNSEARCHED: LeakSearch = { push: () => false, unfinished: () => 0, begun: () => 0, text: () => false };
 
 export function createMessageFlow(parts: FlowParts): MessageFlow {
   const { direction, plan, fingerprint, search = () => UNSEARCHED } = parts;
@@ -75,7 +77,7 @@ export function createMessageFlow(parts: FlowParts): MessageFlow {
   }
 
   function masked(piece: Piece, by: NonNullable<typeof masker>): Flowing {
-    if (leaks.push(piece.bytes)) return { kind: 'leak' };
+    if (leaks.push(piece.bytes) || (piece.last && leaks.begun() >= NEARLY)) return { kind: 'leak' };
     const message = whole.push(piece);
     if (message === 'too long')
       return { kind: 'unmaskable', code: 1009, why: `it is longer than ${LONGEST_MASKED} bytes` };
@@ -87,7 +89,7 @@ export function createMessageFlow(parts: FlowParts): MessageFlow {
   function inPieces({ type, bytes, first, last }: Piece): Flowing {
     if (first) open = { type, begun: false };
     const flowing = passed.push(bytes);
-    if (flowing === 'leak') return { kind: 'leak' };
+    if (flowing === 'leak' || (last && leaks.begun() >= NEARLY)) return { kind: 'leak' };
     return piecesOf(last ? joined(flowing, passed.end()) : flowing, last);
   }
 
@@ -107,7 +109,7 @@ export function createMessageFlow(parts: FlowParts): MessageFlow {
     },
     end: () => (masker ? wholes(masker.end()) : []),
     aside(bytes) {
-      if (aside.push(bytes)) return 'leak';
+      if (aside.push(bytes) || aside.begun() >= NEARLY) return 'leak';
       if (masks.detectors.length === 0 || bytes.length === 0) return bytes;
       const by = createStreamMasker(masks.detectors, fingerprint);
       const shown = Buffer.concat([by.push(bytes), by.end()]);

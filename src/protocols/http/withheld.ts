@@ -9,7 +9,7 @@ export interface Withheld {
   readonly held: number;
 }
 
-/** So many of its bytes are a beginning by chance, at the end of many a chunk. */
+/** So many of its characters are a beginning by chance, at the end of many a chunk. */
 const BY_CHANCE = 8;
 const NOTHING = Buffer.alloc(0);
 
@@ -29,7 +29,7 @@ export function withhold(search: LeakSearch): Withheld {
       return cut === all.length ? all : all.subarray(0, cut);
     },
     // By all of what was begun, not by what waits: else a credential would go out a few bytes at a time.
-    idle: () => (search.unfinished() < BY_CHANCE ? rest() : NOTHING),
+    idle: () => (search.begun() < BY_CHANCE ? rest() : NOTHING),
     end: rest,
     get held() {
       return tail.length;
