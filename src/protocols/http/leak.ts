@@ -3,7 +3,8 @@
  * plain characters), in base64 at each of its three alignments, in hex, in UTF-16; cut by chunks wherever.
  *
  * All spellings are one nondeterministic automaton; its deterministic form is made as far as the input needs it (as RE2 does), so that a byte costs one
- * look into a table whatever is searched for.
+ * look into a table whatever is searched for. Where nothing has begun, most bytes are not even looked at (as in Wu and Manber's search for many words): every
+ * spelling has several bytes, so one of few triples of neighbours is seen in it by whoever looks at every sixth place.
  */
 import { type Needle, needlesOf, type Spelling } from './leak-spellings.ts';
 
@@ -106,11 +107,14 @@ const MOST_STATES = 2_048;
 const UNKNOWN = -1;
 const HIT_STATE = 0;
 const BEGIN_STATE = 1;
-const BEGIN_ROW = BEGIN_STATE << 8;
 
 function createAutomaton(needles: readonly Needle[]): Automaton {
-  const { first, edges, depths, begun, accepting } = buildGraph(needles);
+  const graph = buildGraph(needles);
+  const { first, edges, depths, begun, accepting } = graph;
   const start = depths.length;
+  const triples = triplesIn(graph);
+  /** From where nothing has begun, to the last triple that the shortest spelling has if it begins there. */
+  const leap = shortestIn(graph) - 3;
   const begin: Place = { key: '', nodes: [] };
   let table = new Int16Array(64 * 256);
   let states = new Map<string, number>();
@@ -172,11 +176,20 @@ function createAutomaton(needles: readonly Needle[]): Automaton {
       let state = stateOf(from);
       let rows = table;
       const { length } = bytes;
+      /** Up to here there is no leaping: a triple was seen. */
+      let close = 0;
       for (let at = 0; at < length; at++) {
-        // Nearly always: nothing begins here. These looks do not wait for each other.
-        if (state === BEGIN_STATE) {
-          while (at < length && rows[BEGIN_ROW | bytes[at]!] === BEGIN_STATE) at++;
-          if (at === length) break;
+        if (state === BEGIN_STATE && at >= close) {
+          // Nearly always: no spelling has these three, so whatever there is begins behind the first of them.
+          let triple = at + leap;
+          while (triple + 2 < length) {
+            const place = placeOf(bytes[triple]!, bytes[triple + 1]!, bytes[triple + 2]!);
+            if ((triples[place >>> 3]! & (1 << (place & 7))) !== 0) break;
+            triple += leap + 1;
+          }
+          at = triple - leap;
+          close = triple + 1;
+          if (at >= length) break;
         }
         const next = rows[(state << 8) | bytes[at]!]!;
         if (next >= 0) {
@@ -191,6 +204,47 @@ function createAutomaton(needles: readonly Needle[]): Automaton {
     depth: ({ nodes: reached }) => reached.reduce((most, node) => Math.max(most, depths[node]!), 0),
     begun: ({ nodes: reached }) => reached.reduce((most, node) => Math.max(most, begun[node]!), 0),
   };
+}
+
+const PLACES = 1 << 16;
+
+/** Where the bit for three bytes is. Others may share it. */
+function placeOf(one: number, two: number, three: number): number {
+  return ((one << 10) ^ (two << 5) ^ three) & (PLACES - 1);
+}
+
+/** All three that stand next to each other in some spelling. */
+function triplesIn({ first, edges }: Graph): Uint8Array {
+  const triples = new Uint8Array(PLACES >> 3);
+  for (let at = 0; at < edges.length; at++) {
+    const [one, node] = [edges[at]! & 0xff, edges[at]! >>> 8];
+    for (let then = first[node]!; then < first[node + 1]!; then++) {
+      const [two, last] = [edges[then]! & 0xff, edges[then]! >>> 8];
+      for (let end = first[last]!; end < first[last + 1]!; end++) {
+        const place = placeOf(one, two, edges[end]! & 0xff);
+        triples[place >>> 3]! |= 1 << (place & 7);
+      }
+    }
+  }
+  return triples;
+}
+
+/** Bytes of the shortest spelling. */
+function shortestIn({ first, edges, depths, accepting }: Graph): number {
+  const seen = new Set<number>();
+  let reached: readonly number[] = [depths.length];
+  for (let bytes = 1; reached.length > 0; bytes++) {
+    const next = new Set<number>();
+    for (const node of reached)
+      for (let at = first[node]!; at < first[node + 1]!; at++) {
+        const to = edges[at]! >>> 8;
+        if (accepting.has(to)) return bytes;
+        if (!seen.has(to)) next.add(to);
+      }
+    for (const node of next) seen.add(node);
+    reached = [...next];
+  }
+  throw new TypeError('a needle has no end');
 }
 
 /** By numbers: thousands of nodes, a byte or two each. */

@@ -133,3 +133,19 @@ describe('what is no credential', () => {
     assert.ok(search.unfinished() < 1_000, String(search.unfinished()));
   });
 });
+
+test('a credential is found at every place of quiet bytes, the shortest one too', () => {
+  for (const secret of ['abcdefgh', 'éééé', 'sk-live-4b1f9c0de2a87755']) {
+    const leaks = prepareLeaks([secret]);
+    for (const spelled of [Buffer.from(secret), Buffer.from(secret, 'latin1')])
+      for (let before = 0; before < 40; before++) {
+        const bytes = Buffer.concat([Buffer.alloc(before, '.'), spelled]);
+        assert.equal(leaks.search().push(Buffer.concat([bytes, Buffer.from('....')])), true, `${before} bytes before`);
+        assert.equal(leaks.search().push(bytes), true, `${before} bytes before, none behind`);
+        const cut = leaks.search();
+        assert.equal(cut.push(bytes.subarray(0, -1)), false);
+        assert.ok(cut.unfinished() >= spelled.length - 1);
+        assert.equal(cut.push(bytes.subarray(-1)), true, `${before} bytes before, cut before the last`);
+      }
+  }
+});
