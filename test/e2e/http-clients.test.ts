@@ -156,6 +156,8 @@ before(async () => {
     files: { 'index.html': PAGE, 'docs/index.html': 'docs', 'numbers.json': JSON.stringify([...Array(500).keys()]) },
     lines: [
       'client_max_body_size 1m;',
+      // As it does with real ones after a while: its connections end, also in the middle of others' requests.
+      'keepalive_requests 5;',
       'location /dav { client_max_body_size 10m; dav_methods PUT; create_full_put_path on; }',
       'location /limited { client_max_body_size 1m; dav_methods PUT; }',
     ],
@@ -440,6 +442,22 @@ describe('servers', () => {
       );
     });
   }
+
+  for (const name of ['nginx', 'nginx-h2', 'nginx-tls'])
+    test(`${name} may end its connections when it likes, and no request is lost by it`, async () => {
+      const { url, secret } = await door(name);
+      const pool = new Pool(url, { connections: 3 });
+      const ask = async () => {
+        const headers = { authorization: `Bearer ${secret}` };
+        const { statusCode, body } = await pool.request({ path: '/numbers.json', method: 'GET', headers });
+        await body.dump();
+        return statusCode;
+      };
+      const statuses: number[] = [];
+      for (let round = 0; round < 6; round++) statuses.push(...(await Promise.all(Array.from({ length: 8 }, ask))));
+      await pool.close();
+      assert.deepEqual(statuses, Array(48).fill(200));
+    });
 
   test("nginx's redirect to a folder leads through the tunnel", async () => {
     const other = await door('nginx');
