@@ -23,6 +23,15 @@ describe('a credential told a few bytes at a time, with a pause behind each', ()
       assert.ok(passed.length < 8, passed);
     });
 
+  test('nobody finds it out by having their own words returned, a character longer each time', () => {
+    const isHeld = (guess: string) => {
+      const given = withhold(search()).push(Buffer.from(`you said ${guess}`));
+      return given === 'leak' ? 'ended' : given.length < 9 + guess.length ? 'held' : 'passed';
+    };
+    const right = Array.from(CREDENTIAL, (_, at) => isHeld(CREDENTIAL.slice(0, at + 1)));
+    assert.deepEqual(right.slice(11), Array(CREDENTIAL.length - 11).fill('ended'));
+  });
+
   test('words that only begin like one are not kept for ever', () => {
     const withheld = withhold(search());
     const given = withheld.push(Buffer.from('keys begin with sk-live'));

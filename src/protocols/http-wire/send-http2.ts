@@ -179,7 +179,14 @@ function writeBody(
   }
   let bytes = 0;
   stream.on('drain', () => body.resume());
-  stream.on('wantTrailers', () => stream.sendTrailers(trailersOf(request)));
+  stream.on('wantTrailers', () => {
+    try {
+      stream.sendTrailers(trailersOf(request));
+    } catch (error) {
+      // Node throws for names that HTTP/2 does not have.
+      broken(error);
+    }
+  });
   body.on('data', (chunk: Buffer) => {
     bytes += chunk.length;
     if (length !== undefined && bytes > length) return broken(cutBody('it is longer than announced'));

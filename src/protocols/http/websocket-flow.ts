@@ -2,7 +2,7 @@
 import type { MaskPlan } from '../../domain/mask.ts';
 import { createMessageMasker, createStreamMasker, type Fingerprint, masksOf } from '../../mask/index.ts';
 import type { LeakSearch } from './leak.ts';
-import { withhold } from './withheld.ts';
+import { NEARLY, withhold } from './withheld.ts';
 
 /** Of a message. */
 export interface Piece {
@@ -45,8 +45,6 @@ export interface FlowParts {
 
 /** Of a message that is looked into as a whole. */
 export const LONGEST_MASKED = 8 * 1024 * 1024;
-/** A message that ends with so much of a credential is not waited with for the next one: nothing else ends so, and a byte in each would give it all away. */
-const NEARLY = 12;
 const UNSEARCHED: LeakSearch = { push: () => false, unfinished: () => 0, begun: () => 0, text: () => false };
 
 export function createMessageFlow(parts: FlowParts): MessageFlow {
@@ -77,7 +75,7 @@ export function createMessageFlow(parts: FlowParts): MessageFlow {
   }
 
   function masked(piece: Piece, by: NonNullable<typeof masker>): Flowing {
-    if (leaks.push(piece.bytes) || (piece.last && leaks.begun() >= NEARLY)) return { kind: 'leak' };
+    if (leaks.push(piece.bytes) || leaks.begun() >= NEARLY) return { kind: 'leak' };
     const message = whole.push(piece);
     if (message === 'too long')
       return { kind: 'unmaskable', code: 1009, why: `it is longer than ${LONGEST_MASKED} bytes` };
@@ -89,7 +87,7 @@ export function createMessageFlow(parts: FlowParts): MessageFlow {
   function inPieces({ type, bytes, first, last }: Piece): Flowing {
     if (first) open = { type, begun: false };
     const flowing = passed.push(bytes);
-    if (flowing === 'leak' || (last && leaks.begun() >= NEARLY)) return { kind: 'leak' };
+    if (flowing === 'leak') return { kind: 'leak' };
     return piecesOf(last ? joined(flowing, passed.end()) : flowing, last);
   }
 

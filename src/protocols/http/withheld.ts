@@ -11,6 +11,11 @@ export interface Withheld {
 
 /** So many of its characters are a beginning by chance, at the end of many a chunk. */
 const BY_CHANCE = 8;
+/**
+ * So many are nobody's beginning but its own: waiting for the next ones would tell a client that has a text of its own returned, a character longer each
+ * time, which of them was right.
+ */
+export const NEARLY = 12;
 const NOTHING = Buffer.alloc(0);
 
 export function withhold(search: LeakSearch): Withheld {
@@ -22,7 +27,7 @@ export function withhold(search: LeakSearch): Withheld {
   };
   return {
     push(chunk) {
-      if (search.push(chunk)) return 'leak';
+      if (search.push(chunk) || search.begun() >= NEARLY) return 'leak';
       const all = tail.length === 0 ? chunk : Buffer.concat([tail, chunk]);
       const cut = all.length - Math.min(all.length, search.unfinished());
       tail = cut === all.length ? NOTHING : Buffer.from(all.subarray(cut));

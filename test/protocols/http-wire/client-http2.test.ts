@@ -113,6 +113,19 @@ describe('a request over HTTP/2', () => {
     assert.deepEqual([seen.body, seen.trailers], ['onetwo', { 'x-sum': '6' }]);
   });
 
+  test('with trailers that HTTP/2 does not have fails by itself, and nothing else does', async () => {
+    const { port } = await target(echo);
+    const client = clientTo(port);
+    for (const name of ['connection', 'transfer-encoding', ':path']) {
+      const body = Readable.from([Buffer.from('one')]);
+      await client
+        .send({ ...GET, method: 'POST', body, trailers: () => [[name, 'x']] })
+        .then((answer) => text(answer.body))
+        .catch(() => '');
+    }
+    assert.equal((await client.send(GET)).status, 200);
+  });
+
   test('shares its connection with others of the same client', async () => {
     const { port } = await target(echo);
     const client = clientTo(port);
