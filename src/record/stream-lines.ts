@@ -34,8 +34,11 @@ export function createStreamLines(): StreamLines {
     begun.set(key, stream);
     // What is recorded as text begins and ends with a character: only bytes may be halves of one.
     const binary = event.encoding === 'base64';
+    if (binary && event.ends && stream.text === '') return [...before, bytesSpoken(stream, event)];
     stream.text += binary ? stream.decoder.decode(bytesOf(event), { stream: true }) : event.data;
-    const end = stream.text.length > LONGEST ? stream.text.length : stream.text.lastIndexOf('\n') + 1;
+    // A message is told as a whole, and the next one is another.
+    const all = event.ends === true || stream.text.length > LONGEST;
+    const end = all ? stream.text.length : stream.text.lastIndexOf('\n') + 1;
     if (end === 0) return before;
     const text = stream.text.slice(0, end);
     stream.text = stream.text.slice(end);
@@ -71,6 +74,12 @@ function terminalOf(event: StreamEvent): Spoken {
 
 function bytesOf({ data, encoding }: StreamEvent): Buffer {
   return Buffer.from(data, encoding === 'base64' ? 'base64' : 'utf8');
+}
+
+/** Of a message that is no text its length is told: its bytes are no lines. */
+function bytesSpoken({ command, of }: Begun, event: StreamEvent): Spoken {
+  const text = `(${bytesOf(event).length} bytes)`;
+  return { kind: 'stream', ...(command === undefined ? {} : { command }), text, detail: of };
 }
 
 function spoken({ command, of }: Begun, text: string): Spoken {

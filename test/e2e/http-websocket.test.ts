@@ -14,7 +14,7 @@ roles:
 access:
   - name: billing
     subjects: { groups: [data-agents] }
-    targets: [billing, masked, small]
+    targets: [billing, masked, small, model]
     effects: [read, write, execute]
   - name: impatient
     subjects: { groups: [data-agents] }
@@ -27,11 +27,12 @@ rules:
     when: { http.path: /feed/admin }
     then: deny
   - name: feeds
-    targets: [billing, masked, small, impatient]
+    targets: [billing, masked, small, impatient, model]
     when: { effects: [execute], http.upgrade: websocket }
     then: allow
 limits:
   - { name: little, targets: [small], bytesPerStatement: 1000 }
+  - { name: tokens, targets: [model], tokensPerRun: 10000 }
 masks:
   - { name: ssn, targets: [masked], json: ['$..ssn'], with: redact }
   - { name: mail, targets: [masked], detect: [email], with: redact }
@@ -69,7 +70,10 @@ before(async () => {
     policy: POLICY,
     server: createServer(),
     target: [`address: http://127.0.0.1:${port}`, ROUTE],
-    others: { masked: other, small: other, impatient: other },
+    others: {
+      ...{ masked: other, small: other, impatient: other },
+      model: [...other.slice(0, 2), 'preset: openai', 'routes: [{ path: /v1/realtime, upgrade: websocket }]'],
+    },
   });
   run = await house.run('dana');
 });
@@ -287,6 +291,19 @@ test('a limit on what comes back closes it, with the word', async () => {
   assert.match(reason, /^HOOP_LIMIT: limit "little"/);
   assert.equal(messages.length, 1);
   assert.equal((await gone)[0], 1001);
+});
+
+test('what a model takes is counted as it tells it, and ends it where it is too much', async () => {
+  const door = await doorTo('model');
+  const done = (tokens: number) =>
+    JSON.stringify({ type: 'response.done', response: { usage: { input_tokens: tokens } } });
+  const { peer, closed, messages } = await open('/v1/realtime?model=gpt-realtime', { door });
+  peer.send(done(6_000));
+  await until('the message comes', () => messages.length === 1);
+  peer.send(done(5_000));
+  assert.match((await closed).reason, /^HOOP_LIMIT: limit "tokens"/);
+  assert.equal(messages.length, 1);
+  await assert.rejects(open('/v1/realtime?model=gpt-realtime', { door }), /^Error: 429 .*HOOP_LIMIT/);
 });
 
 test('silence ends it where the grant says so, pings or not', async () => {

@@ -25,6 +25,7 @@ import { reserve } from './spending.ts';
 import type { HttpSettings } from './settings.ts';
 import type { Upstream } from './upstream.ts';
 import { joinSockets } from './websocket.ts';
+import { createCollector } from './websocket-flow.ts';
 import { brokenHandshake, createHandshake, type Handshake } from './websocket-handshake.ts';
 
 export interface CarryParts {
@@ -175,13 +176,22 @@ export function carry(parts: CarryParts): Carried {
     if (leak) return leaked();
     if (wrong !== undefined) throw brokenHandshake(wrong);
     const headers = answer(said);
+    const whole = createCollector();
     // Messages are recorded one by one, not as a body.
     keeper = createKeeper('none', fingerprint);
     keeper.head(101, headers);
     switched = true;
     const over = await joinSockets({
       ...{ client: exchange.upgrade!.accept(headers), target, session, command, clock, fingerprint, signal },
-      ...{ plan: session.view().masks, content: settings.content, search: upstream.search, pass: countedMessage },
+      ...{ plan: session.view().masks, content: settings.content, search: upstream.search },
+      async pass(bytes, piece) {
+        const words = await countedMessage(bytes);
+        const message = spending.message && piece?.type === 'text' ? whole.push(piece) : undefined;
+        const spent = Buffer.isBuffer(message) ? spending.message?.(message) : undefined;
+        if (!spent || words !== undefined) return words;
+        ending ??= { kind: 'limit', reached: spent };
+        return limitRefusal(spent).message;
+      },
     });
     masked += over.masked;
     noteWouldBe(over.wouldBe);

@@ -4,6 +4,7 @@ import type { LimitReached, Meter, Uses } from '../../domain/permit.ts';
 import type { RecordedUsage } from '../../domain/recording.ts';
 import { costOf, createUsageReader } from './usage.ts';
 import type { HttpSettings } from './settings.ts';
+import { reserveSocket } from './spending-socket.ts';
 
 export interface Spending {
   /** The limit by which it may not be sent. */
@@ -11,6 +12,8 @@ export interface Spending {
   /** The answer's content type, without parameters, once its head is there. */
   begins(type: string): void;
   heard(chunk: Buffer): void;
+  /** A whole message of a WebSocket. @returns the limit that what it tells of has exceeded */
+  message?(text: Buffer): LimitReached | undefined;
   /**
    * The reservation becomes what was taken.
    * @param whole the answer came to its end: of a part of one the rest is not known, and no model works for nothing
@@ -30,6 +33,8 @@ export function reserve(
   { facts, parameters }: Command,
   meter: Meter | undefined,
 ): Spending {
+  if (preset !== undefined && meter && facts['http.upgrade'] !== undefined)
+    return reserveSocket({ prices }, { facts }, meter);
   const inference = preset !== undefined && facts['http.json.model'] !== undefined;
   if (!inference || !meter) return NOTHING;
   const model = typeof facts['http.json.model'] === 'string' ? facts['http.json.model'] : undefined;

@@ -10,7 +10,7 @@ import type { Fingerprint } from '../../mask/index.ts';
 import { closeFrame } from '../http-wire/websocket.ts';
 import type { LeakSearch } from './leak.ts';
 import type { Content } from './settings.ts';
-import { createMessageFlow } from './websocket-flow.ts';
+import { createMessageFlow, type Piece } from './websocket-flow.ts';
 import { createMessageLog, type Direction } from './websocket-log.ts';
 import { startWay, type Stop } from './websocket-way.ts';
 
@@ -27,8 +27,8 @@ export interface SocketParts {
   readonly fingerprint: Fingerprint;
   /** Aborted when it is given up from outside. */
   readonly signal: AbortSignal;
-  /** Before bytes go to the client. @returns the words it is cut with where they may not */
-  pass(bytes: Buffer): string | undefined | Promise<string | undefined>;
+  /** Before bytes go to the client: a piece of a message, or what a control frame holds. @returns the words it is cut with where they may not */
+  pass(bytes: Buffer, piece: Piece | undefined): string | undefined | Promise<string | undefined>;
 }
 
 /** How it ended, where neither side closed it. */
@@ -80,7 +80,7 @@ export function joinSockets(parts: SocketParts): Promise<SocketOver> {
       ...{ from: 'server', source: target, sink: client, flow: flows.out, clock },
       pass(piece, bytes) {
         if (piece !== 'aside') heard = clock.monotonic();
-        const counted = parts.pass(bytes);
+        const counted = parts.pass(bytes, piece === 'aside' ? undefined : piece);
         const told = (words: string | undefined): boolean => {
           if (words === undefined && piece !== 'aside') log.take('out', piece);
           refusal = words ?? '';
