@@ -42,7 +42,7 @@ export function createMessageLog(parts: LogParts): MessageLog {
 }
 
 function createWay(direction: Direction, parts: LogParts) {
-  const { content, command, note } = parts;
+  const { content, command, note, fingerprint } = parts;
   const hash = createHash('sha256');
   const writer = createWriter(direction, parts);
   const hiding = createHiding(direction, parts);
@@ -63,7 +63,10 @@ function createWay(direction: Direction, parts: LogParts) {
     end() {
       for (const one of hiding?.end() ?? []) writer.write(one);
       writer.end();
-      return { messages, bytes, sha256: hash.digest('hex'), ...(hiding?.struck ? { struck: hiding.struck } : {}) };
+      const digest = hash.digest();
+      // A digest of what is not to be read tells whoever guesses it.
+      const told = content === 'full' && !hiding ? { sha256: digest.toString('hex') } : { hmac: fingerprint(digest) };
+      return { messages, bytes, ...told, ...(hiding?.struck ? { struck: hiding.struck } : {}) };
     },
   };
 }
