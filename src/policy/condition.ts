@@ -135,9 +135,16 @@ function unresolved(command: Command): boolean {
 function factCheck(name: string, compare: Compare): Check {
   return (command, lenient) => {
     const fact = Object.hasOwn(command.facts, name) ? command.facts[name] : undefined;
-    if (fact === undefined) return false;
+    // Of names that differ in capital letters, targets take one for the other: what it says there, nobody knows.
+    if (fact === undefined) return lenient && hasAlike(command.facts, name);
     return (fact === null ? undefined : compare(fact)) ?? lenient;
   };
+}
+
+function hasAlike(facts: Command['facts'], name: string): boolean {
+  for (const other in facts)
+    if (other.length === name.length && other !== name && other.toLowerCase() === name.toLowerCase()) return true;
+  return false;
 }
 
 function factType(name: string, tables: readonly FactTable[]): FactType | undefined {

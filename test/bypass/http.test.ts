@@ -120,6 +120,16 @@ describe('the query', () => {
 
   const queries = [
     ...['export=all', 'a=1&export=all', 'export=none&export=all', '%65xport=all', 'export=%61ll', 'export=al%6C'],
+    ...[
+      'EXPORT=all',
+      'Export=all',
+      'export[]=all',
+      'export%5B%5D=all',
+      'export[0]=all',
+      'export[a]=all',
+      '+export=all',
+    ],
+    ...['%20export=all', 'export%00=all', 'export=none&export[]=all', 'EXPORT[]=all'],
     ...['export=all;x', 'x;export=all', 'a=1;export=all', 'export=%FF', 'EXPORT=1&export=all', 'export=all&Export=1'],
   ];
   for (const query of queries)

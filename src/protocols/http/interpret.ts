@@ -148,16 +148,23 @@ function routeFacts({ target }: Request, route: Route | undefined, { routes, des
   return { 'http.route': route.template.text, ...(route.name !== undefined && { 'http.operation': route.name }) };
 }
 
-/** Of names that differ in capital letters only, servers take either. */
+/** Of names that differ in capital letters only, servers take either; and `a[]`, `a[0]` or ` a` are `a` to those that make lists and objects of them. */
 function queryFacts(query: RequestTarget['query']): Facts {
   const spellings = new Map<string, number>();
-  for (const name of query.keys()) spellings.set(name.toLowerCase(), (spellings.get(name.toLowerCase()) ?? 0) + 1);
-  return Object.fromEntries(
-    [...query].map(([name, values]): [string, FactValue] => [
-      `http.query.${name}`,
-      spellings.get(name.toLowerCase()) === 1 ? values : null,
-    ]),
-  );
+  const facts: Record<string, FactValue> = {};
+  for (const name of query.keys()) {
+    const plain = plainName(name);
+    if (plain !== name) facts[`http.query.${plain}`] = null;
+    spellings.set(plain.toLowerCase(), (spellings.get(plain.toLowerCase()) ?? 0) + 1);
+  }
+  for (const [name, values] of query)
+    facts[`http.query.${name}`] = spellings.get(plainName(name).toLowerCase()) === 1 ? values : null;
+  return facts;
+}
+
+/** As PHP, Rails and qs take it: its name before brackets, without what stands before or behind a NUL. */
+function plainName(name: string): string {
+  return name.replace(/^\s+|[[\0].*$/gs, '') || name;
 }
 
 function jsonFacts(route: Route | undefined, query: RequestTarget['query'], json: JsonBody): Facts {
