@@ -457,6 +457,12 @@ describe('servers', () => {
       for (let round = 0; round < 6; round++) statuses.push(...(await Promise.all(Array.from({ length: 8 }, ask))));
       await pool.close();
       assert.deepEqual(statuses, Array(48).fill(200));
+      await using session = await connectHttp2(await door(name));
+      const all = await Promise.all(Array.from({ length: 12 }, () => http2Ask(session, { ':path': '/numbers.json' })));
+      assert.deepEqual(
+        all.map(({ headers }) => headers[':status']),
+        Array(12).fill(200),
+      );
     });
 
   test("nginx's redirect to a folder leads through the tunnel", async () => {

@@ -10,7 +10,7 @@ import { sendHttp1 } from './send-http1.ts';
 import { connectHttp2, type Http2Connection } from './send-http2.ts';
 import { createIdleConnections } from './idle.ts';
 import { openChannel, type Spoken, type TargetTls } from './open.ts';
-import { fail, failureOf, type HttpClient, type OutgoingRequest, type UpstreamResponse } from './outgoing.ts';
+import { fail, failureOf, type HttpClient, type OutgoingRequest, sentOf, type UpstreamResponse } from './outgoing.ts';
 
 export type { TargetTls } from './open.ts';
 export type { HttpClient, OutgoingHeaders, OutgoingRequest, Sent, UpstreamResponse } from './outgoing.ts';
@@ -30,6 +30,8 @@ export interface HttpClientParts {
 }
 
 const HEAD_WITHIN_MS = 15 * 60_000;
+/** Connections that one request is begun on, each ended by the target before it looked at it. */
+const MOST_TRIES = 4;
 
 export function createHttpClient(parts: HttpClientParts): HttpClient {
   const { clock, authority, versions } = parts;
@@ -94,11 +96,11 @@ export function createHttpClient(parts: HttpClientParts): HttpClient {
     return http2;
   }
 
-  async function send(request: OutgoingRequest): Promise<UpstreamResponse> {
+  async function send(request: OutgoingRequest, tries = MOST_TRIES): Promise<UpstreamResponse> {
     if (plain || request.upgrade !== undefined) return overHttp1(request);
     while (connecting !== undefined) await connecting.catch(() => {});
     if (plain) return overHttp1(request);
-    if (http2?.usable) return onHttp2(http2, request);
+    if (http2?.usable) return orOnNext(http2, onHttp2(http2, request), request, tries);
     const began = clock.monotonic();
     const made = connectEither(request);
     connecting = made;
@@ -106,7 +108,26 @@ export function createHttpClient(parts: HttpClientParts): HttpClient {
       connecting = undefined;
     });
     const dialMs = clock.monotonic() - began;
-    return 'usable' in connection ? onHttp2(connection, request, dialMs) : onHttp1(connection, request, dialMs);
+    return 'usable' in connection
+      ? orOnNext(connection, onHttp2(connection, request, dialMs), request, tries)
+      : onHttp1(connection, request, dialMs);
+  }
+
+  /** A target that ends its connection says which requests it has not looked at (RFC 9113, section 6.8): those go on the next one. */
+  async function orOnNext(
+    connection: Http2Connection,
+    answer: Promise<UpstreamResponse>,
+    request: OutgoingRequest,
+    tries: number,
+  ): Promise<UpstreamResponse> {
+    try {
+      return await answer;
+    } catch (error) {
+      const repeatable = request.body === undefined || Buffer.isBuffer(request.body);
+      if (connection.usable || sentOf(error) !== 'nothing' || !repeatable || tries <= 1 || closed) throw error;
+      request.signal.throwIfAborted();
+      return send(request, tries - 1);
+    }
   }
 
   return {

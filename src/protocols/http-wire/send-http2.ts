@@ -208,9 +208,9 @@ function trailersOf(request: OutgoingRequest): OutgoingHttpHeaders {
   return trailers;
 }
 
-/** REFUSED_STREAM says that nothing of it was looked at (RFC 9113, 8.7). */
+/** REFUSED_STREAM says that nothing of it was looked at (RFC 9113, 8.7); what had to wait for its turn was not even sent. */
 function refusedBy(stream: ClientHttp2Stream): boolean {
-  return stream.rstCode === constants.NGHTTP2_REFUSED_STREAM;
+  return stream.rstCode === constants.NGHTTP2_REFUSED_STREAM || stream.id === undefined;
 }
 
 function reset({ rstCode }: ClientHttp2Stream): Error {

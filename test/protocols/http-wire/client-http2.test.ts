@@ -187,6 +187,37 @@ describe('a request over HTTP/2', () => {
     assert.equal(client.dials(), 2);
   });
 
+  test('that the target did not look at when it said goodbye goes over another connection', async () => {
+    const seen: string[] = [];
+    let leaving: ServerHttp2Stream['session'];
+    const { port } = await target((stream, headers) => {
+      // What came behind that one is not looked at, as it was told.
+      if (stream.session === leaving) return;
+      seen.push(String(headers[':path']));
+      if (leaving === undefined) {
+        leaving = stream.session;
+        leaving?.goaway(http2.constants.NGHTTP2_NO_ERROR, stream.id);
+      }
+      stream.respond({ ':status': 200 });
+      stream.end(headers[':path']);
+    });
+    const client = clientTo(port);
+    const paths = ['/1', '/2', '/3'];
+    const answers = await Promise.all(paths.map((path) => client.send({ ...GET, target: path })));
+    assert.deepEqual(await Promise.all(answers.map(({ body }) => text(body))), paths);
+    assert.deepEqual([seen.sort(), client.dials()], [paths, 2]);
+  });
+
+  test('that was sent is not sent again when the connection breaks', async () => {
+    let seen = 0;
+    const { port } = await target((stream) => {
+      seen += 1;
+      stream.session?.destroy();
+    });
+    await assert.rejects(clientTo(port).send(GET), (error) => sentOf(error) === 'whole');
+    assert.equal(seen, 1);
+  });
+
   test('to a target that speaks something else fails in our words', async () => {
     const server = http.createServer(() => {});
     const port = await listening(server as unknown as Http2Server);
