@@ -342,7 +342,11 @@ export function carry(parts: CarryParts): Carried {
 
   function settle(state: OutcomeState): void {
     const usage = spending.settle(ending === undefined);
-    const timing: ReplyTiming = { firstByteMs: 0, ...response?.timing, durationMs: round(clock.monotonic() - began) };
+    const { dialMs, firstByteMs = 0 } = response?.timing ?? {};
+    const timing: ReplyTiming = {
+      ...(dialMs === undefined ? {} : { dialMs: round(dialMs) }),
+      ...{ firstByteMs: round(firstByteMs), durationMs: round(clock.monotonic() - began) },
+    };
     const kept = keeper.reply(timing);
     const code = codeOf();
     permit.settle(
