@@ -39,7 +39,7 @@ export function createStreamLines(): StreamLines {
     // A message is told as a whole, and the next one is another.
     const all = event.ends === true || stream.text.length > LONGEST;
     const end = all ? stream.text.length : stream.text.lastIndexOf('\n') + 1;
-    if (end === 0) return before;
+    if (end === 0 && event.ends !== true) return before;
     const text = stream.text.slice(0, end);
     stream.text = stream.text.slice(end);
     return [...before, spoken(stream, text)];

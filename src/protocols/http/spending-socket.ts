@@ -5,7 +5,6 @@
 import type { Command } from '../../domain/command.ts';
 import type { LimitReached, Meter, Uses } from '../../domain/permit.ts';
 import type { RecordedUsage } from '../../domain/recording.ts';
-import type { Spending } from './spending.ts';
 import { costOf, createUsageReader, type Usage } from './usage.ts';
 import type { HttpSettings } from './settings.ts';
 
@@ -16,7 +15,7 @@ export function reserveSocket(
   { prices }: Pick<HttpSettings, 'prices'>,
   { facts }: Pick<Command, 'facts'>,
   meter: Meter,
-): Spending {
+) {
   const asked = facts['http.query.model'];
   const model = Array.isArray(asked) && typeof asked[0] === 'string' ? asked[0] : undefined;
   const reserved = usesOf({ model, outputTokens: USUAL_ANSWER });
@@ -42,7 +41,7 @@ export function reserveSocket(
     ...(refused ? { refused } : {}),
     begins: () => {},
     heard: () => {},
-    message(text): LimitReached | undefined {
+    message(text: Buffer): LimitReached | undefined {
       if (text.includes('"response.created"')) begun++;
       if (!text.includes('"usage"') && !text.includes('function_call')) return undefined;
       const reader = createUsageReader('application/json', prices);
@@ -56,7 +55,7 @@ export function reserveSocket(
       giveBack();
       return meter.count(finite(uses), 'spent');
     },
-    settle() {
+    settle(): RecordedUsage | undefined {
       giveBack();
       if (begun > 0) meter.count(finite(times(reserved, begun)), 'spent');
       return total;

@@ -431,6 +431,22 @@ describe('an upgrade that is not made', () => {
 });
 
 describe('time', () => {
+  test('what comes behind an upgrade is no head, however long ago it began', async () => {
+    const clock = new FakeClock();
+    const { answer, next } = inbox();
+    await onStage({ clock, answer }, async (_stage, client) => {
+      client.send(get('/ws', 'Connection: Upgrade\r\nUpgrade: websocket\r\n'));
+      const stream = (await next()).upgrade?.accept([]);
+      stream?.on('data', (chunk: Buffer) => stream.write(`<${chunk}>`));
+      client.send('bytes');
+      await client.until(/<bytes>/);
+      await clock.advance(20_000);
+      client.send('more');
+      await client.until(/<more>/);
+      assert.deepEqual(statuses(client.text()), [101]);
+    });
+  });
+
   test('a head that comes too slowly is answered 408', async () => {
     const clock = new FakeClock();
     await onStage({ clock }, async (stage, client) => {
