@@ -179,7 +179,8 @@ export function protocolContract(subject: ContractSubject): void {
       const masks: MaskPlan = {
         columns: [],
         detectors: [{ rule: 'cards', detect: ['credit_card'], with: 'redact', strict: false }],
-        fields: [], shadow: { columns: [], detectors: [], fields: [] },
+        fields: [],
+        shadow: { columns: [], detectors: [], fields: [] },
       };
       on('a mask reaches every value, and the record too', { masks }, async (stage) => {
         const client = await stage.connect();

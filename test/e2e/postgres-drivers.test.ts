@@ -190,7 +190,8 @@ describe('node-postgres', () => {
 const CARDS: MaskPlan = {
   columns: [],
   detectors: [{ rule: 'cards', detect: ['credit_card'], with: 'redact', strict: false }],
-  fields: [], shadow: { columns: [], detectors: [], fields: [] },
+  fields: [],
+  shadow: { columns: [], detectors: [], fields: [] },
 };
 const STRICT: MaskPlan = {
   ...CARDS,
@@ -199,9 +200,15 @@ const STRICT: MaskPlan = {
 const COLUMNS: MaskPlan = {
   columns: [{ rule: 'pii', relation: 'public.customers', column: 'ssn', with: 'redact' }],
   detectors: [],
-  fields: [], shadow: { columns: [], detectors: [], fields: [] },
+  fields: [],
+  shadow: { columns: [], detectors: [], fields: [] },
 };
-const SHADOW: MaskPlan = { columns: [], detectors: [], fields: [], shadow: { columns: [], detectors: CARDS.detectors, fields: [] } };
+const SHADOW: MaskPlan = {
+  columns: [],
+  detectors: [],
+  fields: [],
+  shadow: { columns: [], detectors: CARDS.detectors, fields: [] },
+};
 
 describe('masks', () => {
   test('replace what a detector finds, in text and in binary, and count it', () =>

@@ -74,7 +74,15 @@ export async function startSshd({ lines = [] }: SshdOptions = {}): Promise<Runni
     if (await listens(port, server)) {
       const stop = () => ended(server, folder);
       return {
-        ...{ port, user: account.user, hostKey: host.publicLine, keyFile, privateKey: own.privateOpenSsh, folder, stop },
+        ...{
+          port,
+          user: account.user,
+          hostKey: host.publicLine,
+          keyFile,
+          privateKey: own.privateOpenSsh,
+          folder,
+          stop,
+        },
         log: () => readFile(logPath, 'utf8'),
         [Symbol.asyncDispose]: stop,
       };
@@ -94,7 +102,10 @@ async function listens(port: number, server: ChildProcess): Promise<boolean> {
   for (const end = Date.now() + 15_000; Date.now() < end && server.exitCode === null; ) {
     const answered = await new Promise<boolean>((resolve) => {
       const socket = connect(port, '127.0.0.1');
-      socket.once('data', () => (socket.destroy(), resolve(true)));
+      socket.once('data', () => {
+        socket.destroy();
+        resolve(true);
+      });
       socket.once('error', () => resolve(false));
       socket.once('close', () => resolve(false));
     });
