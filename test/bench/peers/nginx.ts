@@ -1,7 +1,9 @@
 /** nginx: what everybody asks in the end, one reverse proxy before it, and two with TLS between them. */
 import { readFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import { requireServer } from '../../fakes/servers.ts';
 import { startProgram } from '../processes.ts';
 import { listening } from './listening.ts';
@@ -24,7 +26,7 @@ export async function startNginx(folder: string, name: string, port: number, htt
   await writeFile(
     config,
     `${process.getuid?.() === 0 ? 'user root;\n' : ''}daemon off;
-worker_processes auto;
+worker_processes ${availableParallelism()};
 pid ${join(folder, `${name}.pid`)};
 error_log stderr;
 events { worker_connections 4096; }
@@ -39,6 +41,8 @@ http {
   const program = startProgram(nginx, ['-e', 'stderr', '-c', config]);
   try {
     await listening(port, program);
+    // The port is open before those are there who answer on it.
+    while (childrenOf(program.pid).length < availableParallelism()) await pause(20);
   } catch (error) {
     await program.stop();
     throw error;
