@@ -96,13 +96,6 @@ export function withoutFraming(headers: OutgoingHeaders): OutgoingHeaders {
   return headers.filter(([name]) => !OF_THE_CONNECTION.has(name.toLowerCase()));
 }
 
-/** Node's flat list of names and values. */
-export function pairsOf(raw: readonly string[]): OutgoingHeaders {
-  const pairs: [string, string][] = [];
-  for (let at = 0; at + 1 < raw.length; at += 2) pairs.push([raw[at]!, raw[at + 1]!]);
-  return pairs;
-}
-
 export function valuesOf(headers: OutgoingHeaders, name: string): readonly string[] {
   return headers.filter(([known]) => known.toLowerCase() === name).map(([, value]) => value);
 }

@@ -1,6 +1,7 @@
 /** One request and its answer over one HTTP/1.1 connection (RFC 9112): our framing, a strict parser, and a verdict on whether the connection is fit for another. */
 import http, { type ClientRequest, type IncomingMessage } from 'node:http';
 import { type Duplex, Readable } from 'node:stream';
+import { pairs } from './head.ts';
 import {
   cutBody,
   fail,
@@ -11,7 +12,6 @@ import {
   MOST_INFORMATIONAL,
   type OutgoingHeaders,
   type OutgoingRequest,
-  pairsOf,
   type Sent,
   type UpstreamResponse,
   valuesOf,
@@ -82,10 +82,10 @@ export function sendHttp1(request: OutgoingRequest, parts: Http1Parts): Promise<
     outgoing.on('information', ({ statusCode, rawHeaders }) => {
       informational += 1;
       if (informational > MOST_INFORMATIONAL) return broken(malformed('too many answers before the answer (1xx)'));
-      request.onInformational?.(statusCode, pairsOf(rawHeaders));
+      request.onInformational?.(statusCode, pairs(rawHeaders));
     });
     outgoing.on('upgrade', (incoming, duplex, head) => {
-      headers = pairsOf(incoming.rawHeaders);
+      headers = pairs(incoming.rawHeaders);
       const problem = request.upgrade === undefined ? UNASKED : problemOf(incoming, headers);
       if (problem !== undefined) return broken(malformed(problem));
       if (head.length > 0) duplex.unshift(head);
@@ -93,7 +93,7 @@ export function sendHttp1(request: OutgoingRequest, parts: Http1Parts): Promise<
       resolve({ ...headOf(incoming), upgraded: duplex, body: Readable.from([]), trailers: () => [], sentWhole: true });
     });
     outgoing.on('response', (incoming) => {
-      headers = pairsOf(incoming.rawHeaders);
+      headers = pairs(incoming.rawHeaders);
       const problem = incoming.statusCode === 101 ? UNASKED : problemOf(incoming, headers);
       if (problem !== undefined) return broken(malformed(problem));
       // An answer to a request that it has not read: what it takes the rest for, nobody knows.
@@ -103,7 +103,7 @@ export function sendHttp1(request: OutgoingRequest, parts: Http1Parts): Promise<
       resolve({
         ...headOf(incoming),
         body,
-        trailers: () => (body.readableEnded ? pairsOf(incoming.rawTrailers) : []),
+        trailers: () => (body.readableEnded ? pairs(incoming.rawTrailers) : []),
         get sentWhole() {
           return outgoing.writableFinished;
         },

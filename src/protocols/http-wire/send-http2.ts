@@ -1,4 +1,5 @@
 /** One HTTP/2 connection to a target (RFC 9113), and the requests of one session on it. */
+import { pairs } from './head.ts';
 import {
   type ClientHttp2Session,
   type ClientHttp2Stream,
@@ -19,7 +20,6 @@ import {
   MOST_INFORMATIONAL,
   type OutgoingHeaders,
   type OutgoingRequest,
-  pairsOf,
   type Sent,
   type UpstreamResponse,
   withoutFraming,
@@ -164,7 +164,7 @@ function headFor({ method, target, headers, body, length }: OutgoingRequest, { s
 }
 
 function headersOf(raw: readonly string[]): OutgoingHeaders {
-  return pairsOf(raw).filter(([name]) => !name.startsWith(':'));
+  return pairs(raw).filter(([name]) => !name.startsWith(':'));
 }
 
 function writeBody(

@@ -5,7 +5,7 @@
 import type { Command } from '../../domain/command.ts';
 import type { LimitReached, Meter, Uses } from '../../domain/permit.ts';
 import type { RecordedUsage } from '../../domain/recording.ts';
-import { costOf, createUsageReader, type Usage } from './usage.ts';
+import { costOf, createUsageReader } from './usage.ts';
 import type { HttpSettings } from './settings.ts';
 
 /** What an answer may take. */
@@ -76,7 +76,7 @@ function finite({ tokens = 0, spend = 0 }: Uses): Uses {
   return { tokens, ...(Number.isFinite(spend) ? { spend } : {}) };
 }
 
-function sum(one: RecordedUsage = {}, more: Usage, cost: number | undefined): RecordedUsage {
+function sum(one: RecordedUsage = {}, more: RecordedUsage, cost: number | undefined): RecordedUsage {
   const both = (key: 'inputTokens' | 'outputTokens' | 'cachedTokens') =>
     one[key] === undefined && more[key] === undefined ? {} : { [key]: (one[key] ?? 0) + (more[key] ?? 0) };
   const tools = [...new Set([...(one.tools ?? []), ...(more.tools ?? [])])];

@@ -5,23 +5,13 @@
  * Shapes: OpenAI's Responses (`usage.input_tokens`, events `response.completed`) and Chat Completions (`usage.prompt_tokens`, the last chunk of a stream);
  * Anthropic's Messages (`message_start`, `message_delta`).
  */
+import type { RecordedUsage } from '../../domain/recording.ts';
 import type { Prices } from './settings.ts';
-
-export interface Usage {
-  readonly model?: string;
-  readonly inputTokens?: number;
-  readonly outputTokens?: number;
-  /** Of the input: read from the provider's cache. */
-  readonly cachedTokens?: number;
-  readonly tools?: readonly string[];
-  /** In the currency of the target's `prices`; absent where the model has none. */
-  readonly cost?: number;
-}
 
 export interface UsageReader {
   push(chunk: Buffer): void;
   /** Nothing where the answer told nothing. */
-  end(): Usage | undefined;
+  end(): RecordedUsage | undefined;
 }
 
 /** Longer documents, and longer lines of a stream, are not read. */
@@ -126,7 +116,7 @@ class Found {
         this.#name(field(field(call, 'function'), 'name'));
   }
 
-  usage(prices: Prices): Usage | undefined {
+  usage(prices: Prices): RecordedUsage | undefined {
     const tools = [...this.#tools];
     if (this.#input === undefined && this.#output === undefined && this.#model === undefined && tools.length === 0)
       return undefined;
