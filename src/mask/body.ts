@@ -1,20 +1,9 @@
 /** What masks a body as it flows, whatever it is written in. */
 import type { DetectorMask, FieldMask, MaskDirection } from '../domain/mask.ts';
+import type { StreamMasker } from './stream.ts';
 
-/** Bytes go in as they come, and out as they may flow. Throws nothing, whatever comes. */
-export interface BodyMasker {
-  /** Takes what came, gives what may flow now: maybe part of the chunk itself, which is not to be written to afterwards. */
-  push(chunk: Buffer): Buffer;
-  /** Nothing came for a while (some 100 ms): gives what need not be held back any longer. */
-  idle(): Buffer;
-  /** Nothing more comes: gives the rest. */
-  end(): Buffer;
-  /** Bytes held back: while there are any, `idle` wants to be asked. */
-  readonly held: number;
-  /** Values replaced so far. */
-  readonly masked: number;
-  /** The same by the rule that asked for it. */
-  readonly rules: ReadonlyMap<string, number>;
+/** Bytes go in as they come, and out as they may flow. Throws nothing, whatever comes. What `idle` still holds back is each kind's own to say. */
+export interface BodyMasker extends StreamMasker {
   /** Why these bytes cannot be read as what they were said to be. Once it is there nothing more flows: cut the body, never end it. */
   readonly failed: string | undefined;
 }

@@ -34,7 +34,8 @@ export type AnswerBegun =
   | { readonly kind: 'leak' }
   | {
       readonly kind: 'refused';
-      readonly refusal: Refusal /** The answer, if nothing follows its head. */;
+      readonly refusal: Refusal;
+      /** The answer, if nothing follows its head. */
       readonly empty: Passing;
     };
 

@@ -149,11 +149,11 @@ export function carry(parts: CarryParts): Carried {
     });
     if (begun.kind === 'leak') return leaked();
     // Where nothing comes there is nothing to be looked into.
-    const answer = begun.kind === 'passing' ? begun : (await isEmpty(from.body)) ? begun.empty : undefined;
-    if (!answer) {
+    if (begun.kind === 'refused' && !(await isEmpty(from.body))) {
       ending = { kind: 'refused', code: 'HOOP_DENIED' };
-      return tell(refusalAnswer((begun as Exclude<typeof begun, Passing>).refusal, { status: 502 }));
+      return tell(refusalAnswer(begun.refusal, { status: 502 }));
     }
+    const answer = begun.kind === 'refused' ? begun.empty : begun;
     spending.begins(answer.type);
     keeper.head(answer.status, answer.headers);
     exchange.head(answer.status, answer.headers);
@@ -390,7 +390,8 @@ function limitRefusal({ rule, limit, allowed }: LimitReached) {
 }
 
 function unavailable(message: string) {
-  return { kind: 'refusal', code: 'HOOP_UNAVAILABLE', message: `HOOP_UNAVAILABLE: ${message}` } as const;
+  const hint = "tell the gateway's administrator; the request itself was let through";
+  return { kind: 'refusal', code: 'HOOP_UNAVAILABLE', message: `HOOP_UNAVAILABLE: ${message}`, hint } as const;
 }
 
 function unmaskableRefusal(why: string) {

@@ -27,7 +27,7 @@ type Opened =
   | { readonly kind: 'session'; readonly session: Session<HttpSettings>; readonly upstream: Upstream }
   | { readonly kind: 'refused'; readonly refusal: Refusal };
 
-/** Malformed requests of one connection end it anyway; those that are only refused are counted by the gate. */
+/** Serves it until it is over. A malformed request ends it; one that is only refused is counted by the gate. */
 export async function serveConnection(
   client: ByteChannel,
   pending: PendingSession<HttpSettings>,
@@ -96,7 +96,7 @@ class Visit {
 
   async #serve(given: Exchange): Promise<void> {
     const { verifier, target } = this.#pending;
-    const page = guardBrowser(given.headers, [...target.settings.origins]);
+    const page = guardBrowser(given.headers, target.settings.origins);
     if (page !== undefined) return stop(given, refusalAnswer(denied(page, PAGE_HINT)));
     if (answerPreflight(given)) return;
     const exchange = forPage(given);
@@ -217,7 +217,7 @@ function prefersAsync({ headers }: Exchange): boolean {
     .some((preference) => preference.trim().toLowerCase() === 'respond-async');
 }
 
-/** @returns false where an answer had begun: that is cut off instead */
+/** An answer that had begun is cut off instead. */
 function tell(exchange: Exchange, { status, headers, body }: Answer): void {
   if (exchange.started) return exchange.abort();
   exchange.respond(status, headers, body);

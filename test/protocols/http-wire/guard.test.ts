@@ -3,7 +3,7 @@ import { describe, test } from 'node:test';
 import { guardBrowser } from '../../../src/protocols/http-wire/guard.ts';
 
 const HOST = ['Host', '127.0.0.1:4100'] as const;
-const ALLOWED = ['https://app.example:8443'];
+const ALLOWED = new Set(['https://app.example:8443']);
 
 describe('programs may ask', () => {
   for (const [name, headers] of [
